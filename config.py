@@ -1,0 +1,9 @@
+"""pyinfra reads this before the inventory and before any connection: what is refused, is refused here."""
+
+from pyinfra import config
+
+from deploys.preflight import check
+
+config.SUDO = True
+
+check()

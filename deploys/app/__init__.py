@@ -1,0 +1,58 @@
+"""The app: any image with a port, a health path and an environment, released generation by generation."""
+
+from pathlib import Path
+
+from pyinfra.api import deploy
+
+from deploys.app.configuration import secret_values, secret_variables, uses_database
+from deploys.environment import environment, image, in_group, secrets
+from deploys.traefik import DYNAMIC
+from operations import compose, images
+from operations import release as releases
+from operations import secrets as secret_files
+from signupflow.render import compose_value, template
+
+TEMPLATES = Path(__file__).parent / "templates"
+DIRECTORY = "/opt/signupflow/app"
+DATA = "/var/lib/signupflow/app"
+SECRETS = "/etc/signupflow/secrets/app"
+
+
+@deploy("App")
+def release() -> None:
+    if not in_group("app"):
+        return
+    env, values = environment(), secrets()
+    app_image = image(env.app_image)
+    # Compose reads an env file as root; mounted files belong to the app's user.
+    secrets_uid = env.app_user if env.app_secrets_as == "files" else 0
+    variables = secret_variables(env, values, role="app_a")
+    images.present(name="Image", image=app_image)
+    compose.directory(name="Data directory", path=DATA, mode="0750", uid=env.app_user)
+    secret_files.directory(name="Secrets", path=SECRETS, values=secret_values(env, values, role="app_a"), uid=secrets_uid)
+    releases.generation(
+        name=f"Release {app_image.version or app_image.on_host}",
+        release=releases.Release(
+            app=env.app_name,
+            directory=DIRECTORY,
+            compose=template(
+                TEMPLATES / "compose.yaml.j2",
+                env=env,
+                image=app_image.on_host,
+                variables={name: compose_value(value) for name, value in env.variables.items()},
+                secret_variables=sorted(variables),
+                secrets=SECRETS,
+                data=DATA,
+                database=uses_database(env),
+            ),
+            image_id=app_image.image_id,
+            secret_digests={name: values.digest(value) for name, value in variables.items()},
+            replicas=env.app_replicas,
+            port=env.app_port,
+            health_path=env.app_health_path,
+            domains=env.domains,
+            dynamic_directory=DYNAMIC,
+            start_seconds=env.app_start_seconds,
+            stop_seconds=env.app_stop_seconds,
+        ),
+    )

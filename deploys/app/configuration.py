@@ -1,0 +1,35 @@
+"""What an app container is configured with: its variables and its secrets."""
+
+from __future__ import annotations
+
+from deploys.postgres.roles import database_url
+from signupflow.errors import OperatorError
+from signupflow.secretfile import Secrets
+from signupflow.settings import Environment
+
+
+def uses_database(env: Environment) -> bool:
+    return bool(env.app_database_variable)
+
+
+def secret_variables(env: Environment, secrets: Secrets, role: str) -> dict[str, str]:
+    """Variable to secret value: the database URL of a role, and for the app role the app's own secrets."""
+    values = {}
+    if uses_database(env):
+        values[env.app_database_variable] = database_url(env.postgres_database, role, secrets)
+    if role.startswith("app"):
+        values |= {variable: secrets[name] for variable, name in env.app_secrets.items()}
+    return dict(sorted(values.items()))
+
+
+def secret_values(env: Environment, secrets: Secrets, role: str) -> dict[str, str]:
+    """File name to content, as `operations.secrets.directory` takes it, in the form the image understands."""
+    variables = secret_variables(env, secrets, role)
+    if env.app_secrets_as == "files":
+        return variables
+    for variable, value in variables.items():
+        if "\n" in value:
+            raise OperatorError(f"secret of {variable} has several lines; app_secrets_as = 'environment' takes one")
+    # Single quotes: Compose then reads the value as it stands.
+    lines = [f"{variable}='{value}'" for variable, value in variables.items()]
+    return {"app.env": "\n".join(lines)}

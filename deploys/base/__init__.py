@@ -1,0 +1,52 @@
+"""A host that is safe to put on the internet: logins, SSH, firewall, updates, time, logs."""
+
+from pathlib import Path
+
+from pyinfra.api import deploy
+
+from deploys.environment import environment
+from operations import files, system
+from signupflow.render import template
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+PACKAGES = ["ca-certificates", "curl", "nftables", "sudo", "systemd-timesyncd", "unattended-upgrades"]
+SERVICES = ["systemd-timesyncd.service", "unattended-upgrades.service"]
+
+
+@deploy("Base host")
+def base_host() -> None:
+    env = environment()
+    system.packages(name="Packages: firewall, time, updates", names=PACKAGES, services=SERVICES)
+    system.login(name=f"Login {env.deploy_user}", user=env.deploy_user, keys=env.deploy_public_keys)
+    files.config(
+        name="SSH: keys only, no root",
+        dest="/etc/ssh/sshd_config.d/10-signupflow.conf",
+        content=template(TEMPLATES / "sshd.conf.j2", deploy_user=env.deploy_user),
+        apply="sshd -t && systemctl reload ssh",
+    )
+    files.config(
+        name="Firewall unit",
+        dest="/etc/systemd/system/signupflow-firewall.service",
+        content=template(TEMPLATES / "firewall.service.j2"),
+        apply="systemctl daemon-reload && systemctl enable signupflow-firewall",
+    )
+    files.config(
+        name="Firewall rules",
+        dest="/etc/signupflow/firewall.nft",
+        content=template(TEMPLATES / "firewall.nft.j2", ports=env.public_tcp_ports),
+        validate="nft --check --file {}",
+        apply="systemctl reload-or-restart signupflow-firewall",
+        holds="nft list table inet signupflow",
+    )
+    files.config(
+        name="Unattended security upgrades",
+        dest="/etc/apt/apt.conf.d/52-signupflow",
+        content=template(TEMPLATES / "unattended-upgrades.j2"),
+    )
+    files.config(
+        name="Journal limits",
+        dest="/etc/systemd/journald.conf.d/10-signupflow.conf",
+        content=template(TEMPLATES / "journald.conf.j2", max_use=env.journal_max_use.upper(), days=env.journal_retention_days),
+        apply="systemctl restart systemd-journald",
+    )

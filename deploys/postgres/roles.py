@@ -1,0 +1,37 @@
+"""Who may do what in the database, as one script that can run again and again.
+
+An owner that cannot log in owns every object; the migrator acts as the owner; the app roles, which
+take turns when the password rotates, read and write rows and change no structure.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from signupflow.render import template
+from signupflow.scram import verifier
+from signupflow.secretfile import Secrets
+
+SCRIPT = Path(__file__).parent / "templates" / "roles.sql.j2"
+
+# Login role's suffix to the secret that is its password.
+PASSWORDS = {"migrator": "postgres_migrator_password", "app_a": "postgres_app_password"}
+
+
+def roles_sql(database: str, secrets: Secrets) -> str:
+    """The script, with fresh SCRAM verifiers in the place of passwords."""
+    verifiers = {suffix: verifier(secrets[secret]) for suffix, secret in PASSWORDS.items()}
+    return template(SCRIPT, db=database, verifiers=verifiers, digests=role_digests(database, secrets))
+
+
+def role_digests(database: str, secrets: Secrets) -> dict[str, str]:
+    """Login role to a keyed digest of its password and of the script itself."""
+    return {
+        f"{database}_{suffix}": secrets.digest(f"{suffix}\n{secrets[secret]}\n{SCRIPT.read_text()}")
+        for suffix, secret in PASSWORDS.items()
+    }
+
+
+def database_url(database: str, suffix: str, secrets: Secrets, server: str = "signupflow-postgres") -> str:
+    """URL for one login role; generated passwords hold URL-safe characters only."""
+    return f"postgresql://{database}_{suffix}:{secrets[PASSWORDS[suffix]]}@{server}:5432/{database}"

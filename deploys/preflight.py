@@ -1,0 +1,109 @@
+"""Checks of a run before any host is touched: flags, paths, inventory, settings, secrets, images."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from pyinfra.api import Inventory
+from pyinfra_cli.inventory import make_inventory
+from pyinfra_cli.util import parse_cli_arg
+
+from deploys.environment import image, secrets_of
+from signupflow.errors import OperatorError
+from signupflow.settings import Environment, from_data
+
+# Why each is refused stands in docs/adr/0001-pyinfra-is-the-engine.md.
+REFUSED = {
+    "no_wait": "--no-wait turns a failed host into exit 0",
+    "serial": "--serial runs hosts in random order; releases keep the inventory's order by themselves",
+}
+
+
+def check() -> None:
+    """Exit with one clear line when this run could not end well."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return
+    try:
+        _check(context.params)
+    except OperatorError as error:
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+        sys.exit(2)
+
+
+def _check(params: dict[str, Any]) -> None:
+    _flags(params)
+    deploys = [Path(name) for name in params["operations"] if name.endswith(".py")]
+    for deploy in deploys:
+        if not deploy.is_file():
+            raise OperatorError(f"no deploy file {deploy}; deploys/ holds {', '.join(_deploy_files())}")
+    path = params["inventory"]
+    if not Path(path).is_file():
+        raise OperatorError(f"no inventory file {path}; use inventory.py, or the path that `python -m lab inventory` prints")
+    if not deploys:
+        return
+    environments = _environments(_inventory(params), params)
+    if [deploy.name for deploy in deploys] == ["bootstrap.py"]:
+        return
+    for env in environments:
+        secrets_of(env)
+        for reference in (env.traefik_image, env.postgres_image, env.app_image):
+            image(reference)
+
+
+def _flags(params: dict[str, Any]) -> None:
+    for flag, why in REFUSED.items():
+        if params.get(flag):
+            raise OperatorError(f"{why}; leave it out")
+    if params.get("fail_percent") is not None:
+        raise OperatorError("--fail-percent aborts a run before earlier hosts can be taken back; leave it out")
+    if params.get("dry") and params.get("yes"):
+        raise OperatorError("--dry with -y prints no plan; use --dry alone")
+
+
+def _deploy_files() -> list[str]:
+    return sorted(path.name for path in Path("deploys").glob("*.py") if path.stem in ("bootstrap", "production"))
+
+
+def _inventory(params: dict[str, Any]) -> Inventory:
+    """The same inventory that pyinfra is about to load, with the same overrides."""
+    overrides = dict(item.split("=", 1) for item in params["data"])
+    return make_inventory(
+        params["inventory"],
+        cwd=os.getcwd(),
+        override_data={key: parse_cli_arg(value) for key, value in overrides.items()},
+        group_data_directories=params["group_data"],
+    )
+
+
+def _environments(inventory: Inventory, params: dict[str, Any]) -> set[Environment]:
+    hosts = list(inventory)
+    where = params["inventory"]
+    if not hosts:
+        raise OperatorError(f"inventory {where} names no hosts; add them to its groups edge, app and db")
+    groups = {group for host in hosts for group in host.groups}
+    missing = {"edge", "app", "db"} - groups
+    if missing:
+        raise OperatorError(f"inventory {where} has no host in group {', '.join(sorted(missing))}; a single host is in all three")
+    edges = [host.name for host in hosts if "edge" in host.groups]
+    if len(edges) > 1:
+        raise OperatorError(f"{', '.join(edges)} are all edge hosts; exactly one can be, because acme.json cannot be shared")
+    limit = [host.name for host in hosts if _matches(host, params["limit"])]
+    if params["limit"] and not limit:
+        raise OperatorError(f"--limit {' '.join(params['limit'])} matches no host of {where}")
+    # By value: hosts of one environment share their settings, so faults are said once.
+    return {_settings(host) for host in hosts}
+
+
+def _settings(host: Any) -> Environment:
+    return from_data(host.data.dict(), host.name)
+
+
+def _matches(host: Any, patterns: tuple[str, ...]) -> bool:
+    from fnmatch import fnmatch
+
+    return any(fnmatch(host.name, pattern) or pattern in host.groups for pattern in patterns)

@@ -1,0 +1,38 @@
+"""The schema step: once for the fleet, from the new image, as the migrator role, before any replica starts."""
+
+from pathlib import Path
+
+from pyinfra import host, inventory
+from pyinfra.api import deploy
+
+from deploys.app.configuration import secret_values, uses_database
+from deploys.environment import environment, image, in_group, secrets
+from operations import database, images
+from operations import secrets as secret_files
+from signupflow.render import template
+
+TEMPLATES = Path(__file__).parent / "templates"
+DIRECTORY = "/opt/signupflow/schema"
+SECRETS = "/etc/signupflow/secrets/migrator"
+
+
+@deploy("Schema")
+def schema() -> None:
+    env = environment()
+    if not in_group("app") or not env.app_migration_command or not uses_database(env):
+        return
+    if host.name != inventory.get_group("app")[0].name:
+        return
+    app_image = image(env.app_image)
+    images.present(name="Image", image=app_image)
+    secret_files.directory(
+        name="Migrator's database URL", path=SECRETS, values=secret_values(env, secrets(), role="migrator"), uid=env.app_user
+    )
+    database.migrated(
+        name=f"Schema {app_image.schema_revision or 'of this image'}",
+        database=env.postgres_database,
+        revision=app_image.schema_revision,
+        identity=f"{app_image.on_host} {' '.join(env.app_migration_command)}",
+        directory=DIRECTORY,
+        compose=template(TEMPLATES / "compose.yaml.j2", env=env, image=app_image.on_host, secrets=SECRETS),
+    )

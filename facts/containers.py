@@ -1,0 +1,71 @@
+"""What the host's Docker Engine runs and holds."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+
+from pyinfra.api import FactBase, QuoteString, StringCommand
+
+# Chosen fields only: the whole of `docker inspect` would carry a container's environment.
+_FORMAT = (
+    '{"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},'
+    '"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}"none"{{end}},'
+    '"restart":{{json .HostConfig.RestartPolicy.Name}}}'
+)
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container; `image` is the image id, `health` is none, starting, healthy or unhealthy."""
+
+    name: str
+    image: str
+    status: str
+    health: str
+    restart: str
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def serving(self) -> bool:
+        return self.status == "running" and self.health in ("none", "healthy")
+
+
+class Containers(FactBase[list[Container]]):
+    """All containers, stopped ones too, that carry a label (`key=value`); none where Docker is absent."""
+
+    @staticmethod
+    def default() -> list[Container]:
+        return []
+
+    def requires_command(self, label: str) -> str:
+        return "docker"
+
+    def command(self, label: str) -> StringCommand:
+        return StringCommand(
+            "docker ps -aq --filter", QuoteString(f"label={label}"), "| xargs -r docker inspect --format", QuoteString(_FORMAT)
+        )
+
+    def process(self, output: list[str]) -> list[Container]:
+        rows = (json.loads(line) for line in output)
+        return [
+            Container(row["name"].lstrip("/"), row["image"], row["status"], row["health"], row["restart"], row["labels"] or {})
+            for row in sorted(rows, key=lambda row: row["name"])
+        ]
+
+
+class ImageId(FactBase[str]):
+    """Id (`sha256:...`) of an image on the host, or an empty string."""
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def requires_command(self, reference: str) -> str:
+        return "docker"
+
+    def command(self, reference: str) -> StringCommand:
+        return StringCommand("docker image inspect --format '{{.Id}}'", QuoteString(reference), "2>/dev/null || true")
+
+    def process(self, output: list[str]) -> str:
+        return output[0].strip()

@@ -1,0 +1,111 @@
+"""The host's distribution, packages, services and logins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyinfra.api import FactBase, QuoteString, StringCommand
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """`id` and `version` of /etc/os-release, such as ubuntu 24.04 or debian 13."""
+
+    id: str
+    version: str
+
+
+class OsRelease(FactBase[Distribution]):
+    """The distribution."""
+
+    def command(self) -> str:
+        return '. /etc/os-release && echo "$ID $VERSION_ID"'
+
+    def process(self, output: list[str]) -> Distribution:
+        name, _, version = output[0].partition(" ")
+        return Distribution(name, version)
+
+
+class InstalledPackages(FactBase[set[str]]):
+    """Names among `packages` that dpkg has installed."""
+
+    @staticmethod
+    def default() -> set[str]:
+        return set()
+
+    def command(self, packages: tuple[str, ...]) -> StringCommand:
+        quoted = [QuoteString(name) for name in packages]
+        return StringCommand("dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n'", *quoted, "2>/dev/null || true")
+
+    def process(self, output: list[str]) -> set[str]:
+        return {line.split()[1] for line in output if line.startswith("ii ")}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit. `running` is also true where the unit's own conditions forbid it to run (a container's clock)."""
+
+    enabled: bool
+    running: bool
+
+
+class Units(FactBase[dict[str, Unit]]):
+    """State of systemd units by name; a unit that does not exist is neither enabled nor running."""
+
+    @staticmethod
+    def default() -> dict[str, Unit]:
+        return {}
+
+    def command(self, names: tuple[str, ...]) -> StringCommand:
+        quoted = [QuoteString(name) for name in names]
+        properties = "Id,LoadState,UnitFileState,ActiveState,ConditionResult,ConditionTimestampMonotonic"
+        return StringCommand(f"systemctl show --property={properties}", *quoted)
+
+    def process(self, output: list[str]) -> dict[str, Unit]:
+        units = {}
+        for block in "\n".join(output).split("\n\n"):
+            values = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+            if "Id" not in values:
+                continue
+            forbidden = values.get("ConditionTimestampMonotonic", "0") != "0" and values.get("ConditionResult") == "no"
+            units[values["Id"]] = Unit(
+                enabled=values.get("UnitFileState") in ("enabled", "static", "indirect"),
+                running=values.get("ActiveState") in ("active", "reloading") or forbidden,
+            )
+        return units
+
+
+@dataclass(frozen=True)
+class Login:
+    """A login user: its authorized keys (lines) and sudoers line, as they are on the host."""
+
+    exists: bool = False
+    keys: tuple[str, ...] = ()
+    sudoers: str = ""
+    strict_modes: bool = False
+    groups: frozenset[str] = field(default_factory=frozenset)
+
+
+class LoginUser(FactBase[Login]):
+    """Whether the login exists, what it may do, and whether sshd will accept its files' modes."""
+
+    @staticmethod
+    def default() -> Login:
+        return Login()
+
+    def command(self, user: str) -> StringCommand:
+        # Only the script's own words are unquoted; the name was validated as a slug.
+        return StringCommand(
+            f"if id {user} >/dev/null 2>&1; then home=$(getent passwd {user} | cut -d: -f6);"
+            f" echo groups $(id -nG {user});"
+            f" test \"$(stat -c '%a %U' $home/.ssh 2>/dev/null)\" = '700 {user}' &&"
+            f" test \"$(stat -c '%a %U' $home/.ssh/authorized_keys 2>/dev/null)\" = '600 {user}' && echo strict;"
+            f" sed 's/^/key /' $home/.ssh/authorized_keys 2>/dev/null;"
+            f" sed 's/^/sudoers /' /etc/sudoers.d/90-{user} 2>/dev/null; fi; true"
+        )
+
+    def process(self, output: list[str]) -> Login:
+        keys = tuple(line[4:] for line in output if line.startswith("key ") and line[4:].strip())
+        sudoers = "\n".join(line[8:] for line in output if line.startswith("sudoers "))
+        groups = next((line.split()[1:] for line in output if line.startswith("groups")), [])
+        return Login(bool(output), keys, sudoers, "strict" in output, frozenset(groups))

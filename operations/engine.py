@@ -1,0 +1,54 @@
+"""The Docker Engine from the distribution."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from facts.host_files import APPLIED, ManagedFile, marker
+from facts.system import InstalledPackages, OsRelease, Unit, Units
+from operations.files import differs, digest, show, written
+from operations.interrupts import guard
+from operations.system import install_commands
+
+CONFIG = "/etc/docker/daemon.json"
+
+# Package names as the distributions have them: Compose v2 is `docker-compose` in Debian 13 only.
+PACKAGES = {
+    "debian": ("docker.io", "docker-cli", "docker-compose"),
+    "ubuntu": ("docker.io", "docker-compose-v2"),
+}
+
+
+@operation()
+def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator[StringCommand]:
+    """Docker and its Compose plugin, running with this configuration.
+
+    The configuration is written before the packages, so the engine's first start uses it.
+    A later change restarts the engine, which is refused unless `docker` may be interrupted.
+    """
+    names = PACKAGES.get(host.get_fact(OsRelease).id)
+    if names is None:
+        yield StringCommand("echo 'unsupported distribution: use Ubuntu 24.04 or Debian 13' >&2; exit 1")
+        return
+    missing = sorted(set(names) - host.get_fact(InstalledPackages, packages=names))
+    current = host.get_fact(ManagedFile, path=CONFIG)
+    unit = host.get_fact(Units, names=("docker.service",)).get("docker.service")
+    running = unit == Unit(enabled=True, running=True)
+    writing = differs(current, daemon_json, "0644", "root:root")
+    applied = current.applied == digest(daemon_json)
+    if running and not missing and not writing and applied:
+        host.noop("Docker runs as configured")
+        return
+    show(current, CONFIG, daemon_json, "0644", "root:root")
+    restarting = bool(unit and unit.running) and (writing or not applied)
+    if restarting:
+        yield from guard("docker", "its configuration changed", allow_interrupts)
+    if writing:
+        yield from written(CONFIG, daemon_json, "0644", "root:root")
+    if missing:
+        yield from install_commands(missing)
+    yield StringCommand("systemctl enable docker && systemctl", "restart" if restarting else "start", "docker")
+    yield StringCommand(f"mkdir -p {APPLIED} && echo {digest(daemon_json)} > {marker(CONFIG)}")

@@ -1,0 +1,35 @@
+"""Images on the host: pulled by digest, or sent over SSH and named by their id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyinfra import host
+from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.api.command import PyinfraCommand
+
+from facts.containers import ImageId
+from signupflow.images import Image, archive
+
+INCOMING = "/var/lib/signupflow/images"
+ARCHIVES = Path(".build/images")
+
+
+@operation()
+def present(image: Image) -> Iterator[PyinfraCommand]:
+    """Have the image on the host, so that starting it needs no network."""
+    found = host.get_fact(ImageId, reference=image.on_host)
+    if found and found == (image.image_id or found):
+        host.noop(f"image {image.on_host} is present")
+        return
+    if not image.travels:
+        yield StringCommand("docker pull --quiet", QuoteString(image.on_host))
+        return
+    packed = archive(image, ARCHIVES)
+    target = f"{INCOMING}/{packed.name}"
+    yield StringCommand(f"install -d -m 0700 {INCOMING}")
+    yield FileUploadCommand(str(packed), target, remote_temp_filename=f"/tmp/signupflow-{packed.name}")
+    yield StringCommand(
+        "docker load --quiet --input", target, "&& docker tag", image.image_id, QuoteString(image.on_host), "&& rm -f", target
+    )

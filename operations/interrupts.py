@@ -1,0 +1,16 @@
+"""Steps that interrupt a service are refused unless this run allows them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from pyinfra import host, logger
+from pyinfra.api import QuoteString, StringCommand
+
+
+def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[StringCommand]:
+    """Announce the interruption; when it is not allowed, yield a command that fails before anything changed."""
+    advice = "allowed by this run" if service in allowed else f"refused unless --data allow_interrupts={service}"
+    logger.warning(f"{host.print_prefix}INTERRUPTS {service}: {why} ({advice})")
+    if service not in allowed:
+        yield StringCommand("echo", QuoteString(f"INTERRUPTS {service}: {why}; {advice}"), ">&2; exit 1")

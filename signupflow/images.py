@@ -1,0 +1,113 @@
+"""Image references, and what the controller's Docker Engine knows of an image.
+
+An image with a digest is pulled by the hosts. One without is built or present on the
+controller; it is named by its image id from then on and travels over SSH.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from signupflow.engine_client import docker_client
+from signupflow.errors import OperatorError
+
+REFERENCE = re.compile(
+    r"^(?P<name>(?:[a-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*?)"
+    r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
+)
+SCHEMA_LABEL = "org.signupflow.schema-revision"
+VERSION_LABEL = "org.opencontainers.image.version"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """`name:tag@digest`; tag and digest may be empty."""
+
+    name: str
+    tag: str
+    digest: str
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        match = REFERENCE.match(text)
+        if not match:
+            raise ValueError(f"{text!r} is not an image reference such as name:tag or name:tag@sha256:...")
+        return cls(match["name"], match["tag"] or "", match["digest"] or "")
+
+    def __str__(self) -> str:
+        return self.name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image as the hosts will name it.
+
+    `on_host` is what Compose files say: the pinned reference, or `name:<12 digits of the id>`
+    for one that travels over SSH, so that a name never means two images. `image_id` is the
+    config digest (`sha256:...`), empty for a pinned image that the controller has not seen.
+    """
+
+    reference: Reference
+    on_host: str
+    image_id: str
+    version: str
+    schema_revision: str
+
+    @property
+    def travels(self) -> bool:
+        """Whether the image is sent over SSH rather than pulled."""
+        return not self.reference.digest
+
+
+def resolve(text: str) -> Image:
+    """Turn a setting into an image; ask the controller's engine about one without a digest."""
+    reference = Reference.parse(text)
+    if reference.digest:
+        return Image(reference, text, "", reference.tag, "")
+    found = inspect(text)
+    if found is None:
+        raise OperatorError(
+            f"image {text} is neither pinned by digest nor present in this machine's Docker Engine; "
+            "build it (`make build`) or pin it (`scripts/images.py pin`)"
+        )
+    labels = found["Config"].get("Labels") or {}
+    image_id = found["Id"]
+    return Image(
+        reference,
+        f"{reference.name}:{image_id.removeprefix('sha256:')[:12]}",
+        image_id,
+        labels.get(VERSION_LABEL, reference.tag),
+        labels.get(SCHEMA_LABEL, ""),
+    )
+
+
+def inspect(text: str) -> dict | None:
+    """`docker image inspect`, or None when the engine has no such image."""
+    done = subprocess.run([docker_client(), "image", "inspect", text], capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return json.loads(done.stdout)[0]
+    if "no such image" in done.stderr.lower():
+        return None
+    raise OperatorError(f"this machine's Docker Engine did not answer: {done.stderr.strip().splitlines()[-1]}")
+
+
+def archive(image: Image, directory: Path) -> Path:
+    """Save the image as a compressed tar named after its id, once, and return its path."""
+    target = directory / f"{image.image_id.removeprefix('sha256:')[:12]}.tar.gz"
+    if target.exists():
+        return target
+    directory.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial")
+    with partial.open("wb") as out:
+        save = subprocess.Popen([docker_client(), "save", str(image.reference)], stdout=subprocess.PIPE)
+        # Level 1: the wire is faster than a core at a higher level would be.
+        zipped = subprocess.run(["gzip", "-1"], stdin=save.stdout, stdout=out, check=False)
+        if save.wait() or zipped.returncode:
+            partial.unlink()
+            raise OperatorError(f"could not save image {image.reference} from this machine's Docker Engine")
+    partial.rename(target)
+    return target

@@ -1,0 +1,131 @@
+"""One age file per environment: JSON of names to values, encrypted to several recipients.
+
+Format: https://age-encryption.org/v1; the `age` command reads the same file. Recipients are public
+and stand beside it in `<file>.recipients`, one a line, because age does not name them inside.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import os
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+
+import pyrage
+
+from signupflow.errors import OperatorError
+
+NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+KEY_VARIABLE = "SIGNUPFLOW_AGE_KEY"
+
+
+def recipients_path(path: Path) -> Path:
+    return path.with_suffix(".recipients")
+
+
+def read_recipients(path: Path) -> list[str]:
+    listed = recipients_path(path)
+    if not listed.is_file():
+        raise OperatorError(f"no recipients file {listed}; run `scripts/secrets.py init`")
+    lines = (line.split("#")[0].strip() for line in listed.read_text().splitlines())
+    return [line for line in lines if line]
+
+
+def identity(environment: str, key_file: str = "") -> pyrage.x25519.Identity:
+    """The operator's private key: SIGNUPFLOW_AGE_KEY, `key_file`, SIGNUPFLOW_AGE_KEY_FILE, or the default place."""
+    if os.environ.get(KEY_VARIABLE):
+        return _parse_identity(os.environ[KEY_VARIABLE], f"the variable {KEY_VARIABLE}")
+    named = key_file or os.environ.get(f"{KEY_VARIABLE}_FILE", "")
+    path = Path(named).expanduser() if named else Path.home() / ".config" / "signupflow" / f"{environment}.key"
+    if not path.is_file():
+        raise OperatorError(
+            f"no age key at {path}; put the key of environment {environment} there, or set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE"
+        )
+    return _parse_identity(path.read_text(), str(path))
+
+
+def _parse_identity(text: str, where: str) -> pyrage.x25519.Identity:
+    keys = [line.strip() for line in text.splitlines() if line.strip().startswith("AGE-SECRET-KEY-")]
+    if len(keys) != 1:
+        raise OperatorError(f"{where} holds {len(keys)} age keys; it must hold exactly one AGE-SECRET-KEY line")
+    try:
+        return pyrage.x25519.Identity.from_str(keys[0])
+    except pyrage.IdentityError:
+        raise OperatorError(f"{where} does not hold a valid age key") from None
+
+
+def decrypt(path: Path, key: pyrage.x25519.Identity) -> dict[str, str]:
+    """Read the file in memory. Errors never carry what was decrypted."""
+    if not path.is_file():
+        raise OperatorError(f"no secrets file {path}; run `scripts/secrets.py init`")
+    try:
+        clear = pyrage.decrypt(path.read_bytes(), [key])
+    except pyrage.DecryptError:
+        raise OperatorError(
+            f"the age key {key.to_public()} cannot open {path}; use the right key, or have a holder add it "
+            "with `scripts/secrets.py recipients --add`"
+        ) from None
+    try:
+        values = json.loads(clear)
+        check(values)
+    except (ValueError, TypeError, AttributeError):
+        raise OperatorError(f"{path} opens but does not hold a JSON object of names to text") from None
+    return values
+
+
+def check(values: Mapping[str, str]) -> None:
+    """Raise ValueError that names the fault, never the value."""
+    for name, value in values.items():
+        if not NAME.match(name):
+            raise ValueError(f"secret name {name!r} must be lower-case letters, digits and underscores")
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(f"secret {name} is empty or not text")
+        if "\x00" in value:
+            raise ValueError(f"secret {name} holds a NUL byte")
+
+
+def encrypt(path: Path, values: Mapping[str, str], recipients: list[str]) -> None:
+    """Write the file beside and rename it over, 0600, so that a kill leaves the old one whole."""
+    check(values)
+    if not recipients:
+        raise OperatorError("a secrets file needs at least one recipient")
+    try:
+        keys = [pyrage.x25519.Recipient.from_str(line) for line in recipients]
+    except pyrage.RecipientError as error:
+        raise OperatorError(f"not an age recipient: {error}") from None
+    sealed = pyrage.encrypt(json.dumps(dict(sorted(values.items()))).encode(), keys, armored=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for target, content in ((recipients_path(path), "\n".join(recipients).encode() + b"\n"), (path, sealed)):
+        partial = target.with_name(target.name + ".new")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            out.write(content)
+        partial.rename(target)
+
+
+class Secrets:
+    """Decrypted values that do not print themselves."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    def __repr__(self) -> str:
+        return f"Secrets({', '.join(sorted(self._values))})"
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def require(self, names: tuple[str, ...], where: str) -> None:
+        missing = [name for name in names if name not in self._values]
+        if missing:
+            raise OperatorError(
+                f"{where} lacks the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
+                "add with `scripts/secrets.py set`"
+            )
+
+    def digest(self, text: str) -> str:
+        """Keyed digest (HMAC-SHA-256, hex): tells that a secret changed, and nothing about it."""
+        return hmac.new(self._values["digest_key"].encode(), text.encode(), sha256).hexdigest()

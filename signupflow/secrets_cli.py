@@ -1,0 +1,179 @@
+"""The command line of `scripts/secrets.py`."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets as random_secrets
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+import pyrage
+
+from signupflow import secretfile
+from signupflow.errors import OperatorError
+
+# What `init` can make by itself: random, URL-safe, 256 bits.
+GENERATED = (
+    "digest_key",
+    "postgres_superuser_password",
+    "postgres_migrator_password",
+    "postgres_app_password",
+)
+
+
+class Target:
+    """The secrets file and the key that a command works on."""
+
+    def __init__(self, environment: str, file: str, key: str) -> None:
+        self.environment = environment
+        self.path = Path(file or f"secrets/{environment}.age")
+        self.key_file = key
+
+    @property
+    def key_path(self) -> Path:
+        named = self.key_file or os.environ.get(f"{secretfile.KEY_VARIABLE}_FILE", "")
+        return Path(named).expanduser() if named else Path.home() / ".config" / "signupflow" / f"{self.environment}.key"
+
+    def read(self) -> dict[str, str]:
+        return secretfile.decrypt(self.path, secretfile.identity(self.environment, self.key_file))
+
+    def write(self, values: dict[str, str]) -> None:
+        secretfile.encrypt(self.path, values, secretfile.read_recipients(self.path))
+
+
+class Group(click.Group):
+    """Prints an OperatorError as one line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except OperatorError as error:
+            raise click.ClickException(str(error)) from None
+
+
+def target_options(command: click.decorators.FC) -> click.decorators.FC:
+    for option in (
+        click.option("--key", default="", metavar="FILE", help="age identity; default ~/.config/signupflow/ENVIRONMENT.key."),
+        click.option("--file", default="", metavar="FILE", help="Secrets file; default secrets/ENVIRONMENT.age."),
+        click.argument("environment"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Keep an environment's secrets in one age file that is safe to commit."""
+
+
+@main.command()
+@target_options
+def init(environment: str, file: str, key: str) -> None:
+    """Make a key (unless there is one) and a file with generated secrets. Never replaces a file."""
+    target = Target(environment, file, key)
+    if target.path.exists():
+        raise OperatorError(f"{target.path} exists; use `set` or `edit`")
+    if not target.key_path.exists() and not os.environ.get(secretfile.KEY_VARIABLE):
+        _write_private(target.key_path, f"{pyrage.x25519.Identity.generate()}\n")
+        click.echo(f"made the key {target.key_path}; keep a copy offline, nothing opens the file without it")
+    identity = secretfile.identity(environment, key)
+    values = {name: random_secrets.token_urlsafe(32) for name in GENERATED}
+    values["jwt_keys"] = f"k1:{random_secrets.token_urlsafe(48)}"
+    secretfile.encrypt(target.path, values, [str(identity.to_public())])
+    click.echo(f"wrote {target.path} with {len(values)} generated secrets, for recipient {identity.to_public()}")
+
+
+@main.command()
+@target_options
+def show(environment: str, file: str, key: str) -> None:
+    """Print the names, never the values."""
+    for name in sorted(Target(environment, file, key).read()):
+        click.echo(name)
+
+
+@main.command("set")
+@target_options
+@click.argument("name")
+def set_(environment: str, file: str, key: str, name: str) -> None:
+    """Set one secret. The value is asked for, or read from standard input when that is not a terminal."""
+    target = Target(environment, file, key)
+    values = target.read()
+    if sys.stdin.isatty():
+        values[name] = click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True)
+    else:
+        values[name] = sys.stdin.read().rstrip("\n")
+    _checked(values)
+    target.write(values)
+    click.echo(f"set {name} in {target.path}")
+
+
+@main.command()
+@target_options
+def edit(environment: str, file: str, key: str) -> None:
+    """Open the values as JSON in $EDITOR, in a memory file system where there is one."""
+    target = Target(environment, file, key)
+    before = target.read()
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as directory:
+        scratch = Path(directory) / "secrets.json"
+        _write_private(scratch, json.dumps(before, indent=2, sort_keys=True) + "\n")
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        if subprocess.run([*editor.split(), str(scratch)], check=False).returncode:
+            raise OperatorError(f"{editor} failed; nothing was changed")
+        try:
+            values = json.loads(scratch.read_text())
+        except ValueError as error:
+            raise OperatorError(f"not JSON ({error}); nothing was changed") from None
+    if values == before:
+        click.echo("nothing changed")
+        return
+    _checked(values)
+    target.write(values)
+    click.echo(f"wrote {target.path}")
+
+
+@main.command()
+@target_options
+@click.option("--add", multiple=True, metavar="AGE1...", help="Recipient who may open the file from now on.")
+@click.option("--remove", multiple=True, metavar="AGE1...", help="Recipient who may not open new versions.")
+def recipients(environment: str, file: str, key: str, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
+    """List recipients, or change them and encrypt anew."""
+    target = Target(environment, file, key)
+    listed = secretfile.read_recipients(target.path)
+    unknown = [line for line in remove if line not in listed]
+    if unknown:
+        raise OperatorError(f"{unknown[0]} is not a recipient of {target.path}")
+    wanted = [line for line in dict.fromkeys([*listed, *add]) if line not in remove]
+    if wanted != listed:
+        secretfile.encrypt(target.path, target.read(), wanted)
+        if remove:
+            click.echo("whoever was removed has seen these values: change every secret that matters", err=True)
+    for line in wanted:
+        click.echo(line)
+
+
+@main.command("re-encrypt")
+@target_options
+def re_encrypt(environment: str, file: str, key: str) -> None:
+    """Encrypt the same values anew to the recipients listed beside the file."""
+    target = Target(environment, file, key)
+    target.write(target.read())
+    click.echo(f"re-encrypted {target.path} to {len(secretfile.read_recipients(target.path))} recipients")
+
+
+def _checked(values: dict[str, str]) -> None:
+    try:
+        secretfile.check(values)
+    except (ValueError, AttributeError) as error:
+        raise OperatorError(f"{error}; nothing was changed") from None
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(text)

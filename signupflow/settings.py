@@ -1,0 +1,258 @@
+"""One typed, frozen settings object per environment, made from pyinfra's inventory and group data.
+
+The keys are flat so that any of them can be overridden on the command line
+(``--data app_replicas=3``). Every fault is collected and named in one message.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from signupflow.errors import OperatorError
+from signupflow.images import Reference
+
+LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+SLUG = re.compile(r"^[a-z][a-z0-9-]{0,30}$")
+VARIABLE = re.compile(r"^[A-Z][A-Z0-9_]*$")
+DOMAIN = re.compile(r"^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")
+SIZE = re.compile(r"^[1-9][0-9]*[kmg]$")
+
+# Inventory keys that belong to pyinfra's connectors, or to the lab's own bookkeeping.
+FOREIGN_PREFIXES = ("ssh_", "lab_", "_")
+
+
+class Environment(BaseModel):
+    """Everything the deploys need to know of one environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    # Who and where
+    environment: str = Field(description="Name of the environment; also names its secrets file.")
+    profile: Literal["staging", "production"] = Field(
+        default="production", description="Profile the app runs with (APP_ENV); never development on a host."
+    )
+    deploy_user: str = Field(default="deploy", description="Login that `deploys/bootstrap.py` creates; sudo, no password.")
+    deploy_public_keys: tuple[str, ...] = Field(description="SSH public keys that may log in as `deploy_user`.")
+
+    # The edge
+    domains: tuple[str, ...] = Field(description="Names the app answers to; each gets a certificate of its own.")
+    acme_email: str = Field(description="Contact of the ACME account.")
+    acme_directory: str = Field(default=LETS_ENCRYPT, description="ACME directory URL.")
+    acme_ca_file: str = Field(
+        default="", description="PEM on the controller to trust for `acme_directory`; empty for a public CA."
+    )
+    acme_certificate_hours: int = Field(
+        default=2160,
+        ge=1,
+        description="Lifetime of the CA's certificates in hours; Traefik renews at a third of it (90 days: 30 days before).",
+    )
+    traefik_image: str = Field(description="Traefik's image, pinned by digest.")
+
+    # The database
+    postgres_image: str = Field(
+        default="signupflow/postgres:17",
+        description="PostgreSQL image: built here and sent over SSH, or pinned by digest.",
+    )
+    postgres_database: str = Field(default="signupflow", description="Database name; also the stem of its roles.")
+    postgres_max_connections: int = Field(default=100, ge=20, le=1000, description="PostgreSQL's max_connections.")
+    postgres_memory: str = Field(default="1g", description="Memory limit of the PostgreSQL container.")
+
+    # The app: any image with a port, a health path, a migration command and an environment
+    app_name: str = Field(default="signupflow", description="Name of the app; stem of its projects and containers.")
+    app_image: str = Field(description="The app's image: built here and sent over SSH, or pinned by digest.")
+    app_port: int = Field(default=8000, ge=1, le=65535, description="Port the app listens on inside its container.")
+    app_health_path: str = Field(default="/health/ready", description="Path that answers 200 when a replica may take traffic.")
+    app_replicas: int = Field(default=1, ge=1, le=64, description="Replicas on each app host.")
+    app_memory: str = Field(default="384m", description="Memory limit of one replica.")
+    app_user: int = Field(default=10001, ge=1, description="Numeric uid the image runs as; owns its secret files.")
+    app_environment: dict[str, str] = Field(
+        default_factory=dict, description="Plain variables; $profile, $domains and $environment are filled in."
+    )
+    app_secrets: dict[str, str] = Field(
+        default_factory=dict, description="Variable to secret name, such as {'JWT_KEYS': 'jwt_keys'}."
+    )
+    app_secrets_as: Literal["files", "environment"] = Field(
+        default="files",
+        description="`files`: NAME_FILE in a mounted directory. `environment`: a 0600 env file, which Docker shows root.",
+    )
+    app_database_variable: str = Field(
+        default="DATABASE_URL",
+        description="Variable that receives the database URL; empty when it has none.",
+    )
+    app_migration_command: tuple[str, ...] = Field(
+        default=(), description="Command that brings the schema to the image's revision; run once, as the migrator."
+    )
+    app_stop_seconds: int = Field(default=30, ge=1, le=600, description="Grace between SIGTERM and SIGKILL, in seconds.")
+    app_start_seconds: int = Field(default=60, ge=5, le=900, description="A replica must be healthy within this, in seconds.")
+
+    # The host
+    public_tcp_ports: tuple[int, ...] = Field(default=(22, 80, 443), description="All that answers from outside.")
+    registry_mirrors: tuple[str, ...] = Field(default=(), description="Docker's registry-mirrors.")
+    journal_max_use: str = Field(default="2g", description="Disk that journald may use.")
+    journal_retention_days: int = Field(default=30, ge=1, description="Age at which journald drops entries, in days.")
+
+    # Secrets and permissions of this run
+    secrets_file: str = Field(default="", description="age file; default `secrets/<environment>.age`.")
+    age_key_file: str = Field(
+        default="",
+        description="age identity; default SIGNUPFLOW_AGE_KEY_FILE or ~/.config/signupflow/<environment>.key.",
+    )
+    allow_interrupts: tuple[str, ...] = Field(
+        default=(), description="Services this run may recreate although that interrupts: docker, traefik, postgres."
+    )
+
+    @field_validator("environment", "app_name", "deploy_user", "postgres_database")
+    @classmethod
+    def _slug(cls, value: str) -> str:
+        if not SLUG.match(value):
+            raise ValueError("must start with a letter and hold lower-case letters, digits and dashes only, 31 at most")
+        return value
+
+    @field_validator("allow_interrupts", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return tuple(part for part in value.split(",") if part) if isinstance(value, str) else value
+
+    @field_validator("allow_interrupts")
+    @classmethod
+    def _known_services(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(value) - {"docker", "traefik", "postgres"})
+        if unknown:
+            raise ValueError(f"unknown service {', '.join(unknown)}; use docker, traefik or postgres")
+        return value
+
+    @field_validator("domains")
+    @classmethod
+    def _domains(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one domain")
+        for domain in value:
+            if not DOMAIN.match(domain):
+                raise ValueError(f"{domain!r} is not a lower-case DNS name with a dot")
+        if len(set(value)) != len(value):
+            raise ValueError("a domain is named twice")
+        return value
+
+    @field_validator("deploy_public_keys")
+    @classmethod
+    def _public_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one key, or nobody could log in")
+        for key in value:
+            if not re.match(r"^(ssh-(ed25519|rsa)|ecdsa-sha2-\S+|sk-\S+) [A-Za-z0-9+/=]+( [^\n]*)?$", key):
+                raise ValueError(f"{key[:24]!r}... is not an OpenSSH public key on one line")
+        return value
+
+    @field_validator("acme_email")
+    @classmethod
+    def _email(cls, value: str) -> str:
+        if not re.match(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", value):
+            raise ValueError("must be a mail address")
+        return value
+
+    @field_validator("acme_directory")
+    @classmethod
+    def _https(cls, value: str) -> str:
+        if not value.startswith("https://"):
+            raise ValueError("must be an https URL")
+        return value
+
+    @field_validator("acme_ca_file")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        if value and not Path(value).is_file():
+            raise ValueError(f"no such file on this machine: {value}")
+        return value
+
+    @field_validator("traefik_image", "postgres_image", "app_image")
+    @classmethod
+    def _image(cls, value: str) -> str:
+        Reference.parse(value)
+        return value
+
+    @field_validator("traefik_image")
+    @classmethod
+    def _pinned(cls, value: str) -> str:
+        if not Reference.parse(value).digest:
+            raise ValueError("must be pinned by digest (name:tag@sha256:...); `scripts/images.py pin NAME:TAG` prints it")
+        return value
+
+    @field_validator("app_health_path")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        if not re.match(r"^/[A-Za-z0-9/_.-]*$", value):
+            raise ValueError("must be a path that starts with a slash")
+        return value
+
+    @field_validator("postgres_memory", "app_memory", "journal_max_use")
+    @classmethod
+    def _size(cls, value: str) -> str:
+        if not SIZE.match(value):
+            raise ValueError("must be a size such as 384m or 2g")
+        return value
+
+    @field_validator("app_environment", "app_secrets")
+    @classmethod
+    def _variables(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if not VARIABLE.match(name):
+                raise ValueError(f"{name!r} is not an environment variable in capitals")
+        return value
+
+    @field_validator("public_tcp_ports")
+    @classmethod
+    def _ports(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        missing = {22, 80, 443} - set(value)
+        if missing:
+            raise ValueError(f"must hold 22, 80 and 443 (missing {', '.join(map(str, sorted(missing)))})")
+        return value
+
+    @model_validator(mode="after")
+    def _one_source_each(self) -> Environment:
+        twice = set(self.app_environment) & (set(self.app_secrets) | {self.app_database_variable})
+        if twice:
+            raise ValueError(f"app_environment and app_secrets both set {', '.join(sorted(twice))}")
+        return self
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The app's plain variables with $profile, $domains and $environment filled in."""
+        known = {"profile": self.profile, "domains": ",".join(self.domains), "environment": self.environment}
+        return {name: Template(value).safe_substitute(known) for name, value in sorted(self.app_environment.items())}
+
+    @property
+    def secret_names(self) -> tuple[str, ...]:
+        """Names that the environment's secrets file must hold."""
+        database = ("postgres_superuser_password", "postgres_migrator_password", "postgres_app_password")
+        return tuple(sorted({"digest_key", *database, *self.app_secrets.values()}))
+
+
+def from_data(data: Mapping[str, Any], where: str) -> Environment:
+    """Build the settings from a host's data; raise OperatorError that names every fault at once."""
+    own = {key: value for key, value in data.items() if not key.startswith(FOREIGN_PREFIXES)}
+    try:
+        return Environment(**own)
+    except ValidationError as error:
+        raise OperatorError(f"settings of {where}: {_explain(error, own)}") from None
+
+
+def _explain(error: ValidationError, data: Mapping[str, Any]) -> str:
+    faults = []
+    for fault in error.errors(include_url=False):
+        name = ".".join(str(part) for part in fault["loc"]) or "settings"
+        if fault["type"] == "missing":
+            faults.append(f"{name} is missing; set it in group_data/")
+        elif fault["type"] == "extra_forbidden":
+            close = difflib.get_close_matches(name, Environment.model_fields, n=1)
+            faults.append(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ""))
+        else:
+            faults.append(f"{name} {fault['msg'].removeprefix('Value error, ')}")
+    noun = "fault" if len(faults) == 1 else "faults"
+    return f"{len(faults)} {noun}: " + "; ".join(sorted(faults))
