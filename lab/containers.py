@@ -1,0 +1,94 @@
+"""Containers of one lab: started when absent, started again when stopped, replaced when what they should be changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lab import engine, images
+from lab.state import LABEL, State
+
+SPEC_LABEL = "signupflow.lab.spec"
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container as `docker create` takes it. `content` is whatever else must lead to a new one when it changes."""
+
+    what: str
+    image: str
+    address: str
+    options: Sequence[str] = ()
+    command: Sequence[str] = ()
+    content: str = ""
+
+    def spec(self, image_id: str) -> str:
+        return images.digest(repr((self.image, image_id, self.address, *self.options, *self.command, self.content)))
+
+
+def network_name(state: State) -> str:
+    return f"signupflow-{state.name}"
+
+
+def describe(name: str) -> dict[str, str] | None:
+    """State ("running", "exited", ...) and spec label of a container, or None."""
+    done = engine.docker("container", "inspect", name, check=False)
+    if done.returncode:
+        return None
+    found = json.loads(done.stdout)[0]
+    labels = found["Config"]["Labels"] or {}
+    return {"state": found["State"]["Status"], "spec": labels.get(SPEC_LABEL, ""), "image": found["Image"]}
+
+
+def create(state: State, container: Container) -> str:
+    """`docker create` with the lab's network, address and labels; returns the name."""
+    name = state.container(container.what)
+    spec = container.spec(engine.image_id(container.image) or "")
+    engine.docker(
+        "create",
+        "--pull=never",
+        f"--name={name}",
+        f"--label={state.label}",
+        f"--label={SPEC_LABEL}={spec}",
+        f"--network={network_name(state)}",
+        f"--ip={container.address}",
+        *container.options,
+        container.image,
+        *container.command,
+    )
+    return name
+
+
+def ensure(state: State, container: Container) -> bool:
+    """Leave with the container running as described; whether it was created now."""
+    name = state.container(container.what)
+    found = describe(name)
+    if found and found["spec"] == container.spec(engine.image_id(container.image) or ""):
+        if found["state"] == "running":
+            return False
+        if found["state"] == "exited":
+            engine.docker("start", name)
+            return False
+    if found:
+        engine.docker("rm", "--force", name)
+    create(state, container)
+    engine.docker("start", name)
+    return True
+
+
+def labelled(name: str) -> dict[str, list[str]]:
+    """Ids of every container, volume and network of a lab."""
+    chosen = f"label={LABEL}={name}"
+    return {
+        "container": engine.docker("ps", "--all", "--quiet", "--filter", chosen).stdout.split(),
+        "volume": engine.docker("volume", "ls", "--quiet", "--filter", chosen).stdout.split(),
+        "network": engine.docker("network", "ls", "--quiet", "--filter", chosen).stdout.split(),
+    }
+
+
+def ensure_volume(state: State, what: str) -> str:
+    """A named, labelled volume; creating one that exists changes nothing."""
+    volume = state.container(what)
+    engine.docker("volume", "create", f"--label={state.label}", volume)
+    return volume

@@ -1,0 +1,142 @@
+"""What others need to know of a lab: as a pyinfra inventory, as shell, as JSON."""
+
+from __future__ import annotations
+
+import pprint
+import shlex
+from pathlib import Path
+from typing import Any
+
+from lab import images, servers
+from lab.state import State
+
+HEADER = '''"""Lab {name}: written by `python -m lab up`, replaced by the next one. Holds no secrets.
+
+Part 1 knows the single topology: the first host is edge, app and db, further hosts are spare.
+"""
+'''
+
+
+def served_image(state: State, tag: str) -> str:
+    """NAME:TAG@DIGEST as a host pulls it through the lab's registry."""
+    digest = state.images.get(tag, {}).get("digest")
+    return f"{tag}@{digest}" if digest else tag
+
+
+def acme_directory(state: State) -> str:
+    return f"https://acme.{state.zone}:14000/dir"
+
+
+def registry_mirror(state: State) -> str:
+    return f"http://{state.address('registry')}:5000"
+
+
+def data(state: State) -> dict[str, Any]:
+    """Data of the group `lab`: literals only."""
+    folder = state.folder
+    return {
+        "environment": "lab",
+        "domains": state.sites,
+        "acme_directory": acme_directory(state),
+        "acme_ca_file": str(folder / "acme-ca.pem"),
+        "acme_email": f"operations@{state.zone}",
+        "registry_mirrors": [registry_mirror(state)],
+        "traefik_image": served_image(state, images.TRAEFIK),
+        "postgres_base": images.POSTGRES,
+        "secrets_file": str(folder / "secrets.age"),
+        "age_key_file": str(folder / "age.key"),
+        "deploy_public_keys": [(folder / "id_ed25519.pub").read_text().strip()],
+        "s3_endpoint": f"https://s3.{state.zone}:8333",
+        "s3_bucket": servers.BUCKET,
+        "s3_region": servers.S3_REGION,
+        "s3_ca_file": str(folder / "acme-ca.pem"),
+        "smtp_host": f"sink.{state.zone}",
+        "smtp_port": 25,
+        "webhook_url": f"http://sink.{state.zone}:8080/webhook",
+    }
+
+
+def render(state: State) -> str:
+    hosts = [
+        (
+            host.fqdn,
+            {
+                "ssh_hostname": host.address,
+                "ssh_user": "deploy",
+                "ssh_key": str(state.folder / "id_ed25519"),
+                "ssh_known_hosts_file": str(state.folder / "known_hosts"),
+                "ssh_strict_host_key_checking": "yes",
+            },
+        )
+        for host in state.host_list()
+    ]
+    group = pprint.pformat((hosts, data(state)), width=110, sort_dicts=False)
+    lines = [HEADER.format(name=state.name), f"lab = {group}", ""]
+    roles: dict[str, list[str]] = {}
+    for host in state.host_list():
+        for role in host.roles:
+            roles.setdefault(role, []).append(host.fqdn)
+    lines += [f"{role} = {members!r}" for role, members in roles.items()]
+    return "\n".join(lines) + "\n"
+
+
+def path(state: State) -> Path:
+    return state.folder / "inventory.py"
+
+
+def environment(state: State) -> dict[str, Any]:
+    """What `lab env --json` prints. Holds the S3 keys: they are the lab's own and die with it."""
+    folder = state.folder
+    return {
+        "name": state.name,
+        "zone": state.zone,
+        "subnet": state.subnet,
+        "domains": state.sites,
+        "hosts": [
+            {"name": host.name, "fqdn": host.fqdn, "address": host.address, "roles": list(host.roles)}
+            for host in state.host_list()
+        ],
+        "inventory": str(path(state)),
+        "ssh_key": str(folder / "id_ed25519"),
+        "known_hosts": str(folder / "known_hosts"),
+        "ca_file": str(folder / "ca.pem"),
+        "acme_ca_file": str(folder / "acme-ca.pem"),
+        "acme_directory": acme_directory(state),
+        "acme_management": f"https://{state.address('acme')}:15000",
+        "certificate_lifetime": state.certificate_lifetime,
+        "dns": state.address("dns"),
+        "registry": f"{state.address('registry')}:5000",
+        "registry_push": f"127.0.0.1:{state.ports['registry']}",
+        "registry_mirror": registry_mirror(state),
+        "traefik_image": served_image(state, images.TRAEFIK),
+        "postgres_image": served_image(state, images.POSTGRES),
+        "s3_endpoint": f"https://s3.{state.zone}:8333",
+        "s3_endpoint_address": servers.s3_url(state),
+        "s3_endpoint_local": f"https://127.0.0.1:{state.ports['s3']}",
+        "s3_bucket": servers.BUCKET,
+        "s3_region": servers.S3_REGION,
+        "s3_access_key": state.s3_access_key,
+        "s3_secret_key": state.s3_secret_key,
+        "s3_ca_file": str(folder / "acme-ca.pem"),
+        "smtp_host": state.address("sink"),
+        "smtp_port": 25,
+        "sink_url": f"http://127.0.0.1:{state.ports['sink']}",
+        "webhook_url": f"http://sink.{state.zone}:8080/webhook",
+        "secrets_file": str(folder / "secrets.age"),
+        "age_key_file": str(folder / "age.key"),
+    }
+
+
+def shell(values: dict[str, Any]) -> str:
+    """The same as `export LAB_...` lines; lists are joined by spaces, hosts become NAME=ADDRESS pairs."""
+    lines = []
+    for key, value in values.items():
+        text = value
+        if key == "hosts":
+            text = " ".join(f"{host['fqdn']}={host['address']}" for host in value)
+        elif isinstance(value, list):
+            text = " ".join(str(item) for item in value)
+        elif value is None:
+            text = ""
+        lines.append(f"export LAB_{key.upper()}={shlex.quote(str(text))}")
+    return "\n".join(lines)

@@ -1,0 +1,122 @@
+"""What one lab remembers between commands: .lab/NAME/state.json, written whole and renamed into place."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lab import network
+from lab.errors import LabError
+from lab.paths import LAB_DIR
+
+NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
+LABEL = "signupflow.lab"
+
+
+@dataclass(frozen=True)
+class Host:
+    name: str
+    fqdn: str
+    address: str
+    roles: tuple[str, ...]
+
+
+@dataclass
+class State:
+    """Addresses, ports and keys that stay the same for as long as the lab lives."""
+
+    name: str
+    subnet: str
+    hosts: int = 1
+    ports: dict[str, int] = field(default_factory=dict)
+    s3_access_key: str = ""
+    s3_secret_key: str = ""
+    # Seconds; None is Pebble's own default of five years.
+    certificate_lifetime: int | None = None
+    # Ordinary name: {"id": local image id, "digest": manifest digest in the lab's registry}
+    images: dict[str, dict[str, str]] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> str:
+        return f"{self.name}.test"
+
+    @property
+    def folder(self) -> Path:
+        return folder(self.name)
+
+    @property
+    def sites(self) -> list[str]:
+        return [f"{site}.{self.zone}" for site in network.SITES]
+
+    def address(self, server: str) -> str:
+        return network.address(self.subnet, network.SERVERS[server])
+
+    def host_list(self) -> list[Host]:
+        """Part 2 brings the cluster topology; until then the first host is everything and the others are spare."""
+        return [
+            Host(
+                name=f"h{number}",
+                fqdn=f"h{number}.{self.zone}",
+                address=network.address(self.subnet, network.FIRST_HOST + number - 1),
+                roles=("edge", "app", "db") if number == 1 else ("spare",),
+            )
+            for number in range(1, self.hosts + 1)
+        ]
+
+    def names(self) -> dict[str, str]:
+        """Every name that the lab's DNS answers, with its address."""
+        hosts = self.host_list()
+        names = {host.fqdn: host.address for host in hosts}
+        names |= {f"{server}.{self.zone}": self.address(server) for server in network.SERVERS}
+        names |= dict.fromkeys(self.sites, hosts[0].address)
+        return names
+
+    def container(self, what: str) -> str:
+        return f"signupflow-{self.name}-{what}"
+
+    @property
+    def label(self) -> str:
+        return f"{LABEL}={self.name}"
+
+    def save(self) -> None:
+        write(self.folder / "state.json", json.dumps(dataclasses.asdict(self), indent=2) + "\n", mode=0o600)
+
+
+def check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise LabError(f"{name!r} cannot name a lab: a lower-case letter, then at most 15 lower-case letters and digits")
+    return name
+
+
+def folder(name: str) -> Path:
+    return LAB_DIR / check_name(name)
+
+
+def load(name: str) -> State | None:
+    """The lab's state, or None when there is none (an unreadable file counts as none: `up` makes a new one)."""
+    file = folder(name) / "state.json"
+    try:
+        return State(**json.loads(file.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def require(name: str) -> State:
+    state = load(name)
+    if state is None:
+        raise LabError(f"there is no lab named {name}: python -m lab up --name {name}")
+    return state
+
+
+def write(path: Path, text: str, mode: int = 0o644) -> None:
+    """Replace a file in one step, so that a killed process never leaves half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w") as out:
+        os.fchmod(out.fileno(), mode)
+        out.write(text)
+    beside.replace(path)
