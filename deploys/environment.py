@@ -28,12 +28,16 @@ def secrets() -> Secrets:
     return secrets_of(environment())
 
 
-@functools.cache
 def secrets_of(env: Environment) -> Secrets:
     path = Path(env.secrets_file or f"secrets/{env.environment}.age")
-    values = Secrets(secretfile.decrypt(path, secretfile.identity(env.environment, env.age_key_file)))
+    values = _decrypted(path, env.environment, env.age_key_file)
     values.require(env.secret_names, str(path))
     return values
+
+
+@functools.cache
+def _decrypted(path: Path, environment_name: str, key_file: str) -> Secrets:
+    return Secrets(secretfile.decrypt(path, secretfile.identity(environment_name, key_file)))
 
 
 @functools.cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def _inventory(params: dict[str, Any]) -> Inventory:
     )
 
 
-def _environments(inventory: Inventory, params: dict[str, Any]) -> set[Environment]:
+def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environment]:
     hosts = list(inventory)
     where = params["inventory"]
     if not hosts:
@@ -95,15 +96,8 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> set[Environme
     limit = [host.name for host in hosts if _matches(host, params["limit"])]
     if params["limit"] and not limit:
         raise OperatorError(f"--limit {' '.join(params['limit'])} matches no host of {where}")
-    # By value: hosts of one environment share their settings, so faults are said once.
-    return {_settings(host) for host in hosts}
-
-
-def _settings(host: Any) -> Environment:
-    return from_data(host.data.dict(), host.name)
+    return [from_data(host.data.dict(), host.name) for host in hosts]
 
 
 def _matches(host: Any, patterns: tuple[str, ...]) -> bool:
-    from fnmatch import fnmatch
-
     return any(fnmatch(host.name, pattern) or pattern in host.groups for pattern in patterns)

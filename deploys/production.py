@@ -3,7 +3,7 @@
 pyinfra inventory.py deploys/production.py [--dry --diff]
 """
 
-from deploys.app import release
+from deploys.app import app_image, release
 from deploys.base import base_host
 from deploys.docker import docker_engine
 from deploys.postgres import postgres
@@ -14,5 +14,6 @@ base_host()
 docker_engine()
 traefik()
 postgres()
+app_image()
 schema()
 release()

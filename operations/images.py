@@ -26,9 +26,10 @@ def present(image: Image) -> Iterator[PyinfraCommand]:
     if not image.travels:
         yield StringCommand("docker pull --quiet", QuoteString(image.on_host))
         return
+    yield StringCommand(f"install -d -m 0700 {INCOMING}")
+    # Only now, because a dry run stops at the first command: saving takes seconds.
     packed = archive(image, ARCHIVES)
     target = f"{INCOMING}/{packed.name}"
-    yield StringCommand(f"install -d -m 0700 {INCOMING}")
     yield FileUploadCommand(str(packed), target, remote_temp_filename=f"/tmp/signupflow-{packed.name}")
     yield StringCommand(
         "docker load --quiet --input", target, "&& docker tag", image.image_id, QuoteString(image.on_host), "&& rm -f", target

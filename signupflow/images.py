@@ -46,7 +46,7 @@ class Reference:
 class Image:
     """An image as the hosts will name it.
 
-    `on_host` is what Compose files say: the pinned reference, or `name:<12 digits of the id>`
+    `on_host` is what Compose files say: the pinned reference, or `name:id-<12 digits of the id>`
     for one that travels over SSH, so that a name never means two images. `image_id` is the
     config digest (`sha256:...`), empty for a pinned image that the controller has not seen.
     """
@@ -78,7 +78,7 @@ def resolve(text: str) -> Image:
     image_id = found["Id"]
     return Image(
         reference,
-        f"{reference.name}:{image_id.removeprefix('sha256:')[:12]}",
+        f"{reference.name}:id-{image_id.removeprefix('sha256:')[:12]}",
         image_id,
         labels.get(VERSION_LABEL, reference.tag),
         labels.get(SCHEMA_LABEL, ""),

@@ -24,8 +24,8 @@ VARIABLE = re.compile(r"^[A-Z][A-Z0-9_]*$")
 DOMAIN = re.compile(r"^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")
 SIZE = re.compile(r"^[1-9][0-9]*[kmg]$")
 
-# Inventory keys that belong to pyinfra's connectors, or to the lab's own bookkeeping.
-FOREIGN_PREFIXES = ("ssh_", "lab_", "_")
+# Inventory keys that belong to pyinfra's connectors, to the lab, or to the backup and alert settings of later parts.
+FOREIGN_PREFIXES = ("ssh_", "lab_", "_", "s3_", "smtp_", "webhook_")
 
 
 class Environment(BaseModel):

@@ -18,34 +18,40 @@ DATA = "/var/lib/signupflow/app"
 SECRETS = "/etc/signupflow/secrets/app"
 
 
+@deploy("App image")
+def app_image() -> None:
+    """A stage of its own: the schema step needs the image before the release does."""
+    if in_group("app"):
+        images.present(name="Present", image=image(environment().app_image))
+
+
 @deploy("App")
 def release() -> None:
     if not in_group("app"):
         return
     env, values = environment(), secrets()
-    app_image = image(env.app_image)
+    new = image(env.app_image)
     # Compose reads an env file as root; mounted files belong to the app's user.
     secrets_uid = env.app_user if env.app_secrets_as == "files" else 0
     variables = secret_variables(env, values, role="app_a")
-    images.present(name="Image", image=app_image)
     compose.directory(name="Data directory", path=DATA, mode="0750", uid=env.app_user)
     secret_files.directory(name="Secrets", path=SECRETS, values=secret_values(env, values, role="app_a"), uid=secrets_uid)
     releases.generation(
-        name=f"Release {app_image.version or app_image.on_host}",
+        name=f"Release {new.version or new.on_host}",
         release=releases.Release(
             app=env.app_name,
             directory=DIRECTORY,
             compose=template(
                 TEMPLATES / "compose.yaml.j2",
                 env=env,
-                image=app_image.on_host,
+                image=new.on_host,
                 variables={name: compose_value(value) for name, value in env.variables.items()},
                 secret_variables=sorted(variables),
                 secrets=SECRETS,
                 data=DATA,
                 database=uses_database(env),
             ),
-            image_id=app_image.image_id,
+            image_id=new.image_id,
             secret_digests={name: values.digest(value) for name, value in variables.items()},
             replicas=env.app_replicas,
             port=env.app_port,

@@ -7,7 +7,7 @@ from pyinfra.api import deploy
 
 from deploys.app.configuration import secret_values, uses_database
 from deploys.environment import environment, image, in_group, secrets
-from operations import database, images
+from operations import database
 from operations import secrets as secret_files
 from signupflow.render import template
 
@@ -24,7 +24,6 @@ def schema() -> None:
     if host.name != inventory.get_group("app")[0].name:
         return
     app_image = image(env.app_image)
-    images.present(name="Image", image=app_image)
     secret_files.directory(
         name="Migrator's database URL", path=SECRETS, values=secret_values(env, secrets(), role="migrator"), uid=env.app_user
     )
