@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import json
 import os
+import shutil
 import sys
 
 import click
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab import containers, engine, hosts, inventory, lifecycle, network
+from lab.errors import LabError
 from lab.state import State, require
 
 out = Console()
@@ -53,6 +55,7 @@ def down(name: str) -> None:
 def status(name: str, as_json: bool) -> None:
     """Show hosts and servers with their addresses and states."""
     state = require(name)
+    engine.require()
     rows = [(host.fqdn, host.address, list(host.roles), _state(state, host.name)) for host in state.host_list()]
     beside = [(f"{server}.{state.zone}", state.address(server), _state(state, server)) for server in network.SERVERS]
     if as_json:
@@ -81,7 +84,10 @@ def _state(state: State, what: str) -> str:
 def ssh(name: str, user: str | None, host: str, command: tuple[str, ...]) -> None:
     """Log in to HOST by SSH, or run COMMAND there."""
     state = require(name)
+    engine.require()
     chosen = hosts.find(state, host)
+    if not shutil.which("ssh"):
+        raise LabError("there is no ssh client: install openssh-client")
     argv = hosts.ssh_command(state, chosen, user or hosts.login(state, chosen), *command)
     os.execvp(argv[0], argv)  # noqa: S606
 
@@ -93,6 +99,7 @@ def ssh(name: str, user: str | None, host: str, command: tuple[str, ...]) -> Non
 def exec_(name: str, host: str, command: tuple[str, ...]) -> None:
     """Run COMMAND on HOST as root through Docker, when SSH does not answer: lab exec h1 -- journalctl -b."""
     state = require(name)
+    engine.require()
     chosen = hosts.find(state, host)
     command = command[1:] if command[0] == "--" else command
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
@@ -100,11 +107,18 @@ def exec_(name: str, host: str, command: tuple[str, ...]) -> None:
     os.execvp(argv[0], argv)  # noqa: S606
 
 
+def _finished(name: str) -> State:
+    state = require(name)
+    if not inventory.path(state).is_file():
+        raise LabError(f"lab {name} is not complete: python -m lab up --name {name}")
+    return state
+
+
 @main.command(name="inventory")
 @named
 def inventory_(name: str) -> None:
     """Print the path of the lab's pyinfra inventory."""
-    click.echo(inventory.path(require(name)))
+    click.echo(inventory.path(_finished(name)))
 
 
 @main.command()
@@ -112,7 +126,7 @@ def inventory_(name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON instead of shell exports.")
 def env(name: str, as_json: bool) -> None:
     """Print names, addresses, keys and paths: eval "$(python -m lab env)"."""
-    values = inventory.environment(require(name))
+    values = inventory.environment(_finished(name))
     click.echo(json.dumps(values, indent=2) if as_json else inventory.shell(values))
 
 

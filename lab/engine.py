@@ -86,9 +86,18 @@ def answers() -> bool:
     if not clients():
         return False
     try:
-        return docker("version", "--format", "{{.Server.Version}}", check=False, timeout=15).returncode == 0
+        asked = docker("version", "--format", "{{.Server.Version}}", check=False, timeout=15)
     except LabError:
         return False
+    if "permission denied" in asked.stderr:
+        raise LabError("this user may not talk to the Docker Engine: add it to the group docker, or use root")
+    return asked.returncode == 0
+
+
+def require() -> None:
+    """For commands that start nothing: one clear line when no engine answers."""
+    if not answers():
+        raise LabError("no Docker Engine answers: python -m lab up")
 
 
 def apt_install(*packages: str, why: str) -> None:

@@ -30,6 +30,7 @@ from lab.paths import LAB_DIR, ROOT
 
 DOCKERFILES = ROOT / "lab" / "dockerfiles"
 SINK = ROOT / "lab" / "sink"
+SCRATCH = ROOT / ".build" / "lab-images"
 REQUIREMENTS = ROOT / "requirements" / "lab.txt"
 INPUTS_LABEL = "signupflow.lab.inputs"
 SUITE = "trixie"
@@ -187,10 +188,15 @@ def only_one_builder() -> Iterator[None]:
 
 
 def ensure(done: Done, progress: engine.Progress = engine.silent) -> bool:
-    """Leave with every image present; whether anything had to be built or pulled."""
+    """Leave with every image present; whether anything had to be built or pulled.
+
+    `progress` hears what is begun, `done` what is finished and in how many seconds.
+    """
     with only_one_builder():
+        shutil.rmtree(SCRATCH, ignore_errors=True)
+        SCRATCH.mkdir(parents=True)
         how = mode()
-        made = _pull(done) if how == "pull" else _bootstrap_debian(done)
+        made = _pull(done, progress) if how == "pull" else _bootstrap_debian(done, progress)
         keys = {DEBIAN: _key(DEBIAN), UBUNTU: _key(UBUNTU) if how == "pull" else ""}
         if how == "pull":
             keys[PYTHON] = _key(PYTHON)
@@ -212,9 +218,8 @@ def _key(tag: str) -> str:
 
 def _build(recipe: Recipe, key: str, done: Done, progress: engine.Progress) -> None:
     started = time.monotonic()
-    scratch_root = ROOT / ".build"
-    scratch_root.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=scratch_root, prefix=f"{recipe.folder}-") as scratch:
+    progress(f"building {recipe.tag}")
+    with tempfile.TemporaryDirectory(dir=SCRATCH, prefix=f"{recipe.folder}-") as scratch:
         context = Path(scratch)
         shutil.copytree(DOCKERFILES / recipe.folder, context, dirs_exist_ok=True)
         for name, path in recipe.extra().items():
@@ -228,17 +233,17 @@ def _build(recipe: Recipe, key: str, done: Done, progress: engine.Progress) -> N
             recipe.tag,
             build_args=dict(recipe.build_args),
             labels={INPUTS_LABEL: key},
-            progress=progress,
         )
     done(recipe.tag, time.monotonic() - started)
 
 
-def _pull(done: Done) -> bool:
+def _pull(done: Done, progress: engine.Progress) -> bool:
     """Pull the ordinary images that are missing."""
     missing = [tag for tag in (DEBIAN, UBUNTU, PYTHON, POSTGRES, TRAEFIK, REGISTRY) if engine.image_id(tag) is None]
 
     def pull(tag: str) -> None:
         started = time.monotonic()
+        progress(f"pulling {tag}")
         engine.docker("pull", "--quiet", tag)
         done(tag, time.monotonic() - started)
 
@@ -247,7 +252,7 @@ def _pull(done: Done) -> bool:
     return bool(missing)
 
 
-def _bootstrap_debian(done: Done) -> bool:
+def _bootstrap_debian(done: Done, progress: engine.Progress) -> bool:
     """debian:trixie-slim by mmdebstrap from the mirror that this machine's apt uses."""
     mirror = debian.machine_mirror()
     sources = mirror.lines(SUITE) if mirror else []
@@ -268,10 +273,10 @@ def _bootstrap_debian(done: Done) -> bool:
         engine.apt_install("mmdebstrap", "debian-archive-keyring", why="no registry is reachable to pull images from")
     if os.geteuid() != 0:
         raise LabError("no registry is reachable, and building the images needs root: run `lab up` once as root")
-    (ROOT / ".build").mkdir(exist_ok=True)
+    progress(f"building {DEBIAN} from Debian's packages")
     with ThreadPoolExecutor(max_workers=1) as pool:
         fetching = pool.submit(wheels)
-        with tempfile.TemporaryDirectory(dir=ROOT / ".build", prefix="debian-") as scratch:
+        with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="debian-") as scratch:
             tar = Path(scratch) / "debian.tar"
             # A file, not a pipe: half of an archive would be imported as if it were whole.
             made = subprocess.run(

@@ -29,6 +29,9 @@ class Steps:
         tail = f"  {note}" if note else ""
         self.console.print(f"{total:6.1f} s  {what} ({seconds:.1f} s){tail}", highlight=False)
 
+    def begun(self, what: str) -> None:
+        self.console.print(f"          {what} ...", highlight=False)
+
     @contextmanager
     def step(self, what: str) -> Iterator[list[str]]:
         """The yielded list takes notes to print with the finished step."""
@@ -59,9 +62,9 @@ def up(name: str, count: int | None, lifetime: int | None, console: Console) -> 
     steps = Steps(console)
     with only_one(name):
         with steps.step("Docker Engine") as notes:
-            engine.ensure(lambda line: console.print(f"          {line}", highlight=False))
+            engine.ensure(steps.begun)
             notes.append(f"cgroup v{engine.cgroup_version()}")
-        cold = images.ensure(lambda tag, seconds: steps.done(f"image {tag}", seconds))
+        cold = images.ensure(lambda tag, seconds: steps.done(f"image {tag}", seconds), steps.begun)
         with steps.step("network and keys") as notes:
             state = _state(name, count, lifetime)
             _ensure_network(state)
@@ -126,6 +129,8 @@ def _start_everything(state: State, steps: Steps) -> bool:
                 pushed = True
                 steps.done(f"registry serves {tag}", time.monotonic() - started)
         state.save()
+        if pushed:
+            timed("registry content kept for other labs", lambda: servers.keep_seed(state))
         return pushed
 
     with ThreadPoolExecutor(max_workers=4) as pool:

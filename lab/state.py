@@ -97,11 +97,16 @@ def folder(name: str) -> Path:
 
 
 def load(name: str) -> State | None:
-    """The lab's state, or None when there is none (an unreadable file counts as none: `up` makes a new one)."""
+    """The lab's state, or None when there is none (a broken file counts as none: `up` then starts anew).
+
+    Fields that this version does not know are dropped, so that a lab outlives a change of this class.
+    """
     file = folder(name) / "state.json"
     try:
-        return State(**json.loads(file.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
+        stored = json.loads(file.read_text())
+        known = {item.name for item in dataclasses.fields(State)}
+        return State(**{key: value for key, value in stored.items() if key in known})
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
         return None
 
 

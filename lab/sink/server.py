@@ -150,7 +150,7 @@ class Http:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            status, answer = await self.respond(reader)
+            status, answer = await self.respond(reader, writer)
             body = json.dumps(answer).encode()
             head = f"HTTP/1.1 {status} sink\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
             writer.write(head.encode() + b"Connection: close\r\n\r\n" + body)
@@ -160,12 +160,15 @@ class Http:
         finally:
             writer.close()
 
-    async def respond(self, reader: asyncio.StreamReader) -> tuple[int, Any]:
+    async def respond(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> tuple[int, Any]:
         method, target, _ = (await reader.readline()).decode("latin-1").split(None, 2)
         headers: dict[str, str] = {}
         while line := (await reader.readline()).decode("latin-1").strip():
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
+        if headers.get("expect", "").lower() == "100-continue":
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            await writer.drain()
         body = await read_body(reader, headers)
         url = urlsplit(target)
         if method == "GET":
@@ -195,8 +198,8 @@ class Http:
 
 
 async def read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
-    if headers.get("expect", "").lower() == "100-continue" or "content-length" in headers:
-        return await reader.readexactly(min(int(headers.get("content-length", "0")), MAX_BYTES))
+    if "content-length" in headers:
+        return await reader.readexactly(min(int(headers["content-length"]), MAX_BYTES))
     if headers.get("transfer-encoding", "").lower() != "chunked":
         return b""
     chunks: list[bytes] = []
