@@ -1,0 +1,55 @@
+# SignUpFlow's image. Builds with the classic builder and with BuildKit of Docker 20.10 on, over any image that has
+# `python` 3.11 or later with pip: the official one, or Debian's python under the same name.
+#
+#   docker build --build-arg VERSION=1.4.0 --build-arg REVISION=$(git rev-parse HEAD) --build-arg CREATED=$(date -u +%FT%TZ) .
+ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS builder
+# --target, not a venv: a venv ties itself to the interpreter's path and needs ensurepip, and Debian's python has neither
+# the official image's path nor ensurepip. A directory on PYTHONPATH works over both.
+COPY requirements/app.txt /build/requirements.txt
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
+    --target /opt/site -r /build/requirements.txt
+COPY alembic.ini /srv/app/alembic.ini
+COPY alembic /srv/app/alembic
+COPY app /srv/app/app
+# Hash-based and unchecked: valid whatever the copied files' times are, and nothing is ever compiled at run time.
+RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /srv/app
+
+FROM ${BASE} AS common
+# A fixed uid, so that mounts and secret files can be owned by it. /data is the data mount.
+RUN printf 'app:x:10001:10001::/nonexistent:/usr/sbin/nologin\n' >> /etc/passwd \
+    && printf 'app:x:10001:\n' >> /etc/group \
+    && mkdir -p /data && chown 10001:10001 /data
+COPY --from=builder /opt/site /opt/site
+COPY --from=builder /srv/app /srv/app
+WORKDIR /srv/app
+ENV PYTHONPATH=/opt/site:/srv/app \
+    PATH=/opt/site/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    DATA_DIR=/data
+ARG VERSION=0.0.0+unknown
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+ARG SCHEMA_REVISION=b4e6f8a2c5d3
+ENV APP_VERSION=${VERSION} \
+    APP_REVISION=${REVISION}
+LABEL org.opencontainers.image.title="SignUpFlow" \
+    org.opencontainers.image.description="Volunteer sign-up and scheduling" \
+    org.opencontainers.image.source="https://github.com/signupflow/signupflow" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.created="${CREATED}" \
+    org.signupflow.schema-revision="${SCHEMA_REVISION}"
+USER 10001:10001
+STOPSIGNAL SIGTERM
+
+# Commands that run on hosts beside the application (backups, imports). No server, so no health check.
+FROM common AS ops
+CMD ["python", "-m", "alembic", "current"]
+
+FROM common AS runtime
+EXPOSE 8000
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "app.healthcheck"]
+CMD ["python", "-m", "app"]

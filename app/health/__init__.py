@@ -1,0 +1,1 @@
+"""What `/health` reports, and how each part of it is measured."""

@@ -1,0 +1,49 @@
+"""The application, put together."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from app import errors, logs
+from app.database import Database
+from app.health.report import HealthReporter
+from app.lifecycle import Lifecycle
+from app.metrics import Metrics
+from app.middleware import RequestMiddleware
+from app.routes import events, operations, organizations, people, sessions, signups
+from app.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An application of its own: settings in, nothing global but the logging. It does not need the database to start."""
+    logs.configure(settings.log_level)
+    database = Database(settings)
+    lifecycle = Lifecycle()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        lifecycle.started = True
+        yield
+        lifecycle.draining = True
+        database.close()
+
+    documented = not settings.is_server
+    app = FastAPI(
+        title="SignUpFlow",
+        version=settings.app_version,
+        lifespan=lifespan,
+        openapi_url="/openapi.json" if documented else None,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.state.lifecycle = lifecycle
+    app.state.health = HealthReporter(settings, database, lifecycle)
+    app.state.metrics = Metrics(settings, database)
+    errors.install(app)
+    app.include_router(operations.router)
+    for router in (organizations.router, sessions.router, people.router, events.router, signups.router):
+        app.include_router(router)
+    app.add_middleware(RequestMiddleware, settings=settings, metrics=app.state.metrics)
+    return app

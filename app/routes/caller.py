@@ -1,0 +1,83 @@
+"""Who calls: from the bearer token to a person and a session that sees only that person's organisation."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+
+from app.database import Database
+from app.errors import ApiError
+from app.models import Person
+from app.request_context import current
+from app.security import InvalidTokenError, read_token
+from app.settings import Settings
+
+ADMIN = "admin"
+
+
+@dataclasses.dataclass(frozen=True)
+class Caller:
+    person: Person
+    session: Session
+
+    @property
+    def is_admin(self) -> bool:
+        return ADMIN in roles_of(self.person)
+
+
+def roles_of(person: Person) -> list[str]:
+    """Roles as a list of strings, whatever an old row holds."""
+    return [role for role in person.roles if isinstance(role, str)] if isinstance(person.roles, list) else []
+
+
+def settings_of(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+def database_of(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+def note_organization(org_id: str) -> None:
+    """Puts the organisation into this request's log line."""
+    context = current.get()
+    if context is not None:
+        context.org_id = org_id
+
+
+def _caller(
+    request: Request,
+    settings: Annotated[Settings, Depends(settings_of)],
+    database: Annotated[Database, Depends(database_of)],
+) -> Iterator[Caller]:
+    refused = ApiError(401, "unauthenticated", {"WWW-Authenticate": "Bearer"})
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise refused
+    try:
+        identity = read_token(settings.jwt_keys, token.strip())
+    except InvalidTokenError:
+        raise refused from None
+    note_organization(identity.org_id)
+    with database.tenant(identity.org_id) as session:
+        person = session.get(Person, identity.person_id)
+        if person is None or person.status != "active" or person.refresh_token_version != identity.version:
+            raise refused
+        yield Caller(person, session)
+
+
+# scope="function": the session ends before the answer is sent, so a slow client never holds a database connection.
+AnyCaller = Annotated[Caller, Depends(_caller, scope="function")]
+
+
+def _admin(caller: AnyCaller) -> Caller:
+    if not caller.is_admin:
+        raise ApiError(403, "forbidden")
+    return caller
+
+
+AdminCaller = Annotated[Caller, Depends(_admin, scope="function")]

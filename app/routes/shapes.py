@@ -1,0 +1,62 @@
+"""Types that requests and answers share."""
+
+import datetime as dt
+import re
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Path, Query
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+T = TypeVar("T")
+
+# Offsets beyond this read and throw away more rows than any organisation has.
+MAX_OFFSET = 1_000_000
+MAX_INT4 = 2**31 - 1
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL text holds neither NUL nor lone surrogates (which JSON can spell)."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds characters that cannot be stored")
+    return text
+
+
+def _email(text: str) -> str:
+    if not re.fullmatch(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+", text):
+        raise ValueError("is not an e-mail address")
+    return text
+
+
+def _naive_utc(moment: dt.datetime) -> dt.datetime:
+    return moment.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
+Email = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_storable), AfterValidator(_email)
+]
+# In: any zone. Stored: UTC without a zone.
+Moment = Annotated[AwareDatetime, AfterValidator(_naive_utc)]
+RowNumber = Annotated[int, Path(ge=1, le=MAX_INT4)]
+Limit = Annotated[int, Query(ge=1, le=200)]
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, so a misspelt one is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Page(BaseModel, Generic[T]):
+    """`items` from `offset` on, at most `limit` of `total`."""
+
+    items: list[T]
+    total: int
+    limit: int
+    offset: int
+
+
+def as_utc(moment: dt.datetime | None) -> dt.datetime | None:
+    """A stored moment with its zone, for answers."""
+    return moment.replace(tzinfo=dt.UTC) if moment and moment.tzinfo is None else moment
