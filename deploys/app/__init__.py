@@ -13,9 +13,6 @@ from operations import secrets as secret_files
 from signupflow.render import compose_value, template
 
 TEMPLATES = Path(__file__).parent / "templates"
-DIRECTORY = "/opt/signupflow/app"
-DATA = "/var/lib/signupflow/app"
-SECRETS = "/etc/signupflow/secrets/app"
 
 
 @deploy("App image")
@@ -31,24 +28,27 @@ def release() -> None:
         return
     env, values = environment(), secrets()
     new = image(env.app_image)
+    data, secrets_directory = f"/var/lib/signupflow/app-{env.app_name}", f"/etc/signupflow/secrets/app-{env.app_name}"
     # Compose reads an env file as root; mounted files belong to the app's user.
     secrets_uid = env.app_user if env.app_secrets_as == "files" else 0
     variables = secret_variables(env, values, role="app_a")
-    compose.directory(name="Data directory", path=DATA, mode="0750", uid=env.app_user)
-    secret_files.directory(name="Secrets", path=SECRETS, values=secret_values(env, values, role="app_a"), uid=secrets_uid)
+    compose.directory(name="Data directory", path=data, mode="0750", uid=env.app_user)
+    secret_files.directory(
+        name="Secrets", path=secrets_directory, values=secret_values(env, values, role="app_a"), uid=secrets_uid
+    )
     releases.generation(
         name=f"Release {new.version or new.on_host}",
         release=releases.Release(
             app=env.app_name,
-            directory=DIRECTORY,
+            directory=f"/opt/signupflow/app-{env.app_name}",
             compose=template(
                 TEMPLATES / "compose.yaml.j2",
                 env=env,
                 image=new.on_host,
                 variables={name: compose_value(value) for name, value in env.variables.items()},
                 secret_variables=sorted(variables),
-                secrets=SECRETS,
-                data=DATA,
+                secrets=secrets_directory,
+                data=data,
                 database=uses_database(env),
             ),
             image_id=new.image_id,

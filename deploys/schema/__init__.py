@@ -12,8 +12,6 @@ from operations import secrets as secret_files
 from signupflow.render import template
 
 TEMPLATES = Path(__file__).parent / "templates"
-DIRECTORY = "/opt/signupflow/schema"
-SECRETS = "/etc/signupflow/secrets/migrator"
 
 
 @deploy("Schema")
@@ -24,14 +22,15 @@ def schema() -> None:
     if host.name != inventory.get_group("app")[0].name:
         return
     app_image = image(env.app_image)
+    migrator = f"/etc/signupflow/secrets/schema-{env.app_name}"
     secret_files.directory(
-        name="Migrator's database URL", path=SECRETS, values=secret_values(env, secrets(), role="migrator"), uid=env.app_user
+        name="Migrator's database URL", path=migrator, values=secret_values(env, secrets(), role="migrator"), uid=env.app_user
     )
     database.migrated(
         name=f"Schema {app_image.schema_revision or 'of this image'}",
         database=env.postgres_database,
         revision=app_image.schema_revision,
         identity=f"{app_image.on_host} {' '.join(env.app_migration_command)}",
-        directory=DIRECTORY,
-        compose=template(TEMPLATES / "compose.yaml.j2", env=env, image=app_image.on_host, secrets=SECRETS),
+        directory=f"/opt/signupflow/schema-{env.app_name}",
+        compose=template(TEMPLATES / "compose.yaml.j2", env=env, image=app_image.on_host, secrets=migrator),
     )

@@ -1,0 +1,117 @@
+"""What answers from outside: domains, certificates, redirects, renewal, ports."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.lab_client import Lab
+from tests.load import Load
+
+Evidence = dict[str, Any]
+
+
+def each_domain_has_its_certificate(lab: Lab) -> Evidence:
+    """Verified against the lab's CA only; a certificate is for one domain, is valid now, and differs from the others."""
+    found = {}
+    for domain in lab["domains"]:
+        lab.wait_for_health(domain, seconds=60)
+        certificate = lab.certificate(domain)
+        names = [value for kind, value in certificate["subjectAltName"] if kind == "DNS"]
+        expires = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
+        found[domain] = {"names": names, "serial": certificate["serialNumber"], "expires": expires.isoformat()}
+        assert names == [domain], found
+        assert expires > datetime.now(UTC), found
+    assert len({item["serial"] for item in found.values()}) == len(lab["domains"]) >= 2, found
+    return found
+
+
+def http_redirects_to_https(lab: Lab) -> Evidence:
+    """Every domain, path and query kept."""
+    found = {}
+    for domain in lab["domains"]:
+        answer = lab.http(domain, "/events?page=2")
+        found[domain] = {"status": answer.status, "location": answer.headers.get("location")}
+        assert answer.status in (301, 308), found
+        assert answer.headers["location"] == f"https://{domain}/events?page=2", found
+    return found
+
+
+def renewal_under_load(lab: Lab, rate: float, seconds: float) -> Evidence:
+    """Watch the serial change while requests go on; needs a lab whose CA issues short-lived certificates."""
+    domain = lab["domains"][0]
+    before = lab.certificate(domain)["serialNumber"]
+    started, changed = time.monotonic(), 0.0
+    with Load(lab, rate=rate, seconds=seconds, domain=domain) as load:
+        while time.monotonic() - started < seconds:
+            if not changed and lab.certificate(domain)["serialNumber"] != before:
+                changed = time.monotonic() - started
+            if changed and time.monotonic() - started > changed + 5:
+                break
+            time.sleep(0.5)
+    evidence = {
+        "serial_before": before,
+        "serial_after": lab.certificate(domain)["serialNumber"],
+        "changed_after_seconds": round(changed, 1),
+        "load": load.report.as_dict(),
+    }
+    assert evidence["serial_after"] != before, evidence
+    assert load.report.failed == 0, evidence
+    assert load.report.sent > 0, evidence
+    return evidence
+
+
+async def _open_ports(address: str, ports: range, at_once: int, timeout: float) -> list[int]:
+    """TCP ports that complete a handshake."""
+    gate, found = asyncio.Semaphore(at_once), []
+
+    async def probe(port: int) -> None:
+        async with gate:
+            try:
+                _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), timeout)
+            except (OSError, TimeoutError):
+                return
+            found.append(port)
+            writer.close()
+
+    await asyncio.gather(*(probe(port) for port in ports))
+    return sorted(found)
+
+
+def only_public_ports_answer(lab: Lab, ports: range = range(1, 65536)) -> Evidence:
+    """Scan all TCP ports of the host from outside, with a published container and a listening service planted there.
+
+    The positive control: with the firewall's table taken away, the same scan finds both plants.
+    """
+    container, service = 28888, 29999
+    image = lab.ssh("h1", "sudo docker inspect --format '{{.Image}}' signupflow-traefik").strip()
+    # Traefik's own image, because it is there: a second one with nothing but a listening port.
+    arguments = f"--entryPoints.planted.address=:{container} --ping=true --ping.entryPoint=planted"
+    lab.ssh("h1", f"sudo docker run -d --rm --name planted -p {container}:{container} {image} traefik {arguments}")
+    lab.ssh("h1", f"sudo systemd-run --quiet --unit planted systemd-socket-activate -l {service} /bin/cat")
+    planted = range(min(container, service), max(container, service) + 1)
+    try:
+        _wait_for_listener(lab, container)
+        found = asyncio.run(_open_ports(lab.address(), ports, at_once=3000, timeout=1.0))
+        lab.ssh("h1", "sudo nft delete table inet signupflow")
+        control = asyncio.run(_open_ports(lab.address(), planted, at_once=3000, timeout=1.0))
+    finally:
+        lab.ssh(
+            "h1", "sudo systemctl reload-or-restart signupflow-firewall; sudo docker rm -f planted; sudo systemctl stop planted"
+        )
+    evidence = {"scanned": len(ports), "open": found, "planted": [container, service], "open_without_firewall": control}
+    assert found == [22, 80, 443], evidence
+    assert {container, service} <= set(control), evidence
+    return evidence
+
+
+def _wait_for_listener(lab: Lab, port: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if "200" in lab.ssh("h1", f"curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{port}/ping || true"):
+            return
+        time.sleep(0.1)
+    raise TimeoutError(f"nothing listens on {port}")

@@ -1,0 +1,40 @@
+"""An image that knows nothing of SignUpFlow is deployed by group data alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Any
+
+from signupflow.engine_client import docker_client
+from tests.lab_client import ROOT, Lab
+from tests.proofs.convergence import dry_run_is_exact, second_run_changes_nothing
+
+Evidence = dict[str, Any]
+GROUP_DATA = ("--group-data", "tests/foreign/group_data")
+
+
+def deploys_by_group_data_alone(lab: Lab) -> Evidence:
+    """Build tests/foreign, deploy it beside what runs, under the lab's domains, and ask it; run again; undo."""
+    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
+    command = [docker_client(), "build", "--quiet", "--network", "host", "--tag", "greeter:local", "tests/foreign"]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    route = "/opt/signupflow/traefik/config/dynamic/signupflow.yaml"
+    aside = f"sudo sh -c 'test ! -f {route} || mv {route} {route}.aside'"
+    forget = "rm -f /opt/signupflow/traefik/config/dynamic/greeter.yaml"
+    back = f"sudo sh -c '{forget}; test ! -f {route}.aside || mv {route}.aside {route}'"
+    lab.ssh("h1", aside)
+    try:
+        exact = dry_run_is_exact(lab, *GROUP_DATA)
+        again = second_run_changes_nothing(lab, *GROUP_DATA)
+        answers = {domain: lab.https(domain, "/").body.decode() for domain in lab["domains"]}
+        replicas = lab.ssh("h1", "sudo docker ps --filter label=org.signupflow.app=greeter --format '{{.Names}}' | sort").split()
+        secret = lab.ssh("h1", "sudo stat -c '%a %U' /etc/signupflow/secrets/app-greeter/app.env").strip()
+    finally:
+        lab.ssh("h1", back)
+        lab.ssh("h1", "sudo docker ps -aq --filter label=org.signupflow.app=greeter | xargs -r sudo docker rm -f")
+        lab.pyinfra("-y")
+    evidence = {"first": exact, "second": again, "answers": answers, "replicas": replicas, "env_file": secret}
+    assert set(answers.values()) == {"hello from lab for $5, database given"}, evidence
+    assert replicas == ["greeter-g1-app-1", "greeter-g1-app-2"], evidence
+    return evidence

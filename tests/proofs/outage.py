@@ -1,0 +1,48 @@
+"""The database goes away and comes back."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tests.lab_client import Lab
+
+Evidence = dict[str, Any]
+
+
+def database_stopped_and_started(lab: Lab) -> Evidence:
+    """503 fast while PostgreSQL is stopped, alive all the time, and service by itself within 5 s of its start."""
+    domain = lab["domains"][0]
+    lab.wait_for_health(domain, seconds=30)
+    lab.ssh("h1", "sudo docker stop --time 30 signupflow-postgres")
+    try:
+        started = time.monotonic()
+        health = lab.https(domain, "/health")
+        health_seconds = time.monotonic() - started
+        started = time.monotonic()
+        ready = lab.https(domain, "/health/ready")
+        ready_seconds = time.monotonic() - started
+        live = lab.https(domain, "/health/live")
+        body = health.json()
+    finally:
+        lab.ssh("h1", "sudo docker start signupflow-postgres")
+    started = time.monotonic()
+    lab.wait_for_health(domain, seconds=30)
+    recovered = time.monotonic() - started
+    evidence = {
+        "health": health.status,
+        "health_seconds": round(health_seconds, 2),
+        "status": body["status"],
+        "database": body["components"]["database"],
+        "ready": ready.status,
+        "ready_seconds": round(ready_seconds, 2),
+        "live": live.status,
+        "recovered_seconds": round(recovered, 2),
+    }
+    assert (health.status, body["status"], body["components"]["database"]["status"]) == (503, "degraded", "unhealthy"), evidence
+    assert health_seconds < 10, evidence
+    assert live.status == 200, evidence
+    for word in ("psycopg2", "sqlalchemy", "could not", "signupflow-postgres", "Traceback"):
+        assert word.lower() not in health.body.decode().lower(), evidence
+    assert recovered < 5, evidence
+    return evidence
