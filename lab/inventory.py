@@ -42,7 +42,7 @@ def data(state: State) -> dict[str, Any]:
         "acme_email": f"operations@{state.zone}",
         "registry_mirrors": [registry_mirror(state)],
         "traefik_image": served_image(state, images.TRAEFIK),
-        "postgres_base": images.POSTGRES,
+        "acme_certificate_hours": max(1, state.certificate_lifetime // 3600) if state.certificate_lifetime else 2160,
         "secrets_file": str(folder / "secrets.age"),
         "age_key_file": str(folder / "age.key"),
         "deploy_public_keys": [(folder / "id_ed25519.pub").read_text().strip()],
