@@ -132,6 +132,7 @@ def _plant_seed(state: State) -> None:
     if engine.docker("volume", "inspect", SEED_VOLUME, check=False).returncode == 0:
         _copy_volume(SEED_VOLUME, containers.ensure_volume(state, "registry"))
         state.images = served
+        state.save()
 
 
 def keep_seed(state: State) -> None:

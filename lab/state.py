@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lab.paths import LAB_DIR
 
 NAME = re.compile(r"[a-z][a-z0-9]{0,15}")
 LABEL = "signupflow.lab"
+SAVING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ class State:
         return f"{LABEL}={self.name}"
 
     def save(self) -> None:
-        write(self.folder / "state.json", json.dumps(dataclasses.asdict(self), indent=2) + "\n", mode=0o600)
+        """Servers start in threads, and each saves what it has chosen."""
+        with SAVING:
+            write(self.folder / "state.json", json.dumps(dataclasses.asdict(self), indent=2) + "\n", mode=0o600)
 
 
 def check_name(name: str) -> str:
