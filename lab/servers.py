@@ -69,7 +69,10 @@ def published(state: State, server: str, inside: int) -> str:
 
 
 def ensure_dns(state: State) -> None:
-    config = network.dnsmasq_config(state.zone, state.names(), network.machine_nameservers())
+    upstream = network.machine_nameservers()
+    if not upstream:
+        raise LabError("/etc/resolv.conf names no nameserver that containers could reach (loopback does not count)")
+    config = network.dnsmasq_config(state.zone, state.names(), upstream)
     write(state.folder / "dns" / "dnsmasq.conf", config)
     write_in_place(state)
     containers.ensure(
