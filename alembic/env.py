@@ -26,7 +26,8 @@ ADVISORY_TIMEOUT = "240s"
 
 
 def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic.runtime.migration").setLevel(logging.INFO)
     try:
         url = migration_url(os.environ)
     except SettingsError as error:

@@ -185,6 +185,8 @@ def _version(text: str, profile: Profile) -> str:
 def _revision(text: str, profile: Profile) -> str:
     if not re.fullmatch(r"[0-9A-Za-z._-]{1,64}", text):
         raise ValueError("is not a source revision; build the image with --build-arg REVISION=$(git rev-parse HEAD)")
+    if profile in SERVERS and text == "unknown":
+        raise ValueError("says that the revision is unknown; build the image with --build-arg REVISION=...")
     return text
 
 
@@ -375,7 +377,7 @@ class Settings(BaseModel):
             example="91c1e0a",
             default="unknown",
             required_in=SERVERS,
-            malformed=("not a revision",),
+            malformed=("not a revision", "unknown"),
         ),
     ]
 

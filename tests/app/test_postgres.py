@@ -1,0 +1,118 @@
+"""On a real PostgreSQL: it connects and serves, refuses fast while the server is away, and recovers by itself."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from sqlalchemy import select, text
+
+from app.models import AuditLog
+from tests.app.harness import Organization, Postgres, production, run_alembic, serving
+
+
+@pytest.fixture
+def environment(postgres_url: str) -> dict[str, str]:
+    return production(DATABASE_URL=postgres_url, ALLOWED_HOSTS="127.0.0.1")
+
+
+def test_us2_2_the_app_configured_for_postgresql_connects_and_serves(environment: dict[str, str]) -> None:
+    with serving(environment) as (client, app):
+        assert client.get("/health").json()["components"]["database"]["status"] == "healthy"
+        organization = Organization(client)
+        event = organization.event()
+        assert client.post(f"/api/v1/events/{event}/sign-ups", headers=organization.volunteer(), json={}).status_code == 201
+        assert client.get("/api/v1/events", headers=organization.admin).json()["items"][0]["start_time"] == "2027-01-03T09:00:00Z"
+        huge = f"/api/v1/events/{event}/sign-ups/99999999999"
+        assert client.delete(huge, headers=organization.admin).status_code == 422
+        with app.state.database.tenant(organization.id) as session:
+            session.add(AuditLog(id=f"a-{organization.id}", action="x", status="success", details={"a": [1]}))
+            session.commit()
+            assert session.scalars(select(AuditLog.details)).one() == {"a": [1]}
+        assert client.get("/health").json()["components"]["database"]["connectionPool"]["idle"] >= 1
+
+
+def test_fr004_connections_are_utc_named_and_bounded(environment: dict[str, str]) -> None:
+    with serving(environment) as (_, app), app.state.database.engine.connect() as connection:
+        shown = {
+            name: connection.scalar(text(f"SHOW {name}"))
+            for name in ("timezone", "application_name", "statement_timeout", "server_version_num")
+        }
+    assert shown["timezone"] == "UTC"  # the server itself says America/New_York
+    assert shown["application_name"] == "signupflow"
+    assert shown["statement_timeout"] == "10s"
+    assert int(shown["server_version_num"]) >= 150000
+
+
+def test_two_requests_at_once_sign_up_once(environment: dict[str, str]) -> None:
+    with serving(environment) as (client, _):
+        organization = Organization(client)
+        volunteer, path = organization.volunteer(), f"/api/v1/events/{organization.event()}/sign-ups"
+        person = {"name": "x", "email": "once@x.org"}
+        with ThreadPoolExecutor(8) as pool:
+            signed_up = list(pool.map(lambda _: client.post(path, headers=volunteer, json={}).status_code, range(8)))
+            made = list(
+                pool.map(lambda _: client.post("/api/v1/people", headers=organization.admin, json=person).status_code, range(8))
+            )
+    assert sorted(signed_up) == [201] + [409] * 7
+    assert sorted(made) == [201] + [409] * 7
+
+
+def test_us1_3_the_database_goes_and_comes_and_the_app_reconnects(postgres: Postgres, environment: dict[str, str]) -> None:
+    with serving(environment) as (client, _):
+        organization = Organization(client)
+        postgres.stop()
+        try:
+            slowest = 0.0
+            for _ in range(20):
+                began = time.perf_counter()
+                answer = client.get("/api/v1/people", headers=organization.admin)
+                slowest = max(slowest, time.perf_counter() - began)
+                assert_unavailable(answer)
+            assert slowest < 2.5
+            health = client.get("/health")
+            assert health.status_code == 503
+            assert health.json()["components"]["database"]["lastSuccessfulConnection"].endswith("Z")
+            assert client.get("/health/live").status_code == 200
+        finally:
+            postgres.start()
+        began = time.monotonic()
+        while client.get("/api/v1/people", headers=organization.admin).status_code != 200:
+            assert time.monotonic() - began < 5
+            time.sleep(0.05)
+        assert client.get("/health").status_code == 200
+
+
+def test_fr006_a_quick_restart_between_requests_goes_unnoticed(postgres: Postgres, environment: dict[str, str]) -> None:
+    with serving(environment) as (client, _):
+        organization = Organization(client)
+        postgres.stop("immediate")
+        postgres.start()
+        assert client.get("/api/v1/people", headers=organization.admin).status_code == 200
+
+
+def test_fr006_the_app_starts_before_its_database(postgres: Postgres, environment: dict[str, str]) -> None:
+    postgres.stop()
+    try:
+        with serving(environment) as (client, _):
+            assert client.get("/health/ready").status_code == 200
+            wanted = {"organization": "x", "email": "x@x.org", "password": "x"}
+            assert_unavailable(client.post("/api/v1/sessions", json=wanted))
+            postgres.start()
+            deadline = time.monotonic() + 5
+            while client.post("/api/v1/sessions", json=wanted).status_code != 401:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+    finally:
+        if run_alembic(environment["DATABASE_URL"], "current").returncode:
+            postgres.start()
+
+
+def assert_unavailable(answer: httpx.Response) -> None:
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "1"
+    error = answer.json()["error"]
+    assert error["code"] == "database_unavailable"
+    assert error["request_id"] == answer.headers["X-Request-Id"]
+    for inside in ("psycopg2", "127.0.0.1", "refused", "SELECT"):
+        assert inside not in answer.text
