@@ -23,7 +23,19 @@ progress = Console(stderr=True)
 named = click.option("--name", envvar="LAB_NAME", default="lab", show_default=True, help="Which lab (also LAB_NAME).")
 
 
-@click.group(help=__doc__)
+class OneLine(click.Group):
+    """A file that cannot be read or written (another user's lab, say) is one line as well."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise LabError(f"{error.filename or 'lab'}: {error.strerror or error}") from error
+
+
+@click.group(cls=OneLine, help=__doc__)
 def main() -> None:
     pass
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from lab import engine, images
+from lab.errors import LabError
 from lab.state import LABEL, State
 
 SPEC_LABEL = "signupflow.lab.spec"
@@ -85,6 +87,29 @@ def labelled(name: str) -> dict[str, list[str]]:
         "volume": engine.docker("volume", "ls", "--quiet", "--filter", chosen).stdout.split(),
         "network": engine.docker("network", "ls", "--quiet", "--filter", chosen).stdout.split(),
     }
+
+
+def owners(binds: Iterable[str], name: str) -> set[Path]:
+    """Folders of labs called `name` that bind mounts (`SOURCE:TARGET[:ro]`) come from."""
+    inside = f"/.lab/{name}/"
+    sources = (bind.split(":", 1)[0] for bind in binds)
+    return {Path(source.split(inside, 1)[0] + inside) for source in sources if inside in source}
+
+
+def refuse_foreign(name: str, ours: Path) -> None:
+    """Two clones of this repository share the engine: a lab of the other one's is not ours to take over or remove.
+
+    Containers whose clone is gone, or has forgotten them, are leftovers and anybody's.
+    """
+    ids = engine.docker("ps", "--all", "--quiet", "--filter", f"label={LABEL}={name}").stdout.split()
+    if not ids:
+        return
+    binds: list[str] = []
+    for container in json.loads(engine.docker("inspect", "--type=container", *ids).stdout):
+        binds += container["HostConfig"]["Binds"] or []
+    for folder in owners(binds, name) - {ours}:
+        if (folder / "state.json").is_file():
+            raise LabError(f"lab {name} belongs to {folder.parent.parent}: choose another --name, or run `lab down` there")
 
 
 def ensure_volume(state: State, what: str) -> str:

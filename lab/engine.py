@@ -118,7 +118,9 @@ def ensure(progress: Progress = silent) -> None:
     if answers():
         return
     where = os.environ.get("DOCKER_HOST", "/var/run/docker.sock")
-    if os.environ.get("DOCKER_HOST") or os.geteuid() != 0:
+    if os.environ.get("DOCKER_HOST"):
+        raise LabError(f"no Docker Engine answers at {where}: start it, or unset DOCKER_HOST")
+    if os.geteuid() != 0:
         raise LabError(f"no Docker Engine answers at {where}: start one, or run this as root to have it started")
     if not shutil.which("dockerd"):
         progress("installing docker.io")

@@ -83,6 +83,7 @@ def up(name: str, count: int | None, lifetime: int | None, console: Console) -> 
 
 
 def _state(name: str, count: int | None, lifetime: int | None) -> State:
+    containers.refuse_foreign(name, folder(name))
     state = load(name)
     if state is None:
         # What an unreadable state leaves behind would not fit the new addresses.
@@ -171,6 +172,7 @@ def down(name: str, console: Console) -> None:
     started = time.monotonic()
     with only_one(name):
         if engine.answers():
+            containers.refuse_foreign(name, folder(name))
             _remove(name)
         elif folder(name).is_dir():
             console.print("no Docker Engine answers: only the lab's files are removed", highlight=False)

@@ -14,13 +14,11 @@ from typing import Any
 from lab import containers, engine, images, network, pki
 from lab.containers import Container
 from lab.errors import LabError
-from lab.paths import LAB_DIR
 from lab.state import State, write
 
 READY_TIMEOUT = 30.0
 # Shared between labs, as the images are; `lab down` leaves it.
 SEED_VOLUME = "signupflow-lab-registry-seed"
-SEED_FILE = LAB_DIR / "registry-seed.json"
 BUCKET = "backups"
 S3_REGION = "us-east-1"
 MANIFEST_TYPES = (
@@ -119,22 +117,28 @@ def ensure_registry(state: State) -> None:
     engine.wait_for(serves(lambda: http(url)), READY_TIMEOUT, f"the registry did not answer at {url}")
 
 
-def _copy_volume(source: str, target: str) -> None:
-    """Make the target volume's content that of the source."""
-    script = "find /target -mindepth 1 -delete && cp -a /source/. /target/"
+def _copy_volume(source: str, target: str, record: str = "") -> str:
+    """Make the target volume's content that of the source; returns the record in it, which is written last.
+
+    A copy that was cut off has none, and counts as empty.
+    """
+    script = (
+        'find /target -mindepth 1 -delete; [ -n "$1" ] || [ -e /source/lab-seed.json ] || exit 0; '
+        "cp -a /source/. /target/ && rm -f /target/lab-seed.json; "
+        'if [ -n "$1" ]; then sync && echo "$1" > /target/lab-seed.json; else cat /source/lab-seed.json; fi'
+    )
     mounts = (f"--volume={source}:/source:ro", f"--volume={target}:/target")
-    engine.docker("run", "--rm", "--network=none", *mounts, "--entrypoint=sh", images.DEBIAN, "-c", script)
+    shell = ("--entrypoint=sh", images.DEBIAN, "-ec", script, "sh", record)
+    return engine.docker("run", "--rm", "--network=none", *mounts, *shell).stdout
 
 
 def _plant_seed(state: State) -> None:
-    """Start a new lab's registry with what another one was given before: compressing the images again takes 20 s."""
-    try:
-        served = json.loads(SEED_FILE.read_text())
-    except (FileNotFoundError, ValueError):
+    """Start a new lab's registry with what another one was given before: compressing the images again takes 25 s."""
+    if engine.docker("volume", "inspect", SEED_VOLUME, check=False).returncode != 0:
         return
-    if engine.docker("volume", "inspect", SEED_VOLUME, check=False).returncode == 0:
-        _copy_volume(SEED_VOLUME, containers.ensure_volume(state, "registry"))
-        state.images = served
+    record = _copy_volume(SEED_VOLUME, containers.ensure_volume(state, "registry"))
+    if record:
+        state.images = json.loads(record)
         state.save()
 
 
@@ -142,12 +146,9 @@ def keep_seed(state: State) -> None:
     """Keep a registry's content for the labs to come, unless something else was pushed to it meanwhile."""
     with images.only_one_builder():
         catalog = json.loads(http(f"{registry_url(state)}/v2/_catalog")[0])["repositories"]
-        if set(catalog) != {f"library/{tag.partition(':')[0]}" for tag in images.SERVED}:
-            return
-        SEED_FILE.unlink(missing_ok=True)
-        engine.docker("volume", "create", SEED_VOLUME)
-        _copy_volume(state.container("registry"), SEED_VOLUME)
-        write(SEED_FILE, json.dumps(state.images, indent=2) + "\n")
+        if set(catalog) == {f"library/{tag.partition(':')[0]}" for tag in images.SERVED}:
+            engine.docker("volume", "create", SEED_VOLUME)
+            _copy_volume(state.container("registry"), SEED_VOLUME, json.dumps(state.images))
 
 
 def registry_url(state: State) -> str:

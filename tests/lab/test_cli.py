@@ -36,6 +36,15 @@ def test_too_many_hosts_are_refused_before_anything_starts(state: State) -> None
     assert (result.exit_code, result.stderr) == (1, "Error: --hosts takes 1 to 40\n")
 
 
+def test_a_file_that_cannot_be_read_is_one_line(state: State) -> None:
+    file = state.folder / "state.json"
+    file.unlink()
+    file.mkdir()
+    result = CliRunner().invoke(main, ["status", "--name", "demo"])
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {file}: Is a directory\n"
+
+
 def test_half_a_lab_has_no_environment_yet(state: State) -> None:
     result = CliRunner().invoke(main, ["env", "--name", "demo"])
     assert result.exit_code == 1

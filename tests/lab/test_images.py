@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import containers, images
+from lab import images
 from lab.images import Recipe
 
 
@@ -56,15 +56,3 @@ def test_no_file_of_the_lab_names_a_server_on_the_internet() -> None:
     for file in (Path(images.__file__).parent).rglob("*"):
         if file.is_file() and "__pycache__" not in file.parts:
             assert not address.findall(file.read_text()), file
-
-
-def test_a_container_is_replaced_when_what_it_should_be_changes() -> None:
-    plain = containers.Container("dns", "image", "10.0.0.3", ["--a"], ["run"])
-    others = [
-        containers.Container("dns", "image", "10.0.0.4", ["--a"], ["run"]),
-        containers.Container("dns", "image", "10.0.0.3", ["--b"], ["run"]),
-        containers.Container("dns", "image", "10.0.0.3", ["--a"], ["other"]),
-        containers.Container("dns", "image", "10.0.0.3", ["--a"], ["run"], content="configuration"),
-    ]
-    specs = {container.spec("id") for container in [plain, *others]} | {plain.spec("newer")}
-    assert len(specs) == 6
