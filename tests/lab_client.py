@@ -61,7 +61,9 @@ class Lab(dict[str, Any]):
 
     def ssh(self, host: str, command: str, user: str = "deploy", stdin: str | None = None) -> str:
         """Run a command on a host and return its standard output; raise when it fails."""
-        done = subprocess.run([*self.ssh_command(host, user), command], input=stdin, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*self.ssh_command(host, user), command], input=stdin, capture_output=True, text=True, errors="replace", check=False
+        )
         if done.returncode:
             raise RuntimeError(f"{command!r} on {host} exited {done.returncode}: {done.stderr.strip()}")
         return done.stdout
@@ -122,7 +124,7 @@ class Lab(dict[str, Any]):
         """Run pyinfra as an operator would, from the repository's root."""
         command = [PYINFRA, self["inventory"], deploy, *arguments]
         variables = {**os.environ, **(environment or {})}
-        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, errors="replace", check=False)
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(command)} exited {done.returncode}:\n{done.stderr[-4000:]}")
         return done

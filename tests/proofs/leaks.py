@@ -42,7 +42,7 @@ class ProcessWatch:
 
     def __init__(self, lab: Lab) -> None:
         command = "sudo sh -c 'while :; do ps axeww -o args; sleep 0.05; done'"
-        self._process = subprocess.Popen([*lab.ssh_command("h1"), command], stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen([*lab.ssh_command("h1"), command], stdout=subprocess.PIPE, text=True, errors="replace")
         self._lines: set[str] = set()
         self.samples = 0
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -126,7 +126,8 @@ def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...]) -> Evidence:
     for place, command, control in _host_places():
         search(place, lab.ssh("h1", command), control)
     search("git", _history(), "SignUpFlow")
-    present = {name: value for name, value in values.items() if value in lab.ssh("h1", "sudo cat /etc/signupflow/secrets/*/*")}
+    own_files = lab.ssh("h1", "sudo sh -c 'cat /etc/signupflow/secrets/*/*'")
+    present = [name for name, value in values.items() if value in own_files]
     evidence = {
         "secrets": sorted(values),
         "process_samples": watch.samples,

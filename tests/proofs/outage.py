@@ -23,6 +23,9 @@ def database_stopped_and_started(lab: Lab) -> Evidence:
         ready = lab.https(domain, "/health/ready")
         ready_seconds = time.monotonic() - started
         live = lab.https(domain, "/health/live")
+        sign_in = lab.https(
+            domain, "/api/v1/sessions", "POST", {"organization": "none", "email": "a@example.org", "password": "none"}
+        )
         body = health.json()
     finally:
         lab.ssh("h1", "sudo docker start signupflow-postgres")
@@ -37,12 +40,32 @@ def database_stopped_and_started(lab: Lab) -> Evidence:
         "ready": ready.status,
         "ready_seconds": round(ready_seconds, 2),
         "live": live.status,
+        "sign_in": sign_in.status,
         "recovered_seconds": round(recovered, 2),
     }
     assert (health.status, body["status"], body["components"]["database"]["status"]) == (503, "degraded", "unhealthy"), evidence
     assert health_seconds < 10, evidence
     assert live.status == 200, evidence
+    assert sign_in.status == 503, evidence
     for word in ("psycopg2", "sqlalchemy", "could not", "signupflow-postgres", "Traceback"):
-        assert word.lower() not in health.body.decode().lower(), evidence
+        assert word.lower() not in (health.body + sign_in.body).decode().lower(), evidence
     assert recovered < 5, evidence
+    return evidence
+
+
+def database_that_hangs(lab: Lab) -> Evidence:
+    """PostgreSQL accepts nothing and refuses nothing (paused): /health still answers 503 within 10 s, and recovers."""
+    domain = lab["domains"][0]
+    lab.wait_for_health(domain, seconds=30)
+    lab.ssh("h1", "sudo docker pause signupflow-postgres")
+    try:
+        started = time.monotonic()
+        health = lab.https(domain, "/health", timeout=20)
+        seconds = time.monotonic() - started
+    finally:
+        lab.ssh("h1", "sudo docker unpause signupflow-postgres")
+    lab.wait_for_health(domain, seconds=10)
+    evidence = {"health": health.status, "seconds": round(seconds, 2)}
+    assert health.status == 503, evidence
+    assert seconds < 10, evidence
     return evidence

@@ -1,0 +1,18 @@
+"""The app while its database is away."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab_client import Lab
+from tests.proofs import outage
+
+pytestmark = pytest.mark.lab
+
+
+def test_us7_2_database_down_is_degraded_and_recovers_by_itself(lab: Lab) -> None:
+    outage.database_stopped_and_started(lab)
+
+
+def test_us7_2_a_database_that_hangs_is_reported_within_the_contracts_10_seconds(lab: Lab) -> None:
+    outage.database_that_hangs(lab)

@@ -1,0 +1,62 @@
+"""One lab for the whole session: started bare, deployed to once, taken away at the end.
+
+KEEP_LAB=1 leaves it running and uses it again next time, for quick work on a test.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lab_client import ROOT, Lab
+from tests.proofs import convergence
+
+# Of this clone alone: another clone's lab, and `make demo`'s, stay out of reach.
+NAME = f"test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
+os.environ["LAB_NAME"] = NAME
+
+# Shorter than Traefik's threshold of 20 minutes before expiry, so that every check (one a minute) renews.
+CERTIFICATE_SECONDS = 900
+
+
+def run(*command: str) -> None:
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+@pytest.fixture(scope="session")
+def bare_lab() -> Iterator[Lab]:
+    """A lab whose host has a fresh OS, with the images built and secrets made."""
+    keep = bool(os.environ.get("KEEP_LAB"))
+    if not keep:
+        run("-m", "lab", "down")
+    run("-m", "lab", "up", "--certificate-lifetime", str(CERTIFICATE_SECONDS))
+    lab = Lab.running(NAME)
+    run("scripts/images.py", "build")
+    if not Path(lab["secrets_file"]).exists():
+        run("scripts/secrets.py", "init", "lab", "--file", lab["secrets_file"], "--key", lab["age_key_file"])
+    yield lab
+    if not keep:
+        run("-m", "lab", "down")
+
+
+@pytest.fixture(scope="session")
+def first_deploy(bare_lab: Lab) -> dict[str, Any]:
+    """Evidence of the way from the bare host to the app: dry run, run, and what differed."""
+    convergence.bootstrap(bare_lab)
+    return convergence.dry_run_is_exact(bare_lab)
+
+
+@pytest.fixture(scope="session")
+def lab(bare_lab: Lab, first_deploy: dict[str, Any]) -> Lab:
+    """The lab with SignUpFlow deployed and healthy."""
+    for domain in bare_lab["domains"]:
+        bare_lab.wait_for_health(domain, seconds=60)
+    return bare_lab

@@ -1,0 +1,5 @@
+"""An inventory whose groups are all empty."""
+
+edge = []
+app = []
+db = []
