@@ -7,12 +7,12 @@ ARG BASE=python:3.13-slim
 FROM ${BASE} AS builder
 # --target, not a venv: a venv ties itself to the interpreter's path and needs ensurepip, and Debian's python has neither
 # the official image's path nor ensurepip. A directory on PYTHONPATH works over both.
+# What only builds or tests the libraries goes: sources of their compiled parts, and their test suites.
 COPY requirements/app.txt /build/requirements.txt
 RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
     --target /opt/site -r /build/requirements.txt \
-    # What only builds or tests the libraries: sources of their compiled parts, and their test suites.
     && find /opt/site \( -name '*.pyx' -o -name '*.pxd' -o -name '*.c' -o -name '*.h' -o -name '*.pyi' \) -delete \
-    && rm -rf /opt/site/uvloop/loop /opt/site/sqlalchemy/testing /opt/site/alembic/testing
+    && rm -rf /opt/site/sqlalchemy/testing /opt/site/alembic/testing
 COPY alembic.ini /srv/app/alembic.ini
 COPY alembic /srv/app/alembic
 COPY app /srv/app/app

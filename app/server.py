@@ -1,6 +1,7 @@
 """uvicorn, set up for one worker behind our own proxy. Replicas, not workers: uvicorn does not replace a dead worker."""
 
 import signal
+import time
 from types import FrameType
 
 import uvicorn
@@ -11,15 +12,28 @@ from app.settings import Settings
 
 
 class DrainingServer(uvicorn.Server):
-    """Turns `/health/ready` to 503 the moment a stop is asked for, before uvicorn closes its listener."""
+    """On SIGTERM `/health/ready` turns to 503 while everything is still served, for `drain_seconds`, so that whoever routes
+    here can notice; then uvicorn closes its listener and finishes what is in flight. A second signal, or SIGINT (a person
+    at a terminal), does not wait."""
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle) -> None:
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_seconds: int) -> None:
         super().__init__(config)
-        self._lifecycle = lifecycle
+        self._lifecycle, self._drain_seconds = lifecycle, drain_seconds
+        self._closes_at: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        first = not self._lifecycle.draining
         self._lifecycle.draining = True
-        super().handle_exit(sig, frame)
+        if sig == signal.SIGTERM and first:
+            self._closes_at = time.monotonic() + self._drain_seconds
+        else:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        if self._closes_at is not None and time.monotonic() >= self._closes_at:
+            self._closes_at = None
+            super().handle_exit(signal.SIGTERM, None)
+        return await super().on_tick(counter)
 
 
 def serve(settings: Settings) -> int:
@@ -36,7 +50,7 @@ def serve(settings: Settings) -> int:
         timeout_keep_alive=settings.keep_alive,
         timeout_graceful_shutdown=settings.shutdown_grace,
     )
-    server = DrainingServer(config, app.state.lifecycle)
+    server = DrainingServer(config, app.state.lifecycle, settings.drain_seconds)
     try:
         server.run()
     except KeyboardInterrupt:  # uvicorn repeats the signal after its orderly stop

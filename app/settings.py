@@ -337,10 +337,20 @@ class Settings(BaseModel):
         int,
         Setting("Seconds a sign-in token lasts.", _integer(60, 86400), "3600", default="3600", malformed=("1h", "5")),
     ]
+    drain_seconds: Annotated[
+        int,
+        Setting(
+            "Seconds after SIGTERM in which everything is still served while `/health/ready` already answers 503.",
+            _integer(0, 60),
+            example="1",
+            default="1",
+            malformed=("-1", "soon"),
+        ),
+    ]
     shutdown_grace: Annotated[
         int,
         Setting(
-            "Seconds that requests in flight get to finish after SIGTERM. Docker's stop timeout must be longer.",
+            "Seconds that requests in flight get to finish after DRAIN_SECONDS. Docker's stop timeout must exceed both together.",
             _integer(1, 600),
             example="30",
             default="30",

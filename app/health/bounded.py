@@ -25,9 +25,7 @@ class BoundedCheck(Generic[T]):
     async def __call__(self) -> T:
         if self._running is None or self._running.done():
             self._running = self._start()
-        left = self._limit - (time.monotonic() - self._began)
-        if left <= 0:
-            raise TimeoutError
+        left = self._limit - (time.monotonic() - self._began)  # not positive: wait_for gives up at once
         return await asyncio.wait_for(asyncio.shield(self._running), left)
 
     def _start(self) -> "asyncio.Future[T]":

@@ -6,6 +6,7 @@ import uuid
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from app.identifiers import is_uuid7, uuid7
 from tests.app.harness import PASSWORD, Organization, development, serving
@@ -71,6 +72,23 @@ def test_fr019_exceptions_are_one_json_line_and_a_500_without_inside_text(
     assert error["exception"]["type"] == "builtins.RuntimeError"
     assert error["exception"]["message"] == "kaboom"
     assert error["request_id"] == answer.json()["error"]["request_id"]
+
+
+def test_sec001_the_driver_s_text_which_quotes_rows_is_not_logged(sqlite_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(development(sqlite_url)) as (client, app):
+
+        @app.get("/duplicate")
+        def duplicate() -> None:
+            with app.state.database.engine.begin() as connection:
+                connection.execute(text("INSERT INTO people (id) VALUES (:value)"), {"value": "ROWMARKER"})
+
+        answer = client.get("/duplicate")
+    assert answer.status_code == 409
+    out = capsys.readouterr().out
+    assert "IntegrityError" in out
+    for inside in ("ROWMARKER", "NOT NULL", "INSERT"):
+        assert inside not in out
+        assert inside not in answer.text
 
 
 def fail_at(app: FastAPI, path: str) -> None:

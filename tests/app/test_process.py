@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -65,6 +66,33 @@ def test_fr027_sigterm_ends_it_in_order_and_the_health_check_tells(sqlite_url: s
     assert process.returncode in {0, -signal.SIGTERM}
     assert err == ""
     assert "Application shutdown complete." in out
+
+
+def test_fr027_not_ready_from_the_moment_of_sigterm_but_still_serving(sqlite_url: str) -> None:
+    port = free_port()
+    process = start(development(sqlite_url, PORT=str(port), DRAIN_SECONDS="2"))
+    try:
+        deadline = time.monotonic() + 20
+        while healthcheck(port) != 0:
+            assert time.monotonic() < deadline
+        body = b"{}"
+        with socket.create_connection(("127.0.0.1", port)) as in_flight:
+            in_flight.sendall(b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+            assert httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 503
+            assert httpx.get(f"http://127.0.0.1:{port}/health/live").status_code == 200
+            assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+            time.sleep(2.2)  # the listener is closed now; what is in flight still gets its answer
+            with pytest.raises(httpx.ConnectError):
+                httpx.get(f"http://127.0.0.1:{port}/")
+            in_flight.sendall(body)
+            assert b" 422 " in in_flight.recv(65536)
+        process.communicate(timeout=5)
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+    assert process.returncode in {0, -signal.SIGTERM}
 
 
 @pytest.mark.parametrize("module", ["sqlalchemy", "fastapi", "pydantic", "uvicorn"])
