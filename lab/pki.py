@@ -123,7 +123,7 @@ def ensure_age_key(folder: Path) -> None:
     file = folder / "age.key"
     if file.is_file():
         return
-    from pyrage import x25519  # type: ignore[import-untyped]
+    from pyrage import x25519
 
     identity = x25519.Identity.generate()
     write(file, f"# public key: {identity.to_public()}\n{identity}\n", mode=0o600)

@@ -5,6 +5,7 @@ To document further settings, append a Section: its rows are anything with these
 
 import argparse
 import dataclasses
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from app.settings import EVERYWHERE, Settings  # noqa: E402 - the path must be there first
+from signupflow.settings import Environment  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "deployment" / "ENVIRONMENT_CONFIG.md"
 
@@ -51,6 +53,12 @@ def application_rows() -> Iterable[Row]:
         yield Row(name, setting.description, required or "no", default, setting.example, setting.secret)
 
 
+def deploy_rows() -> Iterable[Row]:
+    for name, field in Environment.model_fields.items():
+        default = None if field.is_required() else json.dumps(field.get_default(call_default_factory=True))
+        yield Row(name, field.description or "", "yes" if field.is_required() else "no", default, "", False)
+
+
 SECTIONS = [
     Section(
         "The application",
@@ -63,6 +71,14 @@ reads `DATABASE_URL` or `DATABASE_URL_FILE` only.
 The three profiles of `APP_ENV`: `development` has defaults for everything else and accepts SQLite; `staging` and
 `production` follow the same rules: PostgreSQL only, no placeholder secrets, no unknown version, HTTPS links.""",
         tuple(application_rows()),
+    ),
+    Section(
+        "The deploys",
+        """\
+Read from pyinfra's data: `group_data/all.py` (what the app is), `group_data/<group>.py` or the inventory (what an environment
+is), `--data NAME=VALUE` (this run). `signupflow/settings.py` validates them before any host is touched and names every fault in
+one line. Secrets are not here but in the environment's age file: `scripts/secrets.py`.""",
+        tuple(deploy_rows()),
     ),
 ]
 
@@ -79,7 +95,8 @@ def _section(section: Section) -> str:
 def _row(row: Row) -> str:
     default = "" if row.default is None else f"`{row.default}`" if row.default else "(nothing)"
     name = f"`{row.name}`" + (" (secret)" if row.secret else "")
-    cells = (name, row.required, default, f"`{row.example}`", row.description)
+    example = f"`{row.example}`" if row.example else ""
+    cells = (name, row.required, default, example, row.description)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
 
 

@@ -51,9 +51,16 @@ def _app_arguments() -> list[str]:
         "VERSION": f"{version}-g{short}{dirty}",
         "REVISION": revision + dirty,
         "CREATED": created,
+        "SOURCE": _source(),
         "SCHEMA_REVISION": ",".join(sorted(heads)),
     }
     return [*(f"--build-arg={name}={value}" for name, value in values.items()), "."]
+
+
+def _source() -> str:
+    """Where the sources are, as git's remote says; a clone by path or with a token in its URL says nothing."""
+    remotes = _git("remote", "get-url", "origin") if "origin" in _git("remote").split() else ""
+    return remotes if remotes.startswith("https://") and "@" not in remotes else "unknown"
 
 
 def _git(*arguments: str) -> str:

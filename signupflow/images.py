@@ -11,6 +11,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from signupflow.engine_client import docker_client
 from signupflow.errors import OperatorError
@@ -85,11 +86,12 @@ def resolve(text: str) -> Image:
     )
 
 
-def inspect(text: str) -> dict | None:
+def inspect(text: str) -> dict[str, Any] | None:
     """`docker image inspect`, or None when the engine has no such image."""
     done = subprocess.run([docker_client(), "image", "inspect", text], capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        return json.loads(done.stdout)[0]
+        found: dict[str, Any] = json.loads(done.stdout)[0]
+        return found
     if "no such image" in done.stderr.lower():
         return None
     raise OperatorError(f"this machine's Docker Engine did not answer: {done.stderr.strip().splitlines()[-1]}")

@@ -69,7 +69,7 @@ def decrypt(path: Path, key: pyrage.x25519.Identity) -> dict[str, str]:
             "with `scripts/secrets.py recipients --add`"
         ) from None
     try:
-        values = json.loads(clear)
+        values: dict[str, str] = json.loads(clear)
         check(values)
     except (ValueError, TypeError, AttributeError):
         raise OperatorError(f"{path} opens but does not hold a JSON object of names to text") from None

@@ -19,7 +19,6 @@ from signupflow.errors import OperatorError
 # What `init` can make by itself: random, URL-safe, 256 bits.
 GENERATED = (
     "digest_key",
-    "postgres_superuser_password",
     "postgres_migrator_password",
     "postgres_app_password",
 )

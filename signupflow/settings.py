@@ -89,7 +89,7 @@ class Environment(BaseModel):
     app_migration_command: tuple[str, ...] = Field(
         default=(), description="Command that brings the schema to the image's revision; run once, as the migrator."
     )
-    app_stop_seconds: int = Field(default=30, ge=1, le=600, description="Grace between SIGTERM and SIGKILL, in seconds.")
+    app_stop_seconds: int = Field(default=40, ge=1, le=600, description="Grace between SIGTERM and SIGKILL, in seconds.")
     app_start_seconds: int = Field(default=60, ge=5, le=900, description="A replica must be healthy within this, in seconds.")
 
     # The host
@@ -155,6 +155,21 @@ class Environment(BaseModel):
     def _email(cls, value: str) -> str:
         if not re.match(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", value):
             raise ValueError("must be a mail address")
+        return value
+
+    @field_validator("app_database_variable")
+    @classmethod
+    def _variable_or_none(cls, value: str) -> str:
+        if value and not VARIABLE.match(value):
+            raise ValueError(f"{value!r} is not an environment variable in capitals")
+        return value
+
+    @field_validator("registry_mirrors")
+    @classmethod
+    def _mirrors(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for mirror in value:
+            if not re.match(r"^https?://[^\s/]+/?$", mirror):
+                raise ValueError(f"{mirror!r} is not the URL of a registry mirror")
         return value
 
     @field_validator("acme_directory")
@@ -230,7 +245,7 @@ class Environment(BaseModel):
     @property
     def secret_names(self) -> tuple[str, ...]:
         """Names that the environment's secrets file must hold."""
-        database = ("postgres_superuser_password", "postgres_migrator_password", "postgres_app_password")
+        database = ("postgres_migrator_password", "postgres_app_password")
         return tuple(sorted({"digest_key", *database, *self.app_secrets.values()}))
 
 

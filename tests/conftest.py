@@ -19,7 +19,7 @@ from tests.lab_client import ROOT, Lab
 from tests.proofs import convergence
 
 # Of this clone alone: another clone's lab, and `make demo`'s, stay out of reach.
-NAME = f"test-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
+NAME = f"test{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
 os.environ["LAB_NAME"] = NAME
 
 # Shorter than Traefik's threshold of 20 minutes before expiry, so that every check (one a minute) renews.

@@ -7,13 +7,11 @@ from pyinfra.api import deploy
 from deploys.environment import environment, image, in_group, secrets
 from deploys.postgres.roles import role_digests, roles_sql
 from operations import compose, database, images
-from operations import secrets as secret_files
 from signupflow.render import template
 
 TEMPLATES = Path(__file__).parent / "templates"
 DIRECTORY = "/opt/signupflow/postgres"
 DATA = "/var/lib/signupflow/postgres"
-SECRETS = "/etc/signupflow/secrets/postgres"
 UID = 999  # user postgres of the official image
 
 
@@ -23,10 +21,8 @@ def postgres() -> None:
         return
     env, values = environment(), secrets()
     postgres_image = image(env.postgres_image)
-    superuser = values["postgres_superuser_password"]
     images.present(name="Image", image=postgres_image)
     compose.directory(name="Data directory", path=DATA, mode="0700", uid=UID)
-    secret_files.directory(name="Superuser password", path=SECRETS, values={"superuser": superuser}, uid=UID)
     compose.stack(
         name="Stack",
         service="postgres",
@@ -36,7 +32,6 @@ def postgres() -> None:
                 TEMPLATES / "compose.yaml.j2",
                 image=postgres_image.on_host,
                 data=DATA,
-                secrets=SECRETS,
                 memory=env.postgres_memory,
             ),
             "config/postgresql.conf": template(TEMPLATES / "postgresql.conf.j2", max_connections=env.postgres_max_connections),

@@ -61,6 +61,8 @@ class ProcessWatch:
         self._process.terminate()
         self._thread.join(5)
         self._process.wait(5)
+        if self._process.stdout:
+            self._process.stdout.close()
 
     @property
     def text(self) -> str:
@@ -147,7 +149,7 @@ def _host_places() -> list[tuple[str, str, str]]:
     """Place, command that prints it, control that must be in it."""
     loose = "sudo find /var/log /tmp /home -type f -not -path '*/journal/*' -print0 | sudo xargs -0 cat"
     return [
-        ("container inspect", "sudo docker ps -aq | xargs sudo docker inspect", "POSTGRES_PASSWORD_FILE"),
+        ("container inspect", "sudo docker ps -aq | xargs sudo docker inspect", "JWT_KEYS_FILE"),
         ("image history", "sudo docker images -q | sort -u | xargs -n1 sudo docker history --no-trunc", "pgbackrest"),
         ("journal", f"logger {CONTROL}; sudo journalctl --sync; sudo journalctl --no-pager -o cat", CONTROL),
         ("/opt/signupflow", "sudo find /opt/signupflow -type f | xargs sudo cat", "signupflow-traefik"),

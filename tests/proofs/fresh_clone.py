@@ -1,0 +1,97 @@
+"""The repository's own commands, in a clone where nothing was installed by hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tests.lab_client import ROOT
+
+Evidence = dict[str, Any]
+
+
+@contextmanager
+def clone(lab: str) -> Iterator[Path]:
+    """A fresh clone of the committed state; its lab (by name) is taken away with it."""
+    with tempfile.TemporaryDirectory(prefix="signupflow-clone-") as directory:
+        path = Path(directory) / "clone"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(path)], check=True)
+        try:
+            yield path
+        finally:
+            if (path / ".venv").exists():
+                subprocess.run(["make", "lab-down", f"LAB_NAME={lab}"], cwd=path, env=_bare(), capture_output=True, check=True)
+
+
+def _bare() -> dict[str, str]:
+    """The environment without this checkout's virtual environment or lab."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("VIRTUAL_ENV", "LAB_", "PYTHON", "SIGNUPFLOW"))
+    }
+    kept["PATH"] = ":".join(entry for entry in kept["PATH"].split(":") if ".venv" not in entry)
+    return kept
+
+
+def _make(path: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
+    started = time.monotonic()
+    done = subprocess.run(["make", *arguments], cwd=path, env=_bare(), capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - started
+    assert done.returncode == 0, (
+        f"make {' '.join(arguments)} exited {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    )
+    return done, seconds
+
+
+def demo_twice() -> Evidence:
+    """`make demo` in a fresh clone, and again: healthy both times, and the second changes nothing."""
+    with clone("provedemo") as path:
+        first, first_seconds = _make(path, "demo", "LAB_NAME=provedemo")
+        second, second_seconds = _make(path, "demo", "LAB_NAME=provedemo")
+    evidence = {
+        "first_seconds": round(first_seconds, 1),
+        "second_seconds": round(second_seconds, 1),
+        "health": _health(second.stdout),
+        "first_totals": _totals(first),
+        "second_totals": _totals(second),
+    }
+    assert evidence["health"]["status"] == "healthy", evidence
+    assert evidence["second_totals"]["changed"] == 0, evidence
+    return evidence
+
+
+def _health(text: str) -> dict[str, Any]:
+    start = text.index('{\n  "status"')
+    found: dict[str, Any] = json.JSONDecoder().raw_decode(text[start:])[0]
+    return found
+
+
+def _totals(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
+    """The last `Grand total` line that pyinfra printed: operations, changed, failed, unchanged."""
+    line = re.findall(r"Grand total +(\S+) +(\S+) +(\S+) +(\S+)", done.stdout + done.stderr)[-1]
+    return dict(
+        zip(("operations", "changed", "failed", "unchanged"), (int(cell.replace("-", "0")) for cell in line), strict=True)
+    )
+
+
+def tests_pass() -> Evidence:
+    """`.ci/run` in a fresh clone."""
+    with clone("unused") as path:
+        started = time.monotonic()
+        variables = {**_bare(), "CI": "true"}
+        done = subprocess.run(
+            ["bash", ".ci/run"], cwd=path, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        )
+        seconds = time.monotonic() - started
+    closing = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+    evidence = {"exit": done.returncode, "minutes": round(seconds / 60, 1), "closing_line": closing}
+    assert done.returncode == 0, {**evidence, "tail": done.stdout[-3000:] + done.stderr[-2000:]}
+    assert seconds < 25 * 60, evidence
+    return evidence

@@ -1,0 +1,176 @@
+"""`make prove [LINE=name]`: every promise measured in full, its JSON kept in docs/evidence/."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from tests.lab_client import ROOT, Lab
+from tests.proofs import configuration, convergence, edge, foreign, fresh_clone, leaks, outage
+
+EVIDENCE = ROOT / "docs" / "evidence"
+LAB = "prove"
+CERTIFICATE_SECONDS = 900
+
+Line = Callable[[], dict[str, Any]]
+console = Console()
+
+
+def lab() -> Lab:
+    """The lab of the proofs, deployed to; made when a line asks for it first."""
+    _up()
+    found = Lab.running(LAB)
+    convergence.bootstrap(found)
+    found.pyinfra("-y")
+    for domain in found["domains"]:
+        found.wait_for_health(domain, seconds=60)
+    return found
+
+
+def fresh_lab() -> Lab:
+    """The lab of the proofs with nothing on its host but the OS."""
+    _module("lab", "down", "--name", LAB)
+    _up()
+    found = Lab.running(LAB)
+    convergence.bootstrap(found)
+    return found
+
+
+def _up() -> None:
+    _module("lab", "up", "--name", LAB, "--certificate-lifetime", str(CERTIFICATE_SECONDS))
+    found = Lab.running(LAB)
+    subprocess.run([sys.executable, "scripts/images.py", "build"], cwd=ROOT, check=True, capture_output=True)
+    if not Path(found["secrets_file"]).exists():
+        files = ["--file", found["secrets_file"], "--key", found["age_key_file"]]
+        subprocess.run([sys.executable, "scripts/secrets.py", "init", "lab", *files], cwd=ROOT, check=True, capture_output=True)
+
+
+def _module(*command: str) -> None:
+    subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True, capture_output=True)
+
+
+def exact_dry_run() -> dict[str, Any]:
+    found = fresh_lab()
+    evidence = convergence.dry_run_is_exact(found)
+    found.wait_for_health(found["domains"][0], seconds=60)
+    return evidence
+
+
+def one_variable() -> dict[str, Any]:
+    found = lab()
+    with tempfile.TemporaryDirectory() as directory:
+        return convergence.one_variable_is_one_change(found, Path(directory), list(leaks.markers(found).values()))
+
+
+def certificates() -> dict[str, Any]:
+    found = lab()
+    return {"redirects": edge.http_redirects_to_https(found), "certificates": edge.each_domain_has_its_certificate(found)}
+
+
+def settings() -> dict[str, Any]:
+    return {
+        "app_image": configuration.the_image_refuses_each("signupflow/app:local"),
+        "deploys": configuration.deploy_settings_refuse_each(),
+        "command_line": configuration.pyinfra_refuses_before_any_host(lab()),
+    }
+
+
+def database() -> dict[str, Any]:
+    found = lab()
+    return {"stopped": outage.database_stopped_and_started(found), "hangs": outage.database_that_hangs(found)}
+
+
+# In the order of the issue; the first two start from nothing.
+LINES: dict[str, tuple[str, Line]] = {
+    "demo": ("a fresh clone's `make demo` ends healthy over HTTPS; a second one changes nothing", fresh_clone.demo_twice),
+    "exact-dry-run": ("a dry run on a fresh host announces exactly what the run does", exact_dry_run),
+    "second-run": ("a second run changes nothing and plans nothing", lambda: convergence.second_run_changes_nothing(lab())),
+    "one-variable": ("one changed variable is one change, without a secret", one_variable),
+    "certificates": ("two domains, each with its own certificate; HTTP redirects", certificates),
+    "renewal": ("a certificate is renewed under load with no failed request", lambda: edge.renewal_under_load(lab(), 100, 150)),
+    "ports": ("only 22, 80 and 443 answer from outside", lambda: edge.only_public_ports_answer(lab())),
+    "secrets": (
+        "planted secrets are nowhere, and the search finds its controls",
+        lambda: leaks.planted_secrets_are_nowhere(lab(), ("signupflow/app:local", "signupflow/postgres:17")),
+    ),
+    "settings": ("each setting missing, malformed or a placeholder is refused and named", settings),
+    "foreign-image": ("a foreign image deploys by group data alone", lambda: foreign.deploys_by_group_data_alone(lab())),
+    "database": ("PostgreSQL away: 503 fast; back: service within 5 s", database),
+    "tests": ("`make test` passes in a fresh clone in under 25 min", fresh_clone.tests_pass),
+}
+
+
+def machine() -> dict[str, Any]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory, 1),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+    }
+
+
+def commit() -> str:
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def prove(name: str) -> bool:
+    """Measure one line, keep its evidence, and say whether it holds."""
+    title, line = LINES[name]
+    console.print(f"[bold]{name}[/]  {title} ...")
+    started = time.monotonic()
+    try:
+        result, holds = line(), True
+    except Exception as error:
+        result, holds = {"error": f"{type(error).__name__}: {error}"[:4000]}, False
+        console.print(traceback.format_exc(limit=-1), style="red", markup=False)
+    record = {
+        "line": name,
+        "promise": title,
+        "holds": holds,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "machine": machine(),
+        "seconds": round(time.monotonic() - started, 1),
+        "result": result,
+    }
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    (EVIDENCE / f"{name}.json").write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    return holds
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("lines", nargs=-1, type=click.Choice(list(LINES)))
+def main(lines: tuple[str, ...]) -> None:
+    """Measure LINES (all when none is named) and print what holds."""
+    holds = {name: prove(name) for name in lines or LINES}
+    table = Table(title="What was proved", title_justify="left")
+    for column in ("line", "promise", "holds", "seconds"):
+        table.add_column(column)
+    for name, good in holds.items():
+        record = json.loads((EVIDENCE / f"{name}.json").read_text())
+        table.add_row(name, record["promise"], "[green]yes[/]" if good else "[red]NO[/]", str(record["seconds"]))
+    console.print(table)
+    _module("lab", "down", "--name", LAB)
+    sys.exit(0 if all(holds.values()) else 1)
+
+
+if __name__ == "__main__":
+    main()
