@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from facts.host_files import APPLIED, ManagedFile, marker
+from facts.host_files import APPLIED, Holds, ManagedFile, marker
 from facts.system import InstalledPackages, OsRelease, Unit, Units
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
@@ -27,7 +27,7 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
     """Docker and its Compose plugin, running with this configuration.
 
     The configuration is written before the packages, so the engine's first start uses it.
-    A later change restarts the engine, which is refused unless `docker` may be interrupted.
+    A later change restarts the engine, which is refused while containers run unless `docker` may be interrupted.
     """
     names = PACKAGES.get(host.get_fact(OsRelease).id)
     if names is None:
@@ -44,7 +44,7 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
         return
     show(current, CONFIG, daemon_json, "0644", "root:root")
     restarting = bool(unit and unit.running) and (writing or not applied)
-    if restarting:
+    if restarting and host.get_fact(Holds, condition='test -n "$(docker ps -q)"'):
         yield from guard("docker", "its configuration changed", allow_interrupts)
     if writing:
         yield from written(CONFIG, daemon_json, "0644", "root:root")

@@ -71,7 +71,8 @@ def generation(release: Release) -> Iterator[StringCommand]:
         yield from _start(release, target, current, names)
     if routing:
         yield from written(route_path, desired_route, "0644", "root:root")
-        yield _confirm(release, names)
+    # Also when an earlier run was cut off after the rename: nothing old stops before Traefik has let go of it.
+    yield _confirm(release, names)
     if promoting:
         yield StringCommand("docker update --restart unless-stopped", *names, ">/dev/null")
     for old in sorted({*strays, current} - {target, 0}):

@@ -113,3 +113,53 @@ def test_fr001_a_foreign_image_deploys_by_group_data_alone(lab: Lab) -> None:
 def test_fr031_sec001_planted_secrets_are_nowhere(lab: Lab) -> None:
     leaks.planted_secrets_are_nowhere(lab, ("signupflow/app:local",))
     leaks.age_file_is_opaque(lab)
+
+
+def test_fr002_fr030_docker_compose_runs_the_development_profile(lab: Lab) -> None:
+    """The repository's docker-compose.yml, on the lab's host: migrates, then serves with development's defaults."""
+    directory = "/tmp/signupflow-development"
+    lab.ssh("h1", f"mkdir -p {directory} && cat > {directory}/docker-compose.yml", stdin=Path("docker-compose.yml").read_text())
+    image = lab.ssh("h1", "sudo docker images --format '{{.Repository}}:{{.Tag}}' signupflow/app | head -1").strip()
+    lab.ssh("h1", f"sudo docker tag {image} signupflow:dev")
+    compose = f"cd {directory} && sudo docker compose"
+    try:
+        lab.ssh("h1", f"{compose} up --detach --no-build --wait --wait-timeout 120 app")
+        health = json.loads(lab.ssh("h1", "curl -s http://127.0.0.1:8000/health"))
+        revision = lab.ssh(
+            "h1", f"{compose} exec -T db psql -XAt -U signupflow -c 'select version_num from alembic_version'"
+        ).strip()
+    finally:
+        lab.ssh("h1", f"{compose} down --volumes --timeout 5; sudo docker rmi signupflow:dev")
+    assert health["status"] == "healthy"
+    assert revision == "b4e6f8a2c5d3"
+
+
+def test_us1_1_a_release_that_never_gets_healthy_leaves_the_old_one_serving(lab: Lab) -> None:
+    """The candidate is taken away, the reason is printed, the exit code is not 0; the next good run changes nothing."""
+    before = lab.ssh("h1", "sudo docker ps --no-trunc --format '{{.ID}} {{.Names}}' | sort")
+    flags = ("--data", "app_health_path=/not-a-health-path", "--data", "app_start_seconds=5", "--data", "app_memory=400m")
+    done = lab.pyinfra("-y", *flags, check=False)
+    assert done.returncode != 0
+    assert "/not-a-health-path answered 404, not 200, within 5 s" in done.stdout + done.stderr
+    assert lab.https(lab["domains"][0], "/health").status == 200
+    assert lab.ssh("h1", "sudo docker ps --all --no-trunc --format '{{.ID}} {{.Names}}' | sort") == before
+    convergence.second_run_changes_nothing(lab)
+
+
+def test_us1_1_a_run_cut_off_in_a_release_converges(lab: Lab) -> None:
+    """A candidate that an earlier run left behind, and an old generation that it did not stop, are both taken away."""
+    release = ("--data", "app_memory=390m")
+    name = lab.ssh("h1", "sudo docker ps --filter label=org.signupflow.app=signupflow --format '{{.Names}}'").strip()
+    image = lab.ssh("h1", f"sudo docker inspect --format '{{{{.Config.Image}}}}' {name}").strip()
+    marks = {"org.signupflow.app": "signupflow", "org.signupflow.generation": 90, "com.docker.compose.project": "signupflow-g90"}
+    labels = " ".join(f"--label {key}={value}" for key, value in marks.items())
+    lab.ssh(
+        "h1",
+        f"sudo docker run -d --name signupflow-g90-app-1 {labels} --entrypoint python {image} -c 'import time; time.sleep(900)'",
+    )
+    lab.pyinfra("-y", *release)
+    names = lab.ssh("h1", "sudo docker ps --all --filter label=org.signupflow.app=signupflow --format '{{.Names}}'").split()
+    assert names == ["signupflow-g91-app-1"]
+    assert lab.https(lab["domains"][0], "/health").status == 200
+    convergence.second_run_changes_nothing(lab, *release)
+    lab.pyinfra("-y")

@@ -1,0 +1,56 @@
+"""The deploys' settings: one object, every fault named at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from signupflow.errors import OperatorError
+from signupflow.settings import from_data
+from tests.proofs.configuration import DEPLOY_EXAMPLE, deploy_settings_refuse_each
+
+
+def test_fr029_each_deploy_setting_missing_or_malformed_is_refused_and_named() -> None:
+    assert deploy_settings_refuse_each()["cases"] > 35
+
+
+def test_fr029_all_faults_are_named_in_one_line() -> None:
+    data = {**DEPLOY_EXAMPLE, "app_port": 0, "app_replica": 2, "domains": ["UPPER.example.org"]}
+    del data["acme_email"]
+    with pytest.raises(OperatorError) as caught:
+        from_data(data, "web1")
+    message = str(caught.value)
+    assert message.startswith("settings of web1: 4 faults: ")
+    assert "\n" not in message
+    for named in ("acme_email is missing", "app_port", "did you mean app_replicas?", "UPPER.example.org"):
+        assert named in message
+
+
+def test_fr030_the_profile_on_a_host_is_never_development() -> None:
+    with pytest.raises(OperatorError, match="profile"):
+        from_data({**DEPLOY_EXAMPLE, "profile": "development"}, "web1")
+
+
+def test_fr028_variables_are_filled_in_from_the_environment() -> None:
+    env = from_data(
+        {
+            **DEPLOY_EXAMPLE,
+            "domains": ["a.example.org", "b.example.org"],
+            "app_environment": {"HOSTS": "$domains", "COST": "$$5"},
+        },
+        "web1",
+    )
+    assert env.variables == {"COST": "$5", "HOSTS": "a.example.org,b.example.org"}
+
+
+def test_fr028_a_variable_has_one_source() -> None:
+    with pytest.raises(OperatorError, match="both set JWT_KEYS"):
+        from_data({**DEPLOY_EXAMPLE, "app_environment": {"JWT_KEYS": "x"}, "app_secrets": {"JWT_KEYS": "jwt_keys"}}, "web1")
+
+
+def test_fr028_pyinfras_own_keys_are_not_settings() -> None:
+    assert from_data({**DEPLOY_EXAMPLE, "ssh_user": "deploy", "_sudo": True}, "web1").environment == "example"
+
+
+def test_fr031_the_secrets_that_must_exist_follow_from_the_settings() -> None:
+    env = from_data({**DEPLOY_EXAMPLE, "app_secrets": {"API_KEY": "partner_api_key"}}, "web1")
+    assert env.secret_names == ("digest_key", "partner_api_key", "postgres_app_password", "postgres_migrator_password")
