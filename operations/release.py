@@ -129,9 +129,9 @@ def _confirm(release: Release, names: list[str]) -> StringCommand:
 
 def _stop(release: Release, number: int) -> Iterator[StringCommand]:
     """Stop an old generation with its grace period, and forget it. Works when its directory is already gone."""
-    project = QuoteString(f"{release.app}-g{number}")
+    labels = f"--filter label={APP_LABEL}={release.app} --filter label={GENERATION_LABEL}={number}"
     yield StringCommand(
-        "docker ps -q --filter", QuoteString(f"label=com.docker.compose.project={release.app}-g{number}"),
-        f"| xargs -r docker stop --time {release.stop_seconds} >/dev/null && docker compose --project-name", project,
-        "down --remove-orphans >/dev/null 2>&1 && rm -rf", QuoteString(_project(release, number)),
-    )  # fmt: skip
+        f"docker ps -q {labels} | xargs -r docker stop --time {release.stop_seconds} >/dev/null &&",
+        f"docker ps -aq {labels} | xargs -r docker rm --force >/dev/null && rm -rf",
+        QuoteString(_project(release, number)),
+    )

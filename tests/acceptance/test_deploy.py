@@ -137,10 +137,10 @@ def test_fr002_fr030_docker_compose_runs_the_development_profile(lab: Lab) -> No
 def test_us1_1_a_release_that_never_gets_healthy_leaves_the_old_one_serving(lab: Lab) -> None:
     """The candidate is taken away, the reason is printed, the exit code is not 0; the next good run changes nothing."""
     before = lab.ssh("h1", "sudo docker ps --no-trunc --format '{{.ID}} {{.Names}}' | sort")
-    flags = ("--data", "app_health_path=/not-a-health-path", "--data", "app_start_seconds=5", "--data", "app_memory=400m")
+    flags = ("--data", "app_health_path=/not-a-health-path", "--data", "app_start_seconds=9", "--data", "app_memory=400m")
     done = lab.pyinfra("-y", *flags, check=False)
     assert done.returncode != 0
-    assert "/not-a-health-path answered 404, not 200, within 5 s" in done.stdout + done.stderr
+    assert "/not-a-health-path answered 404, not 200, within 9 s" in done.stdout + done.stderr
     assert lab.https(lab["domains"][0], "/health").status == 200
     assert lab.ssh("h1", "sudo docker ps --all --no-trunc --format '{{.ID}} {{.Names}}' | sort") == before
     convergence.second_run_changes_nothing(lab)
