@@ -32,7 +32,7 @@ build: $(STAMP) ## Build the app's and PostgreSQL's images
 	@$(PYTHON) scripts/images.py build
 
 test: $(STAMP) ## All tests, on real hosts (under 25 min)
-	@$(PYTHON) -m pytest $(PYTEST_ARGS)
+	@scripts/test $(PYTHON) $(PYTEST_ARGS)
 
 check: $(STAMP) ## The fast gate: format, lint, types, pure tests
 	@scripts/check $(VENV)/bin

@@ -1,14 +1,15 @@
-"""From a rented machine with root's key to the `deploy` login; run once, as root.
+"""From a rented machine with root's key (or a login with sudo) to the `deploy` login; run once.
 
 pyinfra inventory.py deploys/bootstrap.py --user root
 """
 
-from pyinfra import config
+from pyinfra import config, host
 
 from deploys.environment import environment
 from operations import system
 
-config.SUDO = False  # root needs none, and a bare host may not have it yet
+# Root needs none, and a bare host may not have it yet; `--user ubuntu`, as many clouds have it, does.
+config.SUDO = host.data.ssh_user not in (None, "root")
 
 system.packages(name="Sudo", names=["sudo"])
 system.login(name="Login for deploys", user=environment().deploy_user, keys=environment().deploy_public_keys)

@@ -13,7 +13,9 @@ from pyinfra.api import Inventory
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
+from deploys.app.configuration import secret_values
 from deploys.environment import image, secrets_of
+from deploys.postgres.roles import roles_sql
 from signupflow.errors import OperatorError
 from signupflow.settings import Environment, from_data
 
@@ -51,9 +53,20 @@ def _check(params: dict[str, Any]) -> None:
     if [deploy.name for deploy in deploys] == ["bootstrap.py"]:
         return
     for env in environments:
-        secrets_of(env)
+        _render_secrets(env)
         for reference in (env.traefik_image, env.postgres_image, env.app_image):
             image(reference)
+
+
+def _render_secrets(env: Environment) -> None:
+    """What is made of secrets is made once here, so that a value that cannot be used is found before any host is touched."""
+    secrets = secrets_of(env)
+    try:
+        roles_sql(env.postgres_database, secrets)
+        for role in ("migrator", "app_a"):
+            secret_values(env, secrets, role)
+    except ValueError as error:
+        raise OperatorError(str(error)) from None
 
 
 def _flags(params: dict[str, Any]) -> None:
@@ -96,7 +109,24 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
     limit = [host.name for host in hosts if _matches(host, params["limit"])]
     if params["limit"] and not limit:
         raise OperatorError(f"--limit {' '.join(params['limit'])} matches no host of {where}")
-    return [from_data(host.data.dict(), host.name) for host in hosts]
+    environments = []
+    for host in hosts:
+        env = from_data(host.data.dict(), host.name)
+        _may_log_in_again(host, env, params)
+        environments.append(env)
+    return environments
+
+
+def _may_log_in_again(host: Any, env: Environment, params: dict[str, Any]) -> None:
+    """A run closes every login but the deploy user's, and every port but the public ones: not the operator's own."""
+    user, port = host.data.get("ssh_user"), int(host.data.get("ssh_port") or 22)
+    bootstrapping = any(name.endswith("bootstrap.py") for name in params["operations"])
+    if user and user != env.deploy_user and not bootstrapping:
+        raise OperatorError(
+            f"{host.name} has ssh_user {user}, but this run lets only {env.deploy_user} log in; set one of the two"
+        )
+    if port not in env.public_tcp_ports:
+        raise OperatorError(f"{host.name} has ssh_port {port}, which public_tcp_ports would close; add it there")
 
 
 def _matches(host: Any, patterns: tuple[str, ...]) -> bool:

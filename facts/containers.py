@@ -27,8 +27,9 @@ class Container:
     labels: dict[str, str] = field(default_factory=dict)
 
     @property
-    def serving(self) -> bool:
-        return self.status == "running" and self.health in ("none", "healthy")
+    def sound(self) -> bool:
+        """Runs and is not known to be unhealthy; after a restart of the engine or the host, health starts over."""
+        return self.status == "running" and self.health != "unhealthy"
 
 
 class Containers(FactBase[list[Container]]):
@@ -51,6 +52,8 @@ class Containers(FactBase[list[Container]]):
         return [
             Container(row["name"].lstrip("/"), row["image"], row["status"], row["health"], row["restart"], row["labels"] or {})
             for row in sorted(rows, key=lambda row: row["name"])
+            # What `docker compose run` left behind carries the service's labels and is none of its replicas.
+            if (row["labels"] or {}).get("com.docker.compose.oneoff") != "True"
         ]
 
 

@@ -65,7 +65,7 @@ class SecretEntry:
 class SecretDirectory(FactBase[dict[str, SecretEntry]]):
     """The files of a secrets directory, and under `.` the directory itself; empty when there is none.
 
-    Secrets are random and long (settings refuse others), so a plain digest reveals nothing.
+    Short secrets are refused (`signupflow.secretfile.SHORTEST`), so a plain digest cannot be searched back.
     """
 
     @staticmethod
@@ -76,7 +76,7 @@ class SecretDirectory(FactBase[dict[str, SecretEntry]]):
         quoted = QuoteString(path)
         return StringCommand(
             "if test -d", quoted, "; then stat -c '%a %u - .'", quoted, "; cd", quoted,
-            "&& for f in *; do test -f \"$f\" || continue; echo \"$(stat -c '%a %u' \"$f\")"
+            "&& find . -mindepth 1 -maxdepth 1 -type f -printf '%P\\n' | while read -r f; do echo \"$(stat -c '%a %u' \"$f\")"
             " $(sha256sum < \"$f\" | cut -c1-64) $f\"; done; fi",
         )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
@@ -27,7 +27,7 @@ class OsRelease(FactBase[Distribution]):
 
 
 class InstalledPackages(FactBase[set[str]]):
-    """Names among `packages` that dpkg has installed."""
+    """Names among `packages` that dpkg has installed, on hold or not."""
 
     @staticmethod
     def default() -> set[str]:
@@ -38,7 +38,7 @@ class InstalledPackages(FactBase[set[str]]):
         return StringCommand("dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n'", *quoted, "2>/dev/null || true")
 
     def process(self, output: list[str]) -> set[str]:
-        return {line.split()[1] for line in output if line.startswith("ii ")}
+        return {line.split()[1] for line in output if line[1:2] == "i"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,6 @@ class Login:
     keys: tuple[str, ...] = ()
     sudoers: str = ""
     strict_modes: bool = False
-    groups: frozenset[str] = field(default_factory=frozenset)
 
 
 class LoginUser(FactBase[Login]):
@@ -97,7 +96,7 @@ class LoginUser(FactBase[Login]):
         # Only the script's own words are unquoted; the name was validated as a slug.
         return StringCommand(
             f"if id {user} >/dev/null 2>&1; then home=$(getent passwd {user} | cut -d: -f6);"
-            f" echo groups $(id -nG {user});"
+            f" echo exists;"
             f" test \"$(stat -c '%a %U' $home/.ssh 2>/dev/null)\" = '700 {user}' &&"
             f" test \"$(stat -c '%a %U' $home/.ssh/authorized_keys 2>/dev/null)\" = '600 {user}' && echo strict;"
             f" sed 's/^/key /' $home/.ssh/authorized_keys 2>/dev/null;"
@@ -107,5 +106,4 @@ class LoginUser(FactBase[Login]):
     def process(self, output: list[str]) -> Login:
         keys = tuple(line[4:] for line in output if line.startswith("key ") and line[4:].strip())
         sudoers = "\n".join(line[8:] for line in output if line.startswith("sudoers "))
-        groups = next((line.split()[1:] for line in output if line.startswith("groups")), [])
-        return Login(bool(output), keys, sudoers, "strict" in output, frozenset(groups))
+        return Login("exists" in output, keys, sudoers, "strict" in output)

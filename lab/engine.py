@@ -116,6 +116,7 @@ def apt_install(*packages: str, why: str) -> None:
 def ensure(progress: Progress = silent) -> None:
     """Leave with an engine that answers: the one that runs, or one installed and started here (root only)."""
     if answers():
+        supported()
         return
     where = os.environ.get("DOCKER_HOST", "/var/run/docker.sock")
     if os.environ.get("DOCKER_HOST"):
@@ -126,9 +127,20 @@ def ensure(progress: Progress = silent) -> None:
         progress("installing docker.io")
         apt_install("docker.io", "iptables", why="there is no Docker Engine")
         clients.cache_clear()
+        if not clients():  # Debian 13 has the client in a package of its own
+            apt_install("docker-cli", why="there is no docker client")
+            clients.cache_clear()
     if not answers():
         start_daemon(progress)
     wait_for(answers, START_TIMEOUT, f"the Docker Engine did not answer within 60 s; its log: {DOCKERD_LOG}")
+
+
+def supported() -> None:
+    """Refuse engines whose containers this machine cannot reach, before anything waits for them."""
+    said = docker("info", "--format", "{{.OperatingSystem}} {{.SecurityOptions}}").stdout
+    for kind in ("Docker Desktop", "rootless"):
+        if kind in said:
+            raise LabError(f"the lab needs an engine of this machine's own, run by root; this one is {kind}")
 
 
 def start_daemon(progress: Progress) -> None:

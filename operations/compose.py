@@ -29,7 +29,7 @@ def up(directory: str, seconds: int) -> StringCommand:
 def as_desired(containers: Collection[Container], count: int, desired: str, image_id: str) -> bool:
     """Whether exactly `count` containers serve with the desired hash and image."""
     return len(containers) == count and all(
-        container.serving
+        container.sound
         and container.labels.get(HASH_LABEL) == desired
         and container.image in (image_id, image_id or container.image)
         for container in containers
@@ -43,19 +43,16 @@ def stack(
     files: Mapping[str, str],
     image_id: str = "",
     secret_digests: Mapping[str, str] | None = None,
-    reloaded: Collection[str] = (),
     seconds: int = 60,
     allow_interrupts: Collection[str] = (),
 ) -> Iterator[StringCommand]:
     """One service in one Compose project under `directory`, which works by hand as well.
 
-    `files` are relative names to texts and include compose.yaml. Those in `reloaded` are
-    watched by the service itself: a change is written and restarts nothing. Recreating a
-    running service is refused unless `service` is in `allow_interrupts`.
+    `files` are relative names to texts and include compose.yaml. Recreating a running service is
+    refused unless `service` is in `allow_interrupts`.
     """
     files = {path: text if text.endswith("\n") else text + "\n" for path, text in files.items()}
-    hashed = {path: text for path, text in files.items() if path not in reloaded}
-    desired = config_hash(hashed, {service: image_id}, secret_digests or {})
+    desired = config_hash(files, {service: image_id}, secret_digests or {})
     files[".env"] = f"# The hash of all this stack was made from; `docker compose` reads it.\nSIGNUPFLOW_CONFIG_HASH={desired}\n"
     current = {path: host.get_fact(ManagedFile, path=f"{directory}/{path}") for path in files}
     changed = [path for path, text in files.items() if differs(current[path], text, "0644", "root:root")]

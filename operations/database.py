@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pyinfra import host
+from pyinfra import host, state
 from pyinfra.api import QuoteString, StringCommand, operation
 
 from facts.database import PSQL, RoleDigests, SchemaRevision
@@ -20,10 +20,22 @@ def roles(database: str, sql: str, digests: Mapping[str, str]) -> Iterator[Strin
     roles' comments in its last statements, so that a run cut off before them is repeated.
     `sql` carries SCRAM verifiers, never clear passwords, and goes through standard input.
     """
-    if host.get_fact(RoleDigests, database=database).items() >= digests.items():
+    present = host.get_fact(RoleDigests, database=database)
+    if present is None:
+        yield from _unknown()
+        return
+    if present.items() >= digests.items():
         host.noop(f"roles of {database} are as desired")
         return
     yield StringCommand(PSQL, "-q -d postgres -f -", _stdin=sql)
+
+
+def _unknown() -> Iterator[StringCommand]:
+    """The cluster exists but does not answer. A plan says nothing then: the stack's own step starts the server first."""
+    if state.is_executing:
+        yield StringCommand("echo 'PostgreSQL does not answer; see `docker logs signupflow-postgres`' >&2; exit 1")
+    else:
+        host.noop("unknown until PostgreSQL runs")
 
 
 @operation()
@@ -37,6 +49,9 @@ def migrated(database: str, revision: str, identity: str, directory: str, compos
     current = host.get_fact(ManagedFile, path=path)
     writing = differs(current, compose, "0644", "root:root")
     known = host.get_fact(SchemaRevision, database=database) if revision else current.applied
+    if known is None:
+        yield from _unknown()
+        return
     migrating = known != (revision or digest(identity))
     if not writing and not migrating:
         host.noop(f"schema of {database} is at {revision or 'the revision of this image'}")

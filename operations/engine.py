@@ -15,6 +15,11 @@ from operations.system import install_commands
 
 CONFIG = "/etc/docker/daemon.json"
 
+# An engine that does not answer is taken for one that does.
+RUNS_CONTAINERS = '! docker ps -q || test -n "$(docker ps -q)"'
+
+OLDEST = {"debian": 13, "ubuntu": 24.04}
+
 # Package names as the distributions have them: Compose v2 is `docker-compose` in Debian 13 only.
 PACKAGES = {
     "debian": ("docker.io", "docker-cli", "docker-compose"),
@@ -29,8 +34,9 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
     The configuration is written before the packages, so the engine's first start uses it.
     A later change restarts the engine, which is refused while containers run unless `docker` may be interrupted.
     """
-    names = PACKAGES.get(host.get_fact(OsRelease).id)
-    if names is None:
+    found = host.get_fact(OsRelease)
+    names = PACKAGES.get(found.id, ())
+    if not names or float(found.version or 0) < OLDEST[found.id]:
         yield StringCommand("echo 'unsupported distribution: use Ubuntu 24.04 or Debian 13' >&2; exit 1")
         return
     missing = sorted(set(names) - host.get_fact(InstalledPackages, packages=names))
@@ -44,11 +50,15 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
         return
     show(current, CONFIG, daemon_json, "0644", "root:root")
     restarting = bool(unit and unit.running) and (writing or not applied)
-    if restarting and host.get_fact(Holds, condition='test -n "$(docker ps -q)"'):
+    if restarting and host.get_fact(Holds, condition=RUNS_CONTAINERS):
         yield from guard("docker", "its configuration changed", allow_interrupts)
     if writing:
         yield from written(CONFIG, daemon_json, "0644", "root:root")
+    note = StringCommand(f"mkdir -p {APPLIED} && echo {digest(daemon_json)} > {marker(CONFIG)}")
+    if not restarting:
+        yield note  # the engine reads it when it starts
     if missing:
         yield from install_commands(missing)
     yield StringCommand("systemctl enable docker && systemctl", "restart" if restarting else "start", "docker")
-    yield StringCommand(f"mkdir -p {APPLIED} && echo {digest(daemon_json)} > {marker(CONFIG)}")
+    if restarting:
+        yield note

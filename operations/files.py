@@ -72,12 +72,3 @@ def config(
     if applying:
         yield StringCommand(apply)
         yield StringCommand(f"mkdir -p {APPLIED} && echo {digest(content)} >", QuoteString(marker(dest)))
-
-
-@operation()
-def absent(dest: str) -> Iterator[StringCommand]:
-    """Remove a file."""
-    if not host.get_fact(ManagedFile, path=dest).exists:
-        host.noop(f"{dest} is absent")
-        return
-    yield StringCommand("rm -f", QuoteString(dest))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from pyinfra import host
 from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
 from pyinfra.api.command import PyinfraCommand
 
 from facts.containers import ImageId
-from signupflow.images import Image, archive
+from signupflow.images import ARCHIVES, Image, archive
 
 INCOMING = "/var/lib/signupflow/images"
-ARCHIVES = Path(".build/images")
 
 
 @operation()
@@ -28,9 +26,10 @@ def present(image: Image) -> Iterator[PyinfraCommand]:
         return
     yield StringCommand(f"install -d -m 0700 {INCOMING}")
     # Only now, because a dry run stops at the first command: saving takes seconds.
-    packed = archive(image, ARCHIVES)
+    packed = archive(image.local_id, ARCHIVES)
     target = f"{INCOMING}/{packed.name}"
-    yield FileUploadCommand(str(packed), target, remote_temp_filename=f"/tmp/signupflow-{packed.name}")
+    # By way of the login's own home, relative: a name in /tmp could be taken by somebody else first.
+    yield FileUploadCommand(str(packed), target, remote_temp_filename=f".signupflow-{packed.name}")
     yield StringCommand(
         "docker load --quiet --input", target, "&& docker tag", image.image_id, QuoteString(image.on_host), "&& rm -f", target
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
 
 from facts.containers import Container, Containers
 from facts.host_files import ManagedFile
+from operations import secrets
 from operations.compose import as_desired, up
 from operations.files import differs, show, written
 from signupflow.render import config_hash
@@ -21,6 +22,15 @@ TRAEFIK_API = "http://127.0.0.1:8099/api/http/services"
 
 
 @dataclass(frozen=True)
+class SecretFiles:
+    """Secrets of a release: a directory for each generation under `parent`, so that a failed one leaves the others' alone."""
+
+    parent: str
+    values: Mapping[str, str] = field(repr=False)
+    uid: int
+
+
+@dataclass(frozen=True)
 class Release:
     """What one app host should run. Sizes are in the units their names say."""
 
@@ -28,6 +38,7 @@ class Release:
     directory: str
     compose: str
     image_id: str
+    secrets: SecretFiles
     secret_digests: Mapping[str, str]
     replicas: int
     port: int
@@ -50,7 +61,7 @@ def generation(release: Release) -> Iterator[StringCommand]:
     file is renamed over; the old ones stop only after Traefik's API confirms that they are out.
     A failure before the switch removes the new generation and leaves the old one serving.
     """
-    route_path = f"{release.dynamic_directory}/{release.app}.yaml"
+    route_path = f"{release.dynamic_directory}/app-{release.app}.yaml"
     route = host.get_fact(ManagedFile, path=route_path)
     containers = host.get_fact(Containers, label=f"{APP_LABEL}={release.app}")
     current = routed_generation(route.content)
@@ -62,19 +73,22 @@ def generation(release: Release) -> Iterator[StringCommand]:
     names = replica_names(release.app, target, release.replicas)
     desired_route = routes(release.app, target, names, release.port, release.domains)
     routing = differs(route, desired_route, "0644", "root:root")
+    delivering = list(secrets.owned(_secrets(release, target), release.secrets.values, release.secrets.uid))
     promoting = switching or any(item.restart != "unless-stopped" for item in serving)
-    if not (switching or routing or promoting or strays):
+    if not (switching or routing or promoting or delivering or strays):
         host.noop(f"{release.app} generation {current} serves as desired")
         return
 
+    yield from delivering
     if switching:
         yield from _start(release, target, current, names)
+    if promoting:
+        # Before the route: a reboot in between must find what is routed to running.
+        yield StringCommand("docker update --restart unless-stopped", *names, ">/dev/null")
     if routing:
         yield from written(route_path, desired_route, "0644", "root:root")
     # Also when an earlier run was cut off after the rename: nothing old stops before Traefik has let go of it.
     yield _confirm(release, names)
-    if promoting:
-        yield StringCommand("docker update --restart unless-stopped", *names, ">/dev/null")
     for old in sorted({*strays, current} - {target, 0}):
         yield from _stop(release, old)
 
@@ -85,6 +99,10 @@ def _generation(item: Container) -> int:
 
 def _project(release: Release, number: int) -> str:
     return f"{release.directory}/g{number}"
+
+
+def _secrets(release: Release, number: int) -> str:
+    return f"{release.secrets.parent}/g{number}"
 
 
 def _start(release: Release, target: int, current: int, names: list[str]) -> Iterator[StringCommand]:
@@ -100,7 +118,10 @@ def _start(release: Release, target: int, current: int, names: list[str]) -> Ite
     )
     yield from written(f"{directory}/compose.yaml", release.compose, "0644", "root:root")
     yield from written(f"{directory}/.env", environment, "0644", "root:root")
-    undo = f"docker compose --project-directory {directory} down --timeout 5 >/dev/null 2>&1; rm -rf {directory}; exit 1"
+    undo = (
+        f"docker compose --project-directory {directory} down --timeout 5 >/dev/null 2>&1;"
+        f" rm -rf {directory} {_secrets(release, target)}; exit 1"
+    )
     yield StringCommand("(", up(directory, release.start_seconds), f") || {{ {undo}; }}")
     ask = (
         'address=$(docker inspect --format "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}" "$name" | cut -d" " -f1);'
@@ -134,4 +155,5 @@ def _stop(release: Release, number: int) -> Iterator[StringCommand]:
         f"docker ps -q {labels} | xargs -r docker stop --time {release.stop_seconds} >/dev/null &&",
         f"docker ps -aq {labels} | xargs -r docker rm --force >/dev/null && rm -rf",
         QuoteString(_project(release, number)),
+        QuoteString(_secrets(release, number)),
     )

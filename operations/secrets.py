@@ -13,26 +13,31 @@ from facts.host_files import SecretDirectory, SecretEntry
 
 @operation()
 def directory(path: str, values: Mapping[str, str], uid: int) -> Iterator[StringCommand]:
-    """Own a directory (0700, `uid`) with exactly these files (0400, `uid`), each ending in a newline.
+    """Own a directory of secrets. Always name this operation, or pyinfra prints its arguments."""
+    changes = list(owned(path, values, uid))
+    if not changes:
+        host.noop(f"secrets in {path} are up to date")
+    yield from changes
+
+
+def owned(path: str, values: Mapping[str, str], uid: int) -> Iterator[StringCommand]:
+    """Commands that leave a directory (0700, `uid`) with exactly these files (0400, `uid`), each ending in a newline.
 
     The directory is what gets mounted into a container: replacing a file by rename would
-    break a mount of the single file. Always name this operation, or pyinfra prints its arguments.
+    break a mount of the single file.
     """
     present = host.get_fact(SecretDirectory, path=path)
     desired = {name: _entry(value, uid) for name, value in sorted(values.items())}
     preparing = present.get(".") != SecretEntry("0700", uid, "-")
     writing = [name for name, entry in desired.items() if present.get(name) != entry]
     removing = sorted(set(present) - set(desired) - {"."})
-    if not (preparing or writing or removing):
-        host.noop(f"secrets in {path} are up to date")
-        return
     if state.config.DIFF:
         for name in [*writing, *removing]:
             change = "-" if name in removing else "~" if name in present else "+"
             logger.info(f"{host.print_prefix}    {change} {path}/{name} (value not shown)")
     if preparing:
         yield StringCommand(
-            f"install -d -m 0711 /etc/signupflow/secrets && install -d -m 0700 -o {uid} -g {uid}", QuoteString(path)
+            f"mkdir -p -m 0711 /etc/signupflow/secrets && install -d -m 0700 -o {uid} -g {uid}", QuoteString(path)
         )
     for name in writing:
         target, new = QuoteString(f"{path}/{name}"), QuoteString(f"{path}/.{name}.new")

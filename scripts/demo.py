@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts")]
 
 import click  # noqa: E402
+from rich.box import SIMPLE_HEAD  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
@@ -60,7 +61,8 @@ def main() -> None:
     console.print(_times(stages))
     console.print(f"\nSignUpFlow {health['version']} is {health['status']} at [bold]https://{lab['domains'][0]}/[/]")
     console.print(
-        f"[dim]curl --cacert {lab['ca_file']} --resolve {lab.resolve(lab['domains'][0])} https://{lab['domains'][0]}/health[/]"
+        f"[dim]curl --cacert {lab['ca_file']} --resolve {lab.resolve(lab['domains'][0])} https://{lab['domains'][0]}/health[/]",
+        soft_wrap=True,
     )
     console.print(f"Done in {time.monotonic() - started:.0f} s. `make lab-down` removes it all.")
 
@@ -72,9 +74,9 @@ def _healthy(lab: Lab) -> dict[str, Any]:
 
 
 def _what_runs_where(lab: Lab) -> Table:
-    table = Table(title="What runs where", title_justify="left")
+    table = Table(title="What runs where", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("host", "container", "image", "state"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for host in lab["hosts"]:
         listing = lab.ssh(host["name"], "sudo docker ps --format '{{.Names}}\t{{.Image}}\t{{.Status}}' 2>/dev/null | sort")
         for line in listing.splitlines():
@@ -84,7 +86,7 @@ def _what_runs_where(lab: Lab) -> Table:
 
 
 def _times(stages: Stages) -> Table:
-    table = Table(title="Time", title_justify="left")
+    table = Table(title="Time", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     for title, seconds in stages.seconds:
@@ -93,4 +95,10 @@ def _times(stages: Stages) -> Table:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (TimeoutError, subprocess.CalledProcessError, RuntimeError) as error:
+        # A lab that was stopped and started has a CA with a new root, which old certificates do not chain to.
+        sys.exit(
+            f"Error: {error}\nIf this machine was restarted since the lab was made: `make lab-down`, then `make demo` again."
+        )

@@ -5,7 +5,6 @@ scripts/images.py build          app and PostgreSQL, tagged signupflow/app:local
 scripts/images.py pin NAME:TAG   print NAME:TAG@sha256:... as the registry has it now
 """
 
-import os
 import subprocess
 import sys
 import time
@@ -19,7 +18,8 @@ import click  # noqa: E402
 from alembic.config import Config  # noqa: E402
 from alembic.script import ScriptDirectory  # noqa: E402
 
-from signupflow.engine_client import docker_client  # noqa: E402
+from lab import engine  # noqa: E402
+from lab.errors import LabError  # noqa: E402
 from signupflow.errors import OperatorError  # noqa: E402
 from signupflow.images import inspect  # noqa: E402
 
@@ -35,26 +35,28 @@ def main() -> None:
 @main.command()
 def build() -> None:
     """Build the app's and PostgreSQL's image on this machine's Docker Engine."""
-    for name, arguments in (("signupflow/app:local", _app_arguments()), ("signupflow/postgres:17", ["deploys/postgres"])):
+    for name, context, arguments in (
+        ("signupflow/app:local", ROOT, _app_arguments()),
+        ("signupflow/postgres:17", ROOT / "deploys" / "postgres", {}),
+    ):
         started = time.monotonic()
-        _docker("build", "--network", "host", "--quiet", "--tag", name, *arguments)
-        size = inspect(name)["Size"] / 1e6
+        engine.build(context, name, build_args=arguments)
+        size = (inspect(name) or {})["Size"] / 1e6
         click.echo(f"{name:<26} {size:6.0f} MB  {time.monotonic() - started:5.1f} s")
 
 
-def _app_arguments() -> list[str]:
+def _app_arguments() -> dict[str, str]:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     revision, created, short = _git("log", "-1", "--format=%H %cI %h", "--", *INPUTS).split() or ("unknown", "unknown", "unknown")
     dirty = "-dirty" if _git("status", "--porcelain", "--", *INPUTS) else ""
     heads = ScriptDirectory.from_config(Config(str(ROOT / "alembic.ini"))).get_heads()
-    values = {
+    return {
         "VERSION": f"{version}-g{short}{dirty}",
         "REVISION": revision + dirty,
         "CREATED": created,
         "SOURCE": _source(),
         "SCHEMA_REVISION": ",".join(sorted(heads)),
     }
-    return [*(f"--build-arg={name}={value}" for name, value in values.items()), "."]
 
 
 def _source() -> str:
@@ -71,22 +73,15 @@ def _git(*arguments: str) -> str:
 @click.argument("reference")
 def pin(reference: str) -> None:
     """Pull REFERENCE and print it with its digest."""
-    _docker("pull", "--quiet", reference)
+    engine.docker("pull", "--quiet", reference)
     found = inspect(reference)
     if not found or not found["RepoDigests"]:
         raise click.ClickException(f"{reference} came from no registry, so it has no digest")
     click.echo(f"{reference}@{found['RepoDigests'][0].partition('@')[2]}")
 
 
-def _docker(*arguments: str) -> None:
-    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
-    done = subprocess.run([docker_client(), *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise click.ClickException(f"docker {arguments[0]} failed:\n{done.stderr or done.stdout}")
-
-
 if __name__ == "__main__":
     try:
         main()
-    except OperatorError as error:
+    except (OperatorError, LabError) as error:
         sys.exit(f"Error: {error}")

@@ -11,8 +11,8 @@ from signupflow.errors import OperatorError
 
 @functools.cache
 def docker_client() -> str:
-    """Path of a docker command whose engine answers; Debian's own client first when there are several."""
-    candidates = [path for path in ("/usr/bin/docker", shutil.which("docker")) if path]
+    """Path of the first docker command on the PATH whose engine answers."""
+    candidates = [path for path in (shutil.which("docker"), "/usr/bin/docker") if path]
     for path in candidates:
         try:
             done = subprocess.run([path, "version", "--format", "{{.Server.Version}}"], capture_output=True, check=False)

@@ -6,9 +6,12 @@ controller; it is named by its image id from then on and travels over SSH.
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import re
 import subprocess
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ REFERENCE = re.compile(
     r"^(?P<name>(?:[a-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*?)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
 )
+ARCHIVES = Path(".build/images")
 SCHEMA_LABEL = "org.signupflow.schema-revision"
 VERSION_LABEL = "org.opencontainers.image.version"
 
@@ -49,12 +53,14 @@ class Image:
 
     `on_host` is what Compose files say: the pinned reference, or `name:id-<12 digits of the id>`
     for one that travels over SSH, so that a name never means two images. `image_id` is the
-    config digest (`sha256:...`), empty for a pinned image that the controller has not seen.
+    config digest (`sha256:...`), empty for a pinned image that the controller has not seen;
+    `local_id` is its id on the controller.
     """
 
     reference: Reference
     on_host: str
     image_id: str
+    local_id: str
     version: str
     schema_revision: str
 
@@ -68,7 +74,7 @@ def resolve(text: str) -> Image:
     """Turn a setting into an image; ask the controller's engine about one without a digest."""
     reference = Reference.parse(text)
     if reference.digest:
-        return Image(reference, text, "", reference.tag, "")
+        return Image(reference, text, "", "", reference.tag, "")
     found = inspect(text)
     if found is None:
         raise OperatorError(
@@ -76,11 +82,14 @@ def resolve(text: str) -> Image:
             "build it (`make build`) or pin it (`scripts/images.py pin`)"
         )
     labels = found["Config"].get("Labels") or {}
-    image_id = found["Id"]
+    local_id = found["Id"]
+    # Hosts name an image by its config's digest, which only the saved image tells when containerd keeps the images here.
+    image_id = config_digest(archive(local_id, ARCHIVES)) if _containerd_store() else local_id
     return Image(
         reference,
         f"{reference.name}:id-{image_id.removeprefix('sha256:')[:12]}",
         image_id,
+        local_id,
         labels.get(VERSION_LABEL, reference.tag),
         labels.get(SCHEMA_LABEL, ""),
     )
@@ -97,19 +106,38 @@ def inspect(text: str) -> dict[str, Any] | None:
     raise OperatorError(f"this machine's Docker Engine did not answer: {done.stderr.strip().splitlines()[-1]}")
 
 
-def archive(image: Image, directory: Path) -> Path:
-    """Save the image as a compressed tar named after its id, once, and return its path."""
-    target = directory / f"{image.image_id.removeprefix('sha256:')[:12]}.tar.gz"
+def archive(image_id: str, directory: Path) -> Path:
+    """Save an image, by its id on this machine, as a compressed tar named after it, once; return its path."""
+    target = directory / f"{image_id.removeprefix('sha256:')[:12]}.tar.gz"
     if target.exists():
         return target
     directory.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
+    partial = directory / f"{target.name}.{os.getpid()}"
     with partial.open("wb") as out:
-        save = subprocess.Popen([docker_client(), "save", str(image.reference)], stdout=subprocess.PIPE)
+        save = subprocess.Popen([docker_client(), "save", image_id], stdout=subprocess.PIPE)
         # Level 1: the wire is faster than a core at a higher level would be.
         zipped = subprocess.run(["gzip", "-1"], stdin=save.stdout, stdout=out, check=False)
         if save.wait() or zipped.returncode:
             partial.unlink()
-            raise OperatorError(f"could not save image {image.reference} from this machine's Docker Engine")
+            raise OperatorError(f"could not save image {image_id} from this machine's Docker Engine")
     partial.rename(target)
     return target
+
+
+def config_digest(packed: Path) -> str:
+    """Id (`sha256:...`) that an engine with a classic image store gives to the image in a saved tar."""
+    with tarfile.open(packed) as opened:
+        manifest = opened.extractfile("manifest.json")
+        if manifest is None:
+            raise OperatorError(f"{packed} holds no manifest.json; remove it and run again")
+        config: str = json.load(manifest)[0]["Config"]
+    return "sha256:" + config.removesuffix(".json").rsplit("/", 1)[-1]
+
+
+@functools.cache
+def _containerd_store() -> bool:
+    """Whether this machine's engine keeps images in containerd, where an image's id is its manifest's digest."""
+    done = subprocess.run(
+        [docker_client(), "info", "--format", "{{json .DriverStatus}}"], capture_output=True, text=True, check=True
+    )
+    return "io.containerd.snapshotter" in done.stdout

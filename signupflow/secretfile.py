@@ -21,6 +21,9 @@ from signupflow.errors import OperatorError
 NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 KEY_VARIABLE = "SIGNUPFLOW_AGE_KEY"
 
+# Hosts compare secret files by plain SHA-256, which must tell nothing: what can be guessed is refused.
+SHORTEST = 16
+
 
 def recipients_path(path: Path) -> Path:
     return path.with_suffix(".recipients")
@@ -124,6 +127,12 @@ class Secrets:
             raise OperatorError(
                 f"{where} lacks the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
                 "add with `scripts/secrets.py set`"
+            )
+
+        short = [name for name in names if len(self._values[name]) < SHORTEST]
+        if short:
+            raise OperatorError(
+                f"secret {', '.join(short)} in {where} is shorter than {SHORTEST} characters; generate a longer one"
             )
 
     def digest(self, text: str) -> str:

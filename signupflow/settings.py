@@ -28,6 +28,20 @@ SIZE = re.compile(r"^[1-9][0-9]*[kmg]$")
 FOREIGN_PREFIXES = ("ssh_", "lab_", "_", "s3_", "smtp_", "webhook_")
 
 
+# What this repository ships as an example, or what somebody types to get going; RFC 2606 reserves the domains.
+PLACEHOLDER = re.compile(
+    r"(^|[@.])example\.(com|net|org)$|(^|[^a-z])(changeme|change-me|placeholder|your-)|[<>]|(example){2}", re.IGNORECASE
+)
+PLACEHOLDERS: dict[str, Any] = {
+    "environment": "changeme",
+    "deploy_public_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExampleExampleEx ops@example.org"],
+    "domains": ["signupflow.example.org"],
+    "acme_email": "ops@example.org",
+    "traefik_image": "traefik:v3.7@sha256:" + "0" * 64,
+    "app_image": "your-registry/your-app:1",
+}
+
+
 class Environment(BaseModel):
     """Everything the deploys need to know of one environment."""
 
@@ -113,6 +127,14 @@ class Environment(BaseModel):
     def _slug(cls, value: str) -> str:
         if not SLUG.match(value):
             raise ValueError("must start with a letter and hold lower-case letters, digits and dashes only, 31 at most")
+        return value
+
+    @field_validator(*PLACEHOLDERS)
+    @classmethod
+    def _real(cls, value: Any) -> Any:
+        for text in value if isinstance(value, tuple) else (value,):
+            if PLACEHOLDER.search(text) or "0" * 64 in text:
+                raise ValueError(f"still holds the placeholder {text[:60]!r}; replace it")
         return value
 
     @field_validator("allow_interrupts", mode="before")

@@ -51,7 +51,7 @@ def bare_lab() -> Iterator[Lab]:
 def first_deploy(bare_lab: Lab) -> dict[str, Any]:
     """Evidence of the way from the bare host to the app: dry run, run, and what differed."""
     convergence.bootstrap(bare_lab)
-    return convergence.dry_run_is_exact(bare_lab)
+    return convergence.dry_run_is_exact(bare_lab, keep=bare_lab.first_output)
 
 
 @pytest.fixture(scope="session")

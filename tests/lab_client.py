@@ -41,6 +41,11 @@ class Lab(dict[str, Any]):
         command = [sys.executable, "-m", "lab", "env", "--json", *arguments]
         return cls(json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout))
 
+    @property
+    def first_output(self) -> Path:
+        """Where the output of the first deploy is kept: the one that delivers every secret."""
+        return Path(self["inventory"]).with_name("first-deploy.log")
+
     def address(self, host: str = "h1") -> str:
         return next(item["address"] for item in self["hosts"] if item["name"] == host)
 

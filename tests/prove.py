@@ -65,7 +65,7 @@ def _module(*command: str) -> None:
 
 def exact_dry_run() -> dict[str, Any]:
     found = fresh_lab()
-    evidence = convergence.dry_run_is_exact(found)
+    evidence = convergence.dry_run_is_exact(found, keep=found.first_output)
     found.wait_for_health(found["domains"][0], seconds=60)
     return evidence
 

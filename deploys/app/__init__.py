@@ -9,7 +9,6 @@ from deploys.environment import environment, image, in_group, secrets
 from deploys.traefik import DYNAMIC
 from operations import compose, images
 from operations import release as releases
-from operations import secrets as secret_files
 from signupflow.render import compose_value, template
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,9 +32,6 @@ def release() -> None:
     secrets_uid = env.app_user if env.app_secrets_as == "files" else 0
     variables = secret_variables(env, values, role="app_a")
     compose.directory(name="Data directory", path=data, mode="0750", uid=env.app_user)
-    secret_files.directory(
-        name="Secrets", path=secrets_directory, values=secret_values(env, values, role="app_a"), uid=secrets_uid
-    )
     releases.generation(
         name=f"Release {new.version or new.on_host}",
         release=releases.Release(
@@ -52,6 +48,7 @@ def release() -> None:
                 database=uses_database(env),
             ),
             image_id=new.image_id,
+            secrets=releases.SecretFiles(secrets_directory, secret_values(env, values, role="app_a"), secrets_uid),
             secret_digests={name: values.digest(value) for name, value in variables.items()},
             replicas=env.app_replicas,
             port=env.app_port,

@@ -28,8 +28,10 @@ def secret_values(env: Environment, secrets: Secrets, role: str) -> dict[str, st
     if env.app_secrets_as == "files":
         return variables
     for variable, value in variables.items():
-        if "\n" in value:
-            raise OperatorError(f"secret of {variable} has several lines; app_secrets_as = 'environment' takes one")
+        if any(character in value for character in "\n'\\"):
+            raise OperatorError(
+                f"the value of {variable} has a line break, quote or backslash; app_secrets_as = 'environment' takes none"
+            )
     # Single quotes: Compose then reads the value as it stands.
     lines = [f"{variable}='{value}'" for variable, value in variables.items()]
     return {"app.env": "\n".join(lines)}

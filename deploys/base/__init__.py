@@ -23,7 +23,8 @@ def base_host() -> None:
         name="SSH: keys only, no root",
         dest="/etc/ssh/sshd_config.d/10-signupflow.conf",
         content=template(TEMPLATES / "sshd.conf.j2", deploy_user=env.deploy_user),
-        apply="sshd -t && systemctl reload ssh",
+        validate="mkdir -p /run/sshd && sshd -t -f {}",
+        apply="systemctl try-reload-or-restart ssh",
     )
     files.config(
         name="Firewall unit",

@@ -7,6 +7,7 @@ take turns when the password rotates, read and write rows and change no structur
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from signupflow.render import template
 from signupflow.scram import verifier
@@ -33,5 +34,6 @@ def role_digests(database: str, secrets: Secrets) -> dict[str, str]:
 
 
 def database_url(database: str, suffix: str, secrets: Secrets, server: str = "signupflow-postgres") -> str:
-    """URL for one login role; generated passwords hold URL-safe characters only."""
-    return f"postgresql://{database}_{suffix}:{secrets[PASSWORDS[suffix]]}@{server}:5432/{database}"
+    """URL for one login role."""
+    password = quote(secrets[PASSWORDS[suffix]], safe="")
+    return f"postgresql://{database}_{suffix}:{password}@{server}:5432/{database}"

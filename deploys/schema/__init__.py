@@ -9,7 +9,7 @@ from deploys.app.configuration import secret_values, uses_database
 from deploys.environment import environment, image, in_group, secrets
 from operations import database
 from operations import secrets as secret_files
-from signupflow.render import template
+from signupflow.render import compose_value, template
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -22,6 +22,7 @@ def schema() -> None:
     if host.name != inventory.get_group("app")[0].name:
         return
     app_image = image(env.app_image)
+    command = [compose_value(word) for word in env.app_migration_command]
     migrator = f"/etc/signupflow/secrets/schema-{env.app_name}"
     secret_files.directory(
         name="Migrator's database URL", path=migrator, values=secret_values(env, secrets(), role="migrator"), uid=env.app_user
@@ -32,5 +33,5 @@ def schema() -> None:
         revision=app_image.schema_revision,
         identity=f"{app_image.on_host} {' '.join(env.app_migration_command)}",
         directory=f"/opt/signupflow/schema-{env.app_name}",
-        compose=template(TEMPLATES / "compose.yaml.j2", env=env, image=app_image.on_host, secrets=migrator),
+        compose=template(TEMPLATES / "compose.yaml.j2", env=env, image=app_image.on_host, secrets=migrator, command=command),
     )

@@ -148,7 +148,7 @@ def test_fr028_pure_code_imports_no_pyinfra_and_only_one_place_reads_host_data()
     for path in (ROOT / "signupflow").rglob("*.py"):
         assert "pyinfra" not in {name.split(".")[0] for name in imported(path)}, path
     readers = {path.name for path in (ROOT / "deploys").rglob("*.py") if "host.data" in path.read_text()}
-    assert readers == {"environment.py", "preflight.py"}
+    assert readers == {"bootstrap.py", "environment.py", "preflight.py"}
 
 
 def imported(path: Path) -> set[str]:

@@ -12,17 +12,17 @@ import pyrage
 
 from app.settings import Profile, Settings
 from signupflow.engine_client import docker_client
-from signupflow.settings import Environment, from_data
+from signupflow.settings import PLACEHOLDERS, Environment, from_data
 from tests.lab_client import Lab
 
 Evidence = dict[str, Any]
 
 # Valid in themselves; what a case leaves out or breaks is the only fault.
 DEPLOY_EXAMPLE: dict[str, Any] = {
-    "environment": "example",
+    "environment": "sample",
     "deploy_public_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2kq0bTn0lZ7x5yqv0cJmJ8sQ0b1yq6m3mW7Zp2aJ4c operations"],
-    "domains": ["signupflow.example.org"],
-    "acme_email": "operations@example.org",
+    "domains": ["signupflow.rescue-helpers.org"],
+    "acme_email": "operations@rescue-helpers.org",
     "traefik_image": "traefik:v3.7@sha256:" + "0a" * 32,
     "app_image": "signupflow/app:1.0.0",
 }
@@ -99,6 +99,8 @@ def deploy_settings_refuse_each() -> Evidence:
         faults = (
             [("missing", {key: value for key, value in DEPLOY_EXAMPLE.items() if key != name})] if field.is_required() else []
         )
+        if field.is_required():
+            faults.append(("placeholder", {**DEPLOY_EXAMPLE, name: PLACEHOLDERS[name]}))
         if name not in FREE_TEXT:
             kind = next((key for key in ("tuple", "dict", "int") if key in str(field.annotation)), "str")
             faults.append(("malformed", {**DEPLOY_EXAMPLE, name: GARBAGE[kind]}))

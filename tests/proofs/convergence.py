@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from lab.compare import announced, compare, done
+from signupflow.engine_client import docker_client
 from tests.lab_client import Lab
 
 Evidence = dict[str, Any]
@@ -64,6 +66,17 @@ def second_run_changes_nothing(lab: Lab, *arguments: str) -> Evidence:
     assert not planned, evidence
     assert evidence["containers_unchanged"], evidence
     return evidence
+
+
+def reboot(lab: Lab, host: str = "h1") -> None:
+    """Restart a lab host as a machine restarts, and wait until it takes SSH again."""
+    subprocess.run(
+        [docker_client(), "restart", "--time", "60", f"signupflow-{lab['name']}-{host}"], check=True, capture_output=True
+    )
+    deadline = time.monotonic() + 60
+    while not lab.deploy_login_works(host):
+        assert time.monotonic() < deadline, f"{host} takes no SSH 60 s after its restart"
+        time.sleep(0.2)
 
 
 def _containers(lab: Lab) -> str:

@@ -65,7 +65,7 @@ def renewal_under_load(lab: Lab, rate: float, seconds: float) -> Evidence:
     return evidence
 
 
-def _open_ports(address: str, ports: range, at_once: int = 4000, seconds: float = 1.0) -> list[int]:
+def _open_ports(address: str, ports: range, at_once: int = 900, seconds: float = 0.5) -> list[int]:
     """TCP ports that complete a handshake within `seconds`, tried `at_once` at a time without threads."""
     found: list[int] = []
     for start in range(0, len(ports), at_once):

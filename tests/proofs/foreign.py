@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from typing import Any
 
-from signupflow.engine_client import docker_client
+from lab import engine
 from tests.lab_client import ROOT, Lab
 from tests.proofs.convergence import dry_run_is_exact, second_run_changes_nothing
 
@@ -16,12 +14,10 @@ GROUP_DATA = ("--group-data", "tests/foreign/group_data")
 
 def deploys_by_group_data_alone(lab: Lab) -> Evidence:
     """Build tests/foreign, deploy it beside what runs, under the lab's domains, and ask it; run again; undo."""
-    environment = {**os.environ, "DOCKER_BUILDKIT": "1"}
-    command = [docker_client(), "build", "--quiet", "--network", "host", "--tag", "greeter:local", "tests/foreign"]
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-    route = "/opt/signupflow/traefik/config/dynamic/signupflow.yaml"
+    engine.build(ROOT / "tests" / "foreign", "greeter:local")
+    route = "/opt/signupflow/traefik/config/dynamic/app-signupflow.yaml"
     aside = f"sudo sh -c 'test ! -f {route} || mv {route} {route}.aside'"
-    forget = "rm -f /opt/signupflow/traefik/config/dynamic/greeter.yaml"
+    forget = "rm -f /opt/signupflow/traefik/config/dynamic/app-greeter.yaml"
     back = f"sudo sh -c '{forget}; test ! -f {route}.aside || mv {route}.aside {route}'"
     lab.ssh("h1", aside)
     try:
@@ -29,7 +25,7 @@ def deploys_by_group_data_alone(lab: Lab) -> Evidence:
         again = second_run_changes_nothing(lab, *GROUP_DATA)
         answers = {domain: lab.https(domain, "/").body.decode() for domain in lab["domains"]}
         replicas = lab.ssh("h1", "sudo docker ps --filter label=org.signupflow.app=greeter --format '{{.Names}}' | sort").split()
-        secret = lab.ssh("h1", "sudo stat -c '%a %U' /etc/signupflow/secrets/app-greeter/app.env").strip()
+        secret = lab.ssh("h1", "sudo stat -c '%a %U' /etc/signupflow/secrets/app-greeter/g1/app.env").strip()
     finally:
         lab.ssh("h1", back)
         lab.ssh("h1", "sudo docker ps -aq --filter label=org.signupflow.app=greeter | xargs -r sudo docker rm -f")

@@ -19,16 +19,18 @@ Evidence = dict[str, Any]
 
 
 @contextmanager
-def clone(lab: str) -> Iterator[Path]:
-    """A fresh clone of the committed state; its lab (by name) is taken away with it."""
+def clone() -> Iterator[Path]:
+    """A fresh clone of the committed state; the labs it started are taken away with it."""
     with tempfile.TemporaryDirectory(prefix="signupflow-clone-") as directory:
         path = Path(directory) / "clone"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(path)], check=True)
         try:
             yield path
         finally:
-            if (path / ".venv").exists():
-                subprocess.run(["make", "lab-down", f"LAB_NAME={lab}"], cwd=path, env=_bare(), capture_output=True, check=True)
+            for state in sorted((path / ".lab").glob("*/state.json")):
+                subprocess.run(
+                    ["make", "lab-down", f"LAB_NAME={state.parent.name}"], cwd=path, env=_bare(), capture_output=True, check=True
+                )
 
 
 def _bare() -> dict[str, str]:
@@ -52,7 +54,7 @@ def _make(path: Path, *arguments: str) -> tuple[subprocess.CompletedProcess[str]
 
 def demo_twice() -> Evidence:
     """`make demo` in a fresh clone, and again: healthy both times, and the second changes nothing."""
-    with clone("provedemo") as path:
+    with clone() as path:
         first, first_seconds = _make(path, "demo", "LAB_NAME=provedemo")
         second, second_seconds = _make(path, "demo", "LAB_NAME=provedemo")
     evidence = {
@@ -83,7 +85,7 @@ def _totals(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
 
 def tests_pass() -> Evidence:
     """`.ci/run` in a fresh clone."""
-    with clone("unused") as path:
+    with clone() as path:
         started = time.monotonic()
         variables = {**_bare(), "CI": "true"}
         done = subprocess.run(

@@ -82,6 +82,12 @@ def outputs(lab: Lab) -> Iterator[tuple[str, str]]:
         yield " ".join(flags), done.stdout + done.stderr
     done = lab.pyinfra("-y", "-vvv", "--diff", "--debug-all")
     yield "-y -vvv --diff --debug-all", done.stdout + done.stderr
+    failing = ("-y", "-vvv", "--data", "app_health_path=/nowhere", "--data", "app_start_seconds=9", "--data", "app_memory=401m")
+    failed = lab.pyinfra(*failing, check=False)
+    assert failed.returncode != 0
+    yield "of a release that fails", failed.stdout + failed.stderr
+    if lab.first_output.exists():
+        yield "of the first deploy, -y -vvv --diff --json", lab.first_output.read_text()
     inventory = subprocess.run(
         [PYINFRA, lab["inventory"], "debug-inventory"], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -128,7 +134,7 @@ def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...]) -> Evidence:
     for place, command, control in _host_places():
         search(place, lab.ssh("h1", command), control)
     search("git", _history(), "SignUpFlow")
-    own_files = lab.ssh("h1", "sudo sh -c 'cat /etc/signupflow/secrets/*/*'")
+    own_files = lab.ssh("h1", "sudo sh -c 'find /etc/signupflow/secrets -type f -exec cat {} +'")
     present = [name for name, value in values.items() if value in own_files]
     evidence = {
         "secrets": sorted(values),

@@ -23,9 +23,11 @@ def database_stopped_and_started(lab: Lab) -> Evidence:
         ready = lab.https(domain, "/health/ready")
         ready_seconds = time.monotonic() - started
         live = lab.https(domain, "/health/live")
+        started = time.monotonic()
         sign_in = lab.https(
             domain, "/api/v1/sessions", "POST", {"organization": "none", "email": "a@example.org", "password": "none"}
         )
+        sign_in_seconds = time.monotonic() - started
         body = health.json()
     finally:
         lab.ssh("h1", "sudo docker start signupflow-postgres")
@@ -41,10 +43,13 @@ def database_stopped_and_started(lab: Lab) -> Evidence:
         "ready_seconds": round(ready_seconds, 2),
         "live": live.status,
         "sign_in": sign_in.status,
+        "sign_in_seconds": round(sign_in_seconds, 2),
         "recovered_seconds": round(recovered, 2),
     }
     assert (health.status, body["status"], body["components"]["database"]["status"]) == (503, "degraded", "unhealthy"), evidence
-    assert health_seconds < 10, evidence
+    # Seconds of headroom on a loaded machine; the measured value stands in the evidence.
+    assert health_seconds < 3, evidence
+    assert sign_in_seconds < 3, evidence
     assert live.status == 200, evidence
     assert sign_in.status == 503, evidence
     for word in ("psycopg2", "sqlalchemy", "could not", "signupflow-postgres", "Traceback"):

@@ -1,0 +1,80 @@
+"""What `deploys/base` promises, asked of the running host and not of the files."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab_client import Lab
+from tests.proofs import convergence
+
+pytestmark = pytest.mark.lab
+
+
+def test_sec002_sshd_takes_keys_only_and_not_root(lab: Lab) -> None:
+    effective = dict(line.split(" ", 1) for line in lab.ssh("h1", "sudo sshd -T").splitlines() if " " in line)
+    assert effective["passwordauthentication"] == "no"
+    assert effective["kbdinteractiveauthentication"] == "no"
+    assert effective["permitrootlogin"] == "no"
+    assert effective["allowusers"] == "deploy"
+    with pytest.raises(RuntimeError, match="Permission denied"):
+        lab.ssh("h1", "true", user="root")
+
+
+def test_sec002_unattended_upgrades_take_security_updates_and_never_docker(lab: Lab) -> None:
+    shown = lab.ssh("h1", "apt-config dump")
+    patterns = [line for line in shown.splitlines() if line.startswith("Unattended-Upgrade::Origins-Pattern:: ")]
+    assert len(patterns) == 3, patterns
+    assert all("ecurity" in line for line in patterns)
+    assert "Unattended-Upgrade::Allowed-Origins:: " not in shown
+    assert 'Unattended-Upgrade::Package-Blacklist:: "^docker"' in shown
+    assert 'APT::Periodic::Unattended-Upgrade "1"' in shown
+    assert (
+        lab.ssh("h1", "systemctl is-enabled unattended-upgrades systemd-timesyncd apt-daily-upgrade.timer").split()
+        == ["enabled"] * 3
+    )
+
+
+def test_fr020_the_journal_keeps_what_containers_say_within_its_limits(lab: Lab) -> None:
+    assert lab.ssh("h1", "sudo docker info --format '{{.LoggingDriver}} {{.LiveRestoreEnabled}}'").strip() == "journald true"
+    assert "SystemMaxUse=2G" in lab.ssh("h1", "systemd-analyze cat-config systemd/journald.conf")
+    lab.https(lab["domains"][0], "/health/live")
+    name = lab.ssh("h1", "sudo docker ps --filter label=org.signupflow.app=signupflow --format '{{.Names}}'").strip()
+    assert '"route": "/health/live"' in lab.ssh("h1", f"sudo journalctl -o cat CONTAINER_NAME={name}")
+
+
+def test_us1_2_everything_comes_back_after_a_reboot_and_the_firewall_first(lab: Lab) -> None:
+    """The host restarts; the app serves again by itself, behind the firewall, and a run finds nothing to do."""
+    convergence.reboot(lab)
+    health = lab.wait_for_health(lab["domains"][0], seconds=90)
+    assert health["status"] == "healthy"
+    assert "policy drop" in lab.ssh("h1", "sudo nft list table inet signupflow")
+    firewall, docker = lab.ssh(
+        "h1", "systemctl show --property=ActiveEnterTimestampMonotonic --value signupflow-firewall docker"
+    ).split()
+    assert int(firewall) < int(docker)
+    convergence.second_run_changes_nothing(lab)
+
+
+def test_us1_3_a_dry_run_while_the_database_is_stopped_announces_its_start_only(lab: Lab) -> None:
+    """What is not known is not announced: exactly the database's stack, which is what the run then does."""
+    lab.ssh("h1", "sudo docker stop --time 30 signupflow-postgres")
+    evidence = convergence.dry_run_is_exact(lab)
+    assert evidence["announced_and_done"] == 1
+    lab.wait_for_health(lab["domains"][0], seconds=30)
+
+
+def test_us5_2_an_interruption_is_refused_unless_allowed_by_name(lab: Lab) -> None:
+    """A changed memory limit recreates PostgreSQL: the plan says INTERRUPTS, the run refuses, and nothing has changed."""
+    changed = ("--data", "postgres_memory=900m")
+    before = lab.ssh("h1", "cat /opt/signupflow/postgres/compose.yaml; sudo docker ps -q --no-trunc | sort")
+    plan = lab.pyinfra("--dry", *changed)
+    assert "INTERRUPTS postgres: its container is recreated (refused unless" in plan.stderr
+    refused = lab.pyinfra("-y", *changed, check=False)
+    assert refused.returncode == 1
+    assert "refused unless --data allow_interrupts=postgres" in refused.stderr
+    assert lab.ssh("h1", "cat /opt/signupflow/postgres/compose.yaml; sudo docker ps -q --no-trunc | sort") == before
+    lab.pyinfra("-y", *changed, "--data", "allow_interrupts=postgres")
+    lab.wait_for_health(lab["domains"][0], seconds=30)
+    assert "mem_limit: 900m" in lab.ssh("h1", "cat /opt/signupflow/postgres/compose.yaml")
+    lab.pyinfra("-y", "--data", "allow_interrupts=postgres")
+    lab.wait_for_health(lab["domains"][0], seconds=30)
