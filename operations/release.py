@@ -79,9 +79,10 @@ def generation(release: Release) -> Iterator[StringCommand]:
         host.noop(f"{release.app} generation {current} serves as desired")
         return
 
+    _announce(release, current)
     yield from delivering
     if switching:
-        yield from _start(release, target, current, names)
+        yield from _start(release, target, names)
     if promoting:
         # Before the route: a reboot in between must find what is routed to running.
         yield StringCommand("docker update --restart unless-stopped", *names, ">/dev/null")
@@ -105,11 +106,17 @@ def _secrets(release: Release, number: int) -> str:
     return f"{release.secrets.parent}/g{number}"
 
 
-def _start(release: Release, target: int, current: int, names: list[str]) -> Iterator[StringCommand]:
+def _announce(release: Release, current: int) -> None:
+    """Print what differs from the generation that serves, when pyinfra runs with --diff."""
+    before = host.get_fact(ManagedFile, path=f"{_project(release, current)}/compose.yaml")
+    if differs(before, release.compose, "0644", "root:root"):
+        show(before, f"{release.directory}/compose.yaml", release.compose, "0644", "root:root")
+    secrets.show(_secrets(release, current), release.secrets.values, release.secrets.uid)
+
+
+def _start(release: Release, target: int, names: list[str]) -> Iterator[StringCommand]:
     """Bring the candidates up and ask each for its health; take them away again when one does not answer."""
     directory = _project(release, target)
-    before = host.get_fact(ManagedFile, path=f"{_project(release, current)}/compose.yaml")
-    show(before, f"{release.directory}/compose.yaml", release.compose, "0644", "root:root")
     environment = (
         "# Read by `docker compose`; written by deploys/app.\n"
         f"COMPOSE_PROJECT_NAME={release.app}-g{target}\n"

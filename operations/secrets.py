@@ -17,7 +17,21 @@ def directory(path: str, values: Mapping[str, str], uid: int) -> Iterator[String
     changes = list(owned(path, values, uid))
     if not changes:
         host.noop(f"secrets in {path} are up to date")
+        return
+    show(path, values, uid)
     yield from changes
+
+
+def show(path: str, values: Mapping[str, str], uid: int) -> None:
+    """Print which secrets differ from the ones in `path` when pyinfra runs with --diff; never a value."""
+    if not state.config.DIFF:
+        return
+    present = host.get_fact(SecretDirectory, path=path)
+    for name in sorted({*values, *present} - {"."}):
+        if name in values and present.get(name) == _entry(values[name], uid):
+            continue
+        change = "-" if name not in values else "~" if name in present else "+"
+        logger.info(f"{host.print_prefix}    {change} secret {name} (value not shown)")
 
 
 def owned(path: str, values: Mapping[str, str], uid: int) -> Iterator[StringCommand]:
@@ -31,10 +45,6 @@ def owned(path: str, values: Mapping[str, str], uid: int) -> Iterator[StringComm
     preparing = present.get(".") != SecretEntry("0700", uid, "-")
     writing = [name for name, entry in desired.items() if present.get(name) != entry]
     removing = sorted(set(present) - set(desired) - {"."})
-    if state.config.DIFF:
-        for name in [*writing, *removing]:
-            change = "-" if name in removing else "~" if name in present else "+"
-            logger.info(f"{host.print_prefix}    {change} {path}/{name} (value not shown)")
     if preparing:
         yield StringCommand(
             f"mkdir -p -m 0711 /etc/signupflow/secrets && install -d -m 0700 -o {uid} -g {uid}", QuoteString(path)

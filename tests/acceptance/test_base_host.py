@@ -37,9 +37,9 @@ def test_sec002_unattended_upgrades_take_security_updates_and_never_docker(lab: 
 def test_fr020_the_journal_keeps_what_containers_say_within_its_limits(lab: Lab) -> None:
     assert lab.ssh("h1", "sudo docker info --format '{{.LoggingDriver}} {{.LiveRestoreEnabled}}'").strip() == "journald true"
     assert "SystemMaxUse=2G" in lab.ssh("h1", "systemd-analyze cat-config systemd/journald.conf")
-    lab.https(lab["domains"][0], "/health/live")
+    assert lab.https(lab["domains"][0], "/api/v1/events").status == 401
     name = lab.ssh("h1", "sudo docker ps --filter label=org.signupflow.app=signupflow --format '{{.Names}}'").strip()
-    assert '"route": "/health/live"' in lab.ssh("h1", f"sudo journalctl -o cat CONTAINER_NAME={name}")
+    assert '"route": "/api/v1/events"' in lab.ssh("h1", f"sudo journalctl -o cat CONTAINER_NAME={name}")
 
 
 def test_us1_2_everything_comes_back_after_a_reboot_and_the_firewall_first(lab: Lab) -> None:

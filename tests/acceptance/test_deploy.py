@@ -143,6 +143,7 @@ def test_us1_1_a_release_that_never_gets_healthy_leaves_the_old_one_serving(lab:
     assert "/not-a-health-path answered 404, not 200, within 9 s" in done.stdout + done.stderr
     assert lab.https(lab["domains"][0], "/health").status == 200
     assert lab.ssh("h1", "sudo docker ps --all --no-trunc --format '{{.ID}} {{.Names}}' | sort") == before
+    lab.pyinfra("-y")
     convergence.second_run_changes_nothing(lab)
 
 
