@@ -85,7 +85,11 @@ def _deploy_files() -> list[str]:
 
 def _inventory(params: dict[str, Any]) -> Inventory:
     """The same inventory that pyinfra is about to load, with the same overrides."""
+    unnamed = [item for item in params["data"] if "=" not in item]
+    if unnamed:
+        raise OperatorError(f"--data {unnamed[0]} has no value; write --data NAME=VALUE")
     overrides = dict(item.split("=", 1) for item in params["data"])
+    overrides |= {name: str(params[name]) for name in ("ssh_user", "ssh_port") if params.get(name)}
     return make_inventory(
         params["inventory"],
         cwd=os.getcwd(),

@@ -13,9 +13,10 @@ APT = "DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -o DPkg::Loc
 
 
 def install_commands(missing: Sequence[str]) -> Iterator[StringCommand]:
-    """Refresh the package lists and install."""
+    """Refresh the package lists and install; finish first what a run that was cut off left half configured."""
     yield StringCommand(APT, "update")
-    yield StringCommand(APT, "install -y --no-install-recommends", *[QuoteString(name) for name in missing])
+    install = StringCommand(APT, "install -y --no-install-recommends", *[QuoteString(name) for name in missing])
+    yield StringCommand(install, "|| { DEBIAN_FRONTEND=noninteractive dpkg --configure -a &&", install, "; }")
 
 
 @operation()

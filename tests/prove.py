@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.lab_client import ROOT, Lab
-from tests.proofs import configuration, convergence, edge, foreign, fresh_clone, leaks, outage
+from tests.proofs import configuration, convergence, edge, foreign, fresh_clone, interruptions, leaks, outage
 
 EVIDENCE = ROOT / "docs" / "evidence"
 LAB = "prove"
@@ -70,6 +70,11 @@ def exact_dry_run() -> dict[str, Any]:
     return evidence
 
 
+def killed_runs() -> dict[str, Any]:
+    """Twelve kills, spread over what a first deploy takes; each run starts where the one before was cut off."""
+    return interruptions.killed_runs_converge(fresh_lab(), (3, 6, 9, 12, 4, 7, 16, 5, 8, 11, 6, 13))
+
+
 def one_variable() -> dict[str, Any]:
     found = lab()
     with tempfile.TemporaryDirectory() as directory:
@@ -110,6 +115,7 @@ LINES: dict[str, tuple[str, Line]] = {
     "settings": ("each setting missing, malformed or a placeholder is refused and named", settings),
     "foreign-image": ("a foreign image deploys by group data alone", lambda: foreign.deploys_by_group_data_alone(lab())),
     "database": ("PostgreSQL away: 503 fast; back: service within 5 s", database),
+    "killed-runs": ("runs killed on the way from a bare host are finished by the next", killed_runs),
     "tests": ("`make test` passes in a fresh clone in under 25 min", fresh_clone.tests_pass),
 }
 
