@@ -5,6 +5,7 @@ scripts/images.py build          app and PostgreSQL, tagged signupflow/app:local
 scripts/images.py pin NAME:TAG   print NAME:TAG@sha256:... as the registry has it now
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,10 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+if Path(sys.prefix) != VENV and (VENV / "bin" / "python").exists():
+    # Called without the virtual environment: `make setup` made one, and it has what this needs.
+    os.execv(VENV / "bin" / "python", [str(VENV / "bin" / "python"), *sys.argv])
 sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts")]
 
 import click  # noqa: E402

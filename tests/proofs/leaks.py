@@ -6,6 +6,7 @@ import gzip
 import io
 import secrets as random_secrets
 import subprocess
+import sys
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -28,7 +29,17 @@ def planted(lab: Lab) -> dict[str, str]:
 def rotate_one(lab: Lab) -> None:
     """Give one secret a new value, so that the next run sends secrets to the host."""
     value = f"k{random_secrets.token_hex(3)}:{random_secrets.token_urlsafe(48)}"
-    command = ["scripts/secrets.py", "set", "lab", "jwt_keys", "--file", lab["secrets_file"], "--key", lab["age_key_file"]]
+    command = [
+        sys.executable,
+        "scripts/secrets.py",
+        "set",
+        "lab",
+        "jwt_keys",
+        "--file",
+        lab["secrets_file"],
+        "--key",
+        lab["age_key_file"],
+    ]
     subprocess.run(command, cwd=ROOT, input=value, text=True, check=True, capture_output=True)
 
 
