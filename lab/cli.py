@@ -101,7 +101,7 @@ def ssh(name: str, user: str | None, host: str, command: tuple[str, ...]) -> Non
     if not shutil.which("ssh"):
         raise LabError("there is no ssh client: install openssh-client")
     argv = hosts.ssh_command(state, chosen, user or hosts.login(state, chosen), *command)
-    os.execvp(argv[0], argv)  # noqa: S606
+    os.execvp(argv[0], argv)
 
 
 @main.command(name="exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -116,7 +116,7 @@ def exec_(name: str, host: str, command: tuple[str, ...]) -> None:
     command = command[1:] if command[0] == "--" else command
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     argv = [engine.client(), "exec", "--interactive", *terminal, state.container(chosen.name), *command]
-    os.execvp(argv[0], argv)  # noqa: S606
+    os.execvp(argv[0], argv)
 
 
 def _finished(name: str) -> State:
