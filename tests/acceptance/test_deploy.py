@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from signupflow.images import inspect
 from tests.lab_client import Lab
 from tests.proofs import configuration, convergence, foreign, leaks
 
@@ -164,3 +165,17 @@ def test_us1_1_a_run_cut_off_in_a_release_converges(lab: Lab) -> None:
     assert lab.https(lab["domains"][0], "/health").status == 200
     convergence.second_run_changes_nothing(lab, *release)
     lab.pyinfra("-y")
+
+
+def test_fr001_the_image_is_small_and_says_what_it_is(bare_lab: Lab) -> None:
+    """Under 80 MB over its base; OCI labels, a fixed numeric user, a health check that needs no shell."""
+    app, base = inspect("signupflow/app:local"), inspect("python:3.13-slim")
+    assert app
+    assert base
+    assert app["Size"] - base["Size"] < 80e6
+    labels = app["Config"]["Labels"]
+    for name in ("title", "description", "source", "version", "revision", "created"):
+        assert labels[f"org.opencontainers.image.{name}"]
+    assert labels["org.signupflow.schema-revision"] == "b4e6f8a2c5d3"
+    assert app["Config"]["User"] == "10001:10001"
+    assert app["Config"]["Healthcheck"]["Test"][:2] == ["CMD", "python"]
