@@ -11,10 +11,9 @@ from app.database import Database
 from app.errors import ApiError
 from app.models import Person
 from app.request_context import current
+from app.roles import is_admin
 from app.security import InvalidTokenError, read_token
 from app.settings import Settings
-
-ADMIN = "admin"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,12 +23,7 @@ class Caller:
 
     @property
     def is_admin(self) -> bool:
-        return ADMIN in roles_of(self.person)
-
-
-def roles_of(person: Person) -> list[str]:
-    """Roles as a list of strings, whatever an old row holds."""
-    return [role for role in person.roles if isinstance(role, str)] if isinstance(person.roles, list) else []
+        return is_admin(self.person)
 
 
 def settings_of(request: Request) -> Settings:

@@ -9,7 +9,8 @@ from app.database import Database
 from app.identifiers import organization_id, row_id
 from app.models import Organization, Person
 from app.models.base import utc_now
-from app.routes.caller import ADMIN, AdminCaller, AnyCaller, database_of, note_organization, settings_of
+from app.roles import ADMIN
+from app.routes.caller import AdminCaller, AnyCaller, database_of, note_organization, settings_of
 from app.routes.lookup import found
 from app.routes.people import PersonShown, show_person
 from app.routes.sessions import Password

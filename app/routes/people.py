@@ -11,7 +11,8 @@ from app.identifiers import row_id
 from app.locales import effective
 from app.models import Organization, Person
 from app.models.base import utc_now
-from app.routes.caller import AdminCaller, AnyCaller, Caller, roles_of
+from app.roles import roles_of
+from app.routes.caller import AdminCaller, AnyCaller, Caller
 from app.routes.lookup import found
 from app.routes.paging import page
 from app.routes.sessions import Password

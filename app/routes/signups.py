@@ -5,7 +5,7 @@ import datetime as dt
 from fastapi import APIRouter
 from sqlalchemy import select
 
-from app.errors import ApiError
+from app import signups
 from app.models import Assignment, Event
 from app.routes.caller import AnyCaller
 from app.routes.lookup import found
@@ -37,13 +37,8 @@ def list_sign_ups(event_id: str, caller: AnyCaller, limit: Limit = 50, offset: O
 
 @router.post("", status_code=201)
 def sign_up(event_id: str, wanted: SignUpWanted, caller: AnyCaller) -> SignUpShown:
-    # The lock makes "once a person" true for two requests at the same moment; no constraint says it.
-    event = found(caller.session.scalar(select(Event).where(Event.id == event_id).with_for_update()))
-    mine = select(Assignment.id).where(Assignment.event_id == event.id, Assignment.person_id == caller.person.id)
-    if caller.session.scalar(mine.limit(1)):
-        raise ApiError(409, "conflict")
-    assignment = Assignment(event_id=event.id, person_id=caller.person.id, role=wanted.role, status="confirmed")
-    caller.session.add(assignment)
+    """Oneself. 409 `conflict`: already there; 409 `full`: the role has no place left."""
+    assignment = signups.sign_up(caller.session, event_id, caller.person, wanted.role)
     caller.session.commit()
     return show(assignment)
 
@@ -51,11 +46,7 @@ def sign_up(event_id: str, wanted: SignUpWanted, caller: AnyCaller) -> SignUpSho
 @router.delete("/{sign_up_id}", status_code=204)
 def cancel(event_id: str, sign_up_id: RowNumber, caller: AnyCaller) -> None:
     """One's own; administrators anybody's."""
-    statement = select(Assignment).where(Assignment.id == sign_up_id, Assignment.event_id == event_id)
-    assignment = found(caller.session.scalar(statement))
-    if assignment.person_id != caller.person.id and not caller.is_admin:
-        raise ApiError(403, "forbidden")
-    caller.session.delete(assignment)
+    signups.cancel(caller.session, sign_up_id, caller.person, event_id)
     caller.session.commit()
 
 
