@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from lab import containers, engine, hosts, inventory, lifecycle, network
+from lab import containers, engine, hosts, inventory, lifecycle, network, topology
 from lab.errors import LabError
 from lab.state import State, require
 
@@ -42,16 +42,22 @@ def main() -> None:
 
 @main.command()
 @named
-@click.option("--hosts", "count", type=int, help="How many hosts [default: as before, 1 at first].")
+@click.option(
+    "--topology",
+    "wanted",
+    type=click.Choice(list(topology.ROLES)),
+    help="One host that is everything, or edge, app, app and db [default: as before, single at first].",
+)
+@click.option("--hosts", "count", type=int, help="How many hosts [default: as before; at first 1, or 4 in the cluster].")
 @click.option(
     "--certificate-lifetime",
     "lifetime",
     type=click.IntRange(min=0),
     help="Seconds that the ACME CA's certificates are valid; 0 is the CA's own default. A change restarts the CA.",
 )
-def up(name: str, count: int | None, lifetime: int | None) -> None:
+def up(name: str, wanted: str | None, count: int | None, lifetime: int | None) -> None:
     """Start the lab, or bring it to where it should be. Hosts that run are kept as they are."""
-    lifecycle.up(name, count, lifetime, progress)
+    lifecycle.up(name, wanted, count, lifetime, progress)
 
 
 @main.command()
@@ -73,9 +79,9 @@ def status(name: str, as_json: bool) -> None:
     if as_json:
         listed = [dict(zip(("name", "address", "roles", "state"), row, strict=True)) for row in rows]
         others = [dict(zip(("name", "address", "state"), row, strict=True)) for row in beside]
-        click.echo(json.dumps({"name": name, "hosts": listed, "servers": others}, indent=2))
+        click.echo(json.dumps({"name": name, "topology": state.topology, "hosts": listed, "servers": others}, indent=2))
         return
-    table = Table("name", "address", "roles", "state", title=f"lab {name}")
+    table = Table("name", "address", "roles", "state", title=f"lab {name}, {state.topology}")
     for fqdn, address, roles, condition in rows:
         table.add_row(fqdn, address, " ".join(roles), condition)
     for fqdn, address, condition in beside:

@@ -7,12 +7,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from lab import images, servers
-from lab.state import State
+from lab import images, servers, topology
+from lab.state import Host, State
 
 HEADER = '''"""Lab {name}: written by `python -m lab up`, replaced by the next one. Holds no secrets.
 
-Part 1 knows the single topology: the first host is edge, app and db, further hosts are spare.
+Topology {topology}: every name below is a group, in the order of the hosts. Hosts without work are in the group `spare`.
 """
 '''
 
@@ -56,22 +56,22 @@ def data(state: State) -> dict[str, Any]:
     }
 
 
+def host_data(state: State, host: Host) -> dict[str, str]:
+    """How a host is reached; in the cluster also the address at which the other hosts reach it."""
+    reached = {
+        "ssh_hostname": host.address,
+        "ssh_user": "deploy",
+        "ssh_key": str(state.folder / "id_ed25519"),
+        "ssh_known_hosts_file": str(state.folder / "known_hosts"),
+        "ssh_strict_host_key_checking": "yes",
+    }
+    return reached | ({"private_address": host.address} if state.topology == topology.CLUSTER else {})
+
+
 def render(state: State) -> str:
-    hosts = [
-        (
-            host.fqdn,
-            {
-                "ssh_hostname": host.address,
-                "ssh_user": "deploy",
-                "ssh_key": str(state.folder / "id_ed25519"),
-                "ssh_known_hosts_file": str(state.folder / "known_hosts"),
-                "ssh_strict_host_key_checking": "yes",
-            },
-        )
-        for host in state.host_list()
-    ]
+    hosts = [(host.fqdn, host_data(state, host)) for host in state.host_list()]
     group = pprint.pformat((hosts, data(state)), width=110, sort_dicts=False)
-    lines = [HEADER.format(name=state.name), f"lab = {group}", ""]
+    lines = [HEADER.format(name=state.name, topology=state.topology), f"lab = {group}", ""]
     roles: dict[str, list[str]] = {}
     for host in state.host_list():
         for role in host.roles:
@@ -91,6 +91,7 @@ def environment(state: State) -> dict[str, Any]:
         "name": state.name,
         "zone": state.zone,
         "subnet": state.subnet,
+        "topology": state.topology,
         "domains": state.sites,
         "hosts": [
             {"name": host.name, "fqdn": host.fqdn, "address": host.address, "roles": list(host.roles)}

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from lab import containers, engine, hosts, images, inventory, network, pki, servers
+from lab import containers, engine, hosts, images, inventory, network, pki, servers, topology
 from lab.errors import LabError
 from lab.paths import LAB_DIR
 from lab.state import LABEL, State, check_name, folder, load, write
@@ -55,18 +55,19 @@ def only_one(name: str) -> Iterator[None]:
         yield
 
 
-def up(name: str, count: int | None, lifetime: int | None, console: Console) -> State:
+def up(name: str, wanted: str | None, count: int | None, lifetime: int | None, console: Console) -> State:
     check_name(name)
     if count is not None and not 1 <= count <= network.MAX_HOSTS:
         raise LabError(f"--hosts takes 1 to {network.MAX_HOSTS}")
     steps = Steps(console)
     with only_one(name):
+        _check_topology(load(name), wanted, count)
         with steps.step("Docker Engine") as notes:
             engine.ensure(steps.begun)
             notes.append(f"cgroup v{engine.cgroup_version()}")
         cold = images.ensure(lambda tag, seconds: steps.done(f"image {tag}", seconds), steps.begun)
         with steps.step("network and keys") as notes:
-            state = _state(name, count, lifetime)
+            state = _state(name, wanted, count, lifetime)
             _ensure_network(state)
             pki.ensure_ssh_key(state.folder)
             pki.ensure_age_key(state.folder)
@@ -82,13 +83,26 @@ def up(name: str, count: int | None, lifetime: int | None, console: Console) -> 
     return state
 
 
-def _state(name: str, count: int | None, lifetime: int | None) -> State:
+def _check_topology(state: State | None, wanted: str | None, count: int | None) -> None:
+    """Before anything starts. Hosts hold what their roles brought them, so a lab keeps the topology it was made with."""
+    if state and wanted and wanted != state.topology:
+        raise LabError(
+            f"lab {state.name} has the topology {state.topology}, not {wanted}; first: python -m lab down --name {state.name}"
+        )
+    chosen = topology.check(state.topology if state else wanted or topology.SINGLE)
+    if count is not None and count < topology.minimum(chosen):
+        raise LabError(f"the topology {chosen} needs at least {topology.minimum(chosen)} hosts")
+
+
+def _state(name: str, wanted: str | None, count: int | None, lifetime: int | None) -> State:
     containers.refuse_foreign(name, folder(name))
     state = load(name)
     if state is None:
         # What an unreadable state leaves behind would not fit the new addresses.
         _remove(name)
-        state = State(name=name, subnet=str(network.choose_subnet(name, network.taken())))
+        chosen = wanted or topology.SINGLE
+        subnet = str(network.choose_subnet(name, network.taken()))
+        state = State(name=name, subnet=subnet, hosts=topology.minimum(chosen), topology=chosen)
     if count is not None:
         state.hosts = count
     if lifetime is not None:
@@ -114,7 +128,8 @@ def _ensure_network(state: State) -> None:
 def _start_everything(state: State, steps: Steps) -> bool:
     """Hosts boot while the servers start and the images are pushed; whether an image had to be pushed."""
     _remove_surplus_hosts(state)
-    kinds = {host.name: hosts.ensure(state, host) for host in state.host_list()}
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        kinds = dict(pool.map(lambda host: (host.name, hosts.ensure(state, host)), state.host_list()))
 
     def timed(what: str, work: Callable[[], object]) -> None:
         started = time.monotonic()

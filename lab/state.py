@@ -10,7 +10,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lab import network
+from lab import network, topology
 from lab.errors import LabError
 from lab.paths import LAB_DIR
 
@@ -34,6 +34,8 @@ class State:
     name: str
     subnet: str
     hosts: int = 1
+    # Decided when the lab is made: hosts keep what their roles brought them.
+    topology: str = topology.SINGLE
     ports: dict[str, int] = field(default_factory=dict)
     s3_access_key: str = ""
     s3_secret_key: str = ""
@@ -58,23 +60,27 @@ class State:
         return network.address(self.subnet, network.SERVERS[server])
 
     def host_list(self) -> list[Host]:
-        """Part 2 brings the cluster topology; until then the first host is everything and the others are spare."""
         return [
             Host(
                 name=f"h{number}",
                 fqdn=f"h{number}.{self.zone}",
                 address=network.address(self.subnet, network.FIRST_HOST + number - 1),
-                roles=("edge", "app", "db") if number == 1 else ("spare",),
+                roles=topology.roles(self.topology, number),
             )
             for number in range(1, self.hosts + 1)
         ]
+
+    @property
+    def edge(self) -> Host:
+        """The host that the sites' names lead to."""
+        return next(host for host in self.host_list() if "edge" in host.roles)
 
     def names(self) -> dict[str, str]:
         """Every name that the lab's DNS answers, with its address."""
         hosts = self.host_list()
         names = {host.fqdn: host.address for host in hosts}
         names |= {f"{server}.{self.zone}": self.address(server) for server in network.SERVERS}
-        names |= dict.fromkeys(self.sites, hosts[0].address)
+        names |= dict.fromkeys(self.sites, self.edge.address)
         return names
 
     def container(self, what: str) -> str:

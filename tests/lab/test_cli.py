@@ -36,6 +36,19 @@ def test_too_many_hosts_are_refused_before_anything_starts(state: State) -> None
     assert (result.exit_code, result.stderr) == (1, "Error: --hosts takes 1 to 40\n")
 
 
+def test_a_lab_keeps_its_topology(state: State) -> None:
+    result = CliRunner().invoke(main, ["up", "--name", "demo", "--topology", "cluster"])
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "Error: lab demo has the topology single, not cluster; first: python -m lab down --name demo\n",
+    )
+
+
+def test_a_cluster_of_too_few_hosts_is_refused_before_anything_starts(state: State) -> None:
+    result = CliRunner().invoke(main, ["up", "--name", "other", "--topology", "cluster", "--hosts", "3"])
+    assert (result.exit_code, result.stderr) == (1, "Error: the topology cluster needs at least 4 hosts\n")
+
+
 def test_a_file_that_cannot_be_read_is_one_line(state: State) -> None:
     file = state.folder / "state.json"
     file.unlink()

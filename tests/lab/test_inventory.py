@@ -48,6 +48,15 @@ def test_hosts_are_reached_by_address_with_their_keys_checked(made: State) -> No
     }
 
 
+def test_only_hosts_of_a_cluster_have_an_address_for_each_other(made: State) -> None:
+    made.topology, made.hosts = "cluster", 5
+    groups = load(inventory.render(made))
+    assert groups["app"] == ["h2.demo.test", "h3.demo.test"]
+    assert [groups[role] for role in ("edge", "db", "spare")] == [["h1.demo.test"], ["h4.demo.test"], ["h5.demo.test"]]
+    assert [data["private_address"] for _, data in groups["lab"][0]] == [f"10.70.1.{last}" for last in range(11, 16)]
+    assert inventory.environment(made)["topology"] == "cluster"
+
+
 def test_group_data_names_the_servers_beside_the_hosts(made: State) -> None:
     _, data = load(inventory.render(made))["lab"]
     assert data["environment"] == "lab"

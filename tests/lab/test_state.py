@@ -52,6 +52,34 @@ def test_the_first_host_is_everything_and_the_others_are_spare(state: State) -> 
     ]
 
 
+def test_a_cluster_has_a_host_for_each_role_and_two_for_the_app(state: State) -> None:
+    state.topology, state.hosts = "cluster", 5
+    assert [(host.name, host.roles) for host in state.host_list()] == [
+        ("h1", ("edge",)),
+        ("h2", ("app",)),
+        ("h3", ("app",)),
+        ("h4", ("db",)),
+        ("h5", ("spare",)),
+    ]
+    assert state.names()["signupflow.demo.test"] == state.edge.address == "10.70.1.11"
+
+
+def test_a_lab_of_before_there_were_topologies_is_single(state: State) -> None:
+    file = state.folder / "state.json"
+    stored = json.loads(file.read_text())
+    del stored["topology"]
+    file.write_text(json.dumps(stored))
+    loaded = states.load("demo")
+    assert loaded is not None
+    assert loaded.topology == "single"
+
+
+def test_a_topology_of_another_version_is_one_clear_line(state: State) -> None:
+    state.topology = "ring"
+    with pytest.raises(LabError, match="no topology ring"):
+        state.host_list()
+
+
 def test_both_sites_lead_to_the_first_host(state: State) -> None:
     names = state.names()
     assert names["signupflow.demo.test"] == names["volunteers.demo.test"] == names["h1.demo.test"] == "10.70.1.11"
