@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import Engine, ExceptionContext, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -36,10 +37,12 @@ class Database:
     """`tenant(org_id)` for requests, `probe()` for health. `last_success` is when it last answered (aware, UTC)."""
 
     def __init__(self, settings: Settings) -> None:
-        self.engine = _engine(settings, "signupflow", settings.db_pool_size, settings.db_max_overflow)
-        # Health and recovery have their own connection: a busy pool is not a lost database.
-        self._probe_engine = _engine(settings, "signupflow-health", 1, 1)
-        self.max_connections = settings.db_pool_size + settings.db_max_overflow
+        # Of DB_CONNECTIONS one is the probe's (health and recovery have their own: a busy pool is not a lost database) and
+        # one the listener's.
+        self.max_connections = settings.db_connections - 2
+        self.engine = _engine(settings, "signupflow", self.max_connections)
+        self._probe_engine = _engine(settings, "signupflow-health", 1)
+        self._settings = settings
         self.last_success: dt.datetime | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -66,6 +69,16 @@ class Database:
         except SQLAlchemyError as error:
             raise DatabaseUnavailableError from error
         self.last_success = dt.datetime.now(dt.UTC)
+
+    def connect_listener(self) -> DBAPIConnection:
+        """A new connection of psycopg2's own in autocommit, for LISTEN, with everything the requests' connections have from
+        the URL (TLS) and the settings. There may be one at a time; the caller closes it. PostgreSQL only. Raises psycopg2's
+        errors while the server is away."""
+        positional, named = self.engine.dialect.create_connect_args(self.engine.url)
+        arguments = {**named, **_connect_arguments(self._settings, "signupflow-listener")}
+        connection = self.engine.dialect.connect(*positional, **arguments)
+        connection.autocommit = True
+        return connection
 
     def pool(self) -> dict[str, int]:
         """Connections of the requests' pool: active (in use), idle (open), max (the limit)."""
@@ -119,7 +132,8 @@ def unavailable(error: BaseException) -> bool:
     return code is None or code[:2] in {"08", "53", "57"} or code == "55P03"
 
 
-def _engine(settings: Settings, application_name: str, size: int, overflow: int) -> Engine:
+def _engine(settings: Settings, application_name: str, size: int) -> Engine:
+    """Never more than `size` connections: a caller waits for one, then fails."""
     url = make_url(settings.database_url.get_secret_value())
     # hide_parameters: values of a failed statement must not reach logs.
     common: dict[str, Any] = {"pool_pre_ping": True, "hide_parameters": True}
@@ -127,30 +141,32 @@ def _engine(settings: Settings, application_name: str, size: int, overflow: int)
         if url.database in {None, "", ":memory:"}:
             engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False}, **common)
         else:
-            pool: dict[str, Any] = {"poolclass": QueuePool, "pool_size": size, "max_overflow": overflow, "pool_timeout": 5}
+            pool: dict[str, Any] = {"poolclass": QueuePool, "pool_size": size, "max_overflow": 0, "pool_timeout": 5}
             engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": 5}, **pool, **common)
         # Off by default in SQLite; on, development fails where PostgreSQL would.
         event.listen(engine, "connect", lambda connection, record: connection.execute("PRAGMA foreign_keys=ON"))
         return engine
-    milliseconds = settings.db_statement_timeout * 1000
-    options = (
-        f"-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
-        f"-c idle_in_transaction_session_timeout={2 * milliseconds}"
-    )
     return create_engine(
         url,
         pool_size=size,
-        max_overflow=overflow,
+        max_overflow=0,
         pool_timeout=settings.db_connect_timeout + 1,
         pool_recycle=1800,
-        connect_args={
-            "connect_timeout": settings.db_connect_timeout,
-            "application_name": application_name,
-            "options": options,
-            "keepalives_idle": 10,
-            "keepalives_interval": 3,
-            "keepalives_count": 3,
-            "tcp_user_timeout": UNACKNOWLEDGED_SECONDS * 1000,
-        },
+        connect_args=_connect_arguments(settings, application_name),
         **common,
     )
+
+
+def _connect_arguments(settings: Settings, application_name: str) -> dict[str, Any]:
+    """libpq's, for every connection. What the URL's query says (sslmode, sslrootcert) is not repeated here."""
+    milliseconds = settings.db_statement_timeout * 1000
+    return {
+        "connect_timeout": settings.db_connect_timeout,
+        "application_name": application_name,
+        "options": f"-c timezone=UTC -c statement_timeout={milliseconds} -c lock_timeout={milliseconds} "
+        f"-c idle_in_transaction_session_timeout={2 * milliseconds}",
+        "keepalives_idle": 10,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "tcp_user_timeout": UNACKNOWLEDGED_SECONDS * 1000,
+    }

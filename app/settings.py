@@ -174,6 +174,22 @@ def _public_url(text: str, profile: Profile) -> str:
     return text.rstrip("/")
 
 
+def _dsn(text: str, profile: Profile) -> SecretStr:
+    shape = "set it as https://KEY@HOST/PROJECT"
+    try:
+        parts = urllib.parse.urlsplit(text)
+        whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and parts.path.strip("/")
+    except ValueError:
+        whole = False
+    if not whole or parts.query or parts.fragment:
+        raise ValueError(f"is not a Sentry DSN; {shape}")
+    if not re.fullmatch(r"[0-9a-zA-Z]{8,64}", parts.username or "") or placeholder_reason(parts.username or "", minimum=8):
+        raise ValueError(f"holds no project's key; {shape}")
+    if profile in SERVERS and parts.scheme != "https":
+        raise ValueError(f"is not https; {shape}")
+    return SecretStr(text)
+
+
 def _version(text: str, profile: Profile) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}", text):
         raise ValueError("is not a version (letters, digits, . _ + -); build the image with --build-arg VERSION=...")
@@ -296,13 +312,18 @@ class Settings(BaseModel):
             malformed=("loud",),
         ),
     ]
-    db_pool_size: Annotated[
+    db_connections: Annotated[
         int,
-        Setting("Database connections kept open.", _integer(1, 200), "5", default="5", malformed=("0", "many")),
-    ]
-    db_max_overflow: Annotated[
-        int,
-        Setting("Connections above the pool's size under load.", _integer(0, 200), "10", default="10", malformed=("-1",)),
+        # Two are apart from the requests' own: the health probe's and the live stream's. Fewer than two left would let one
+        # slow request block all others.
+        Setting(
+            "The most PostgreSQL connections that one replica ever opens: one for the health probe, one that listens for "
+            "changes, the rest for requests. Replicas times this must stay below the server's max_connections.",
+            _integer(4, 200),
+            example="8",
+            default="8",
+            malformed=("3", "many"),
+        ),
     ]
     db_connect_timeout: Annotated[
         int,
@@ -337,6 +358,54 @@ class Settings(BaseModel):
         int,
         Setting("Seconds a sign-in token lasts.", _integer(60, 86400), "3600", default="3600", malformed=("1h", "5")),
     ]
+    rate_limit_per_second: Annotated[
+        int,
+        Setting(
+            "Requests a second that each replica answers to one client address in the long run; 0: no limit. Health and "
+            "metrics are not counted.",
+            _integer(0, 100_000),
+            example="100",
+            default="100",
+            malformed=("-1", "100/s"),
+        ),
+    ]
+    rate_limit_burst: Annotated[
+        int,
+        Setting(
+            "Requests that one client address may send at once before RATE_LIMIT_PER_SECOND counts.",
+            _integer(1, 1_000_000),
+            example="400",
+            default="400",
+            malformed=("0", "some"),
+        ),
+    ]
+    sign_in_limit_per_minute: Annotated[
+        int,
+        Setting(
+            "Attempts a minute, for each replica, of what takes a password or a token: from one client address, and, counting "
+            "failures only, at one account. 0: no limit.",
+            _integer(0, 100_000),
+            example="20",
+            default="20",
+            malformed=("-1", "often"),
+        ),
+    ]
+    sentry_dsn: Annotated[
+        SecretStr | None,
+        Setting(
+            "Where unexpected errors are reported (Sentry, or what speaks its protocol). Not set: nowhere. What is sent holds "
+            "no request body, header, query, cookie, address or person.",
+            _dsn,
+            example="https://3f9c1e7ab5d2486f903f9c1e7ab5d248@errors.signupflow.org/7",
+            secret=True,
+            malformed=(
+                "errors.signupflow.org",
+                "https://errors.signupflow.org/7",
+                "http://3f9c1e7ab5d2486f90@errors.signupflow.org/7",
+            ),
+            placeholders=("https://changeme@errors.signupflow.org/7", "https://<your key>@errors.signupflow.org/7"),
+        ),
+    ] = None
     drain_seconds: Annotated[
         int,
         Setting(

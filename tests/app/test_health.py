@@ -43,7 +43,7 @@ def test_us7_1_health_reports_status_with_component_details(sqlite_url: str) -> 
     assert body["version"] == "9.8.7"
     assert body["components"]["storage"]["diskUsage"] == "45%"
     assert set(body["checks"].values()) == {"passed"}
-    assert body["components"]["database"]["connectionPool"]["max"] == 15
+    assert body["components"]["database"]["connectionPool"]["max"] == 6
 
 
 def test_us7_2_database_down_reports_degraded_without_driver_text() -> None:

@@ -108,6 +108,6 @@ def test_metrics_by_route_template_and_not_from_outside(sqlite_url: str) -> None
         'signupflow_http_requests_total{method="GET",route="/api/v1/events/{event_id}",status="200"} 1.0',
         'signupflow_http_request_duration_seconds_count{method="POST",route="/api/v1/events"} 1.0',
         'signupflow_build_info{revision="unknown",version="9.8.7"} 1.0',
-        'signupflow_db_pool_connections{state="max"} 15.0',
+        'signupflow_db_pool_connections{state="max"} 6.0',
     ):
         assert line in shown.text

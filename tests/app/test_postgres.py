@@ -1,5 +1,6 @@
 """On a real PostgreSQL: it connects and serves, refuses fast while the server is away, and recovers by itself."""
 
+import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,6 +43,25 @@ def test_fr004_connections_are_utc_named_and_bounded(environment: dict[str, str]
     assert shown["application_name"] == "signupflow"
     assert shown["statement_timeout"] == "10s"
     assert int(shown["server_version_num"]) >= 150000
+
+
+def test_fr004_one_replica_opens_no_more_than_its_connections(environment: dict[str, str]) -> None:
+    with serving(environment | {"DB_CONNECTIONS": "4"}) as (client, app):
+        organization = Organization(client)
+        with contextlib.closing(app.state.database.connect_listener()) as listener, ThreadPoolExecutor(16) as threads:
+            assert listener.autocommit
+            with listener.cursor() as cursor:
+                cursor.execute("LISTEN something")
+                cursor.execute("SHOW application_name")
+                assert cursor.fetchone() == ("signupflow-listener",)
+            answers = threads.map(lambda _: client.get("/api/v1/people", headers=organization.admin).status_code, range(80))
+            assert set(answers) == {200}
+            assert client.get("/health").json()["components"]["database"]["connectionPool"]["max"] == 2
+            with listener.cursor() as cursor:
+                cursor.execute(
+                    "SELECT application_name, count(*) FROM pg_stat_activity WHERE application_name LIKE 'signupflow%' GROUP BY 1"
+                )
+                assert dict(cursor.fetchall()) == {"signupflow": 2, "signupflow-health": 1, "signupflow-listener": 1}
 
 
 def test_two_requests_at_once_sign_up_once(environment: dict[str, str]) -> None:

@@ -1,7 +1,9 @@
 """Settings: each fault found, named and reported with the others; generated from the settings class itself."""
 
 import pytest
+from sqlalchemy.engine import make_url
 
+from app.database import Database
 from app.placeholders import placeholder_reason
 from app.settings import EVERYWHERE, SERVERS, Profile, Settings, SettingsError
 from tests.app.harness import JWT_KEY, production
@@ -56,8 +58,8 @@ def test_fr029_every_required_setting_brings_its_cases(name: str) -> None:
 
 
 def test_fr029_all_faults_in_one_message() -> None:
-    found = faults({"APP_ENV": "production", "PORT": "http", "LOG_LEVEL": "loud", "DB_POOL_SIZE": "0"})
-    assert {fault.split()[0] for fault in found} == set(REQUIRED) - {"APP_ENV"} | {"PORT", "LOG_LEVEL", "DB_POOL_SIZE"}
+    found = faults({"APP_ENV": "production", "PORT": "http", "LOG_LEVEL": "loud", "DB_CONNECTIONS": "0"})
+    assert {fault.split()[0] for fault in found} == set(REQUIRED) - {"APP_ENV"} | {"PORT", "LOG_LEVEL", "DB_CONNECTIONS"}
 
 
 def test_fr029_no_default_profile() -> None:
@@ -134,3 +136,15 @@ def test_fr031_several_keys_verify_and_the_first_signs() -> None:
 @pytest.mark.parametrize("value", ["3f9c1e7ab5d2486f90aa17", "J8s_0-pQ2mG7cN1xYv0tR5sLhUe0i0kZ3wQ9"])
 def test_fr029_generated_secrets_are_no_placeholders(value: str) -> None:
     assert placeholder_reason(value, minimum=12) is None
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_sec002_a_database_url_keeps_its_tls_parameters(profile: Profile) -> None:
+    query = "sslmode=verify-full&sslrootcert=/run/tls/ca.crt&sslcrl=/run/tls/my%20crl.pem"
+    plain = production()["DATABASE_URL"]
+    settings = Settings.from_environment(production(APP_ENV=profile.value, DATABASE_URL=f"{plain}?{query}"))
+    url = make_url(settings.database_url.get_secret_value())
+    assert url.query == {"sslmode": "verify-full", "sslrootcert": "/run/tls/ca.crt", "sslcrl": "/run/tls/my crl.pem"}
+    engine = Database(settings).engine
+    _, named = engine.dialect.create_connect_args(engine.url)
+    assert named | dict(url.query) == named  # libpq gets them
