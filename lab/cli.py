@@ -13,14 +13,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from lab import containers, engine, hosts, inventory, lifecycle, network, topology
+from lab import containers, engine, fault_commands, faults, hosts, inventory, lifecycle, network, topology
 from lab.errors import LabError
+from lab.options import named
 from lab.state import State, require
 
 out = Console()
 progress = Console(stderr=True)
-
-named = click.option("--name", envvar="LAB_NAME", default="lab", show_default=True, help="Which lab (also LAB_NAME).")
 
 
 class OneLine(click.Group):
@@ -74,16 +73,19 @@ def status(name: str, as_json: bool) -> None:
     """Show hosts and servers with their addresses and states."""
     state = require(name)
     engine.require()
-    rows = [(host.fqdn, host.address, list(host.roles), _state(state, host.name)) for host in state.host_list()]
+    rows = [
+        (host.fqdn, host.address, list(host.roles), _state(state, host.name), faults.is_cut(state, host))
+        for host in state.host_list()
+    ]
     beside = [(f"{server}.{state.zone}", state.address(server), _state(state, server)) for server in network.SERVERS]
     if as_json:
-        listed = [dict(zip(("name", "address", "roles", "state"), row, strict=True)) for row in rows]
+        listed = [dict(zip(("name", "address", "roles", "state", "cut"), row, strict=True)) for row in rows]
         others = [dict(zip(("name", "address", "state"), row, strict=True)) for row in beside]
         click.echo(json.dumps({"name": name, "topology": state.topology, "hosts": listed, "servers": others}, indent=2))
         return
     table = Table("name", "address", "roles", "state", title=f"lab {name}, {state.topology}")
-    for fqdn, address, roles, condition in rows:
-        table.add_row(fqdn, address, " ".join(roles), condition)
+    for fqdn, address, roles, condition, cut in rows:
+        table.add_row(fqdn, address, " ".join(roles), f"{condition}, cut" if cut else condition)
     for fqdn, address, condition in beside:
         table.add_row(fqdn, address, "-", condition)
     out.print(table)
@@ -147,6 +149,9 @@ def env(name: str, as_json: bool) -> None:
     values = inventory.environment(_finished(name))
     click.echo(json.dumps(values, indent=2) if as_json else inventory.shell(values))
 
+
+for command in fault_commands.COMMANDS:
+    main.add_command(command)
 
 if importlib.util.find_spec("lab.compare"):
     main.add_command(importlib.import_module("lab.compare").command)

@@ -13,7 +13,8 @@ from lab.errors import LabError
 from lab.paths import LAB_DIR
 from lab.state import Host, State, write
 
-READY_TIMEOUT = 60.0
+# A host with everything on it boots in seconds; five at once on two cores that other work uses too take longer.
+READY_TIMEOUT = 120.0
 
 # linux/capability.h, by bit.
 CAPABILITIES = (
@@ -121,12 +122,11 @@ def authorized_keys(public_key: str) -> bytes:
 def ensure(state: State, host: Host) -> str:
     """Leave with the host running: "kept", "started again" or "created". A host that runs is never replaced."""
     name = state.container(host.name)
+    if start_if_stopped(state, host):
+        return "started again"
     found = containers.describe(name)
     if found and found["state"] == "running":
         return "kept"
-    if found and found["state"] == "exited":
-        engine.docker("start", name)
-        return "started again"
     if found:
         # Created but never started: a killed `up` left it, perhaps without root's key.
         engine.docker("rm", "--force", "--volumes", name)
@@ -139,6 +139,16 @@ def ensure(state: State, host: Host) -> str:
         raise LabError(f"giving {host.name} root's key failed: {copied.stderr.decode().strip()}")
     engine.docker("start", name)
     return "created"
+
+
+def start_if_stopped(state: State, host: Host) -> bool:
+    """Switch on a host that is off; whether it was."""
+    name = state.container(host.name)
+    found = containers.describe(name)
+    if not found or found["state"] != "exited":
+        return False
+    engine.docker("start", name)
+    return True
 
 
 def wait_until_ready(state: State, host: Host) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from lab import containers, engine, hosts, images, inventory, network, pki, servers, topology
+from lab import containers, engine, faults, hosts, images, inventory, network, pki, servers, topology
 from lab.errors import LabError
 from lab.paths import LAB_DIR
 from lab.state import LABEL, State, check_name, folder, load, write
@@ -130,6 +130,10 @@ def _start_everything(state: State, steps: Steps) -> bool:
     _remove_surplus_hosts(state)
     with ThreadPoolExecutor(max_workers=4) as pool:
         kinds = dict(pool.map(lambda host: (host.name, hosts.ensure(state, host)), state.host_list()))
+    for host in state.host_list():
+        if faults.is_cut(state, host):
+            faults.mend(state, host)
+            kinds[host.name] += ", back on the network"
 
     def timed(what: str, work: Callable[[], object]) -> None:
         started = time.monotonic()

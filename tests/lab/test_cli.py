@@ -9,10 +9,12 @@ from lab import state as states
 from lab.cli import main
 from lab.state import State
 
+FAULTS = ["cut", "mend", "reboot", "crash"]
 
-@pytest.mark.parametrize("command", [[], ["up"], ["down"], ["status"], ["ssh"], ["exec"], ["inventory"], ["env"]])
-def test_every_command_explains_itself(command: list[str]) -> None:
-    result = CliRunner().invoke(main, [*command, "--help"])
+
+@pytest.mark.parametrize("command", ["", "up", "down", "status", "ssh", "exec", "inventory", "env", *FAULTS])
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(main, [*command.split(), "--help"])
     assert result.exit_code == 0
     assert "Usage:" in result.output
 
@@ -22,6 +24,12 @@ def test_a_lab_that_is_not_there_is_one_line(command: list[str], state: State) -
     result = CliRunner().invoke(main, [command[0], "--name", "other", *command[1:]])
     assert result.exit_code == 1
     assert result.stderr == "Error: there is no lab named other: python -m lab up --name other\n"
+
+
+@pytest.mark.parametrize("command", FAULTS)
+def test_nothing_happens_to_a_host_that_is_not_there(command: str, state: State) -> None:
+    result = CliRunner().invoke(main, [command, "--name", "demo", "h2"])
+    assert (result.exit_code, result.stderr) == (1, "Error: lab demo has no host h2; it has h1\n")
 
 
 def test_a_bad_name_is_one_line() -> None:
