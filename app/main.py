@@ -11,7 +11,19 @@ from app.health.report import HealthReporter
 from app.lifecycle import Lifecycle
 from app.metrics import Metrics
 from app.middleware import RequestMiddleware
-from app.routes import events, operations, organizations, people, sessions, signups
+from app.routes import (
+    assignments,
+    availability,
+    event_teams,
+    events,
+    invitations,
+    operations,
+    organizations,
+    people,
+    sessions,
+    signups,
+    teams,
+)
 from app.settings import Settings
 
 
@@ -43,7 +55,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics(settings, database)
     errors.install(app)
     app.include_router(operations.router)
-    for router in (organizations.router, sessions.router, people.router, events.router, signups.router):
-        app.include_router(router)
+    tenants = (organizations, sessions, invitations, people, availability, teams, events, event_teams, signups, assignments)
+    for routes in tenants:
+        app.include_router(routes.router)
     app.add_middleware(RequestMiddleware, settings=settings, metrics=app.state.metrics)
     return app

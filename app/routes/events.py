@@ -1,10 +1,10 @@
 """The events of one's own organisation. Everybody sees them, administrators change them."""
 
 import datetime as dt
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
-from pydantic import model_validator
+from fastapi import APIRouter, Query
+from pydantic import Field, model_validator
 from sqlalchemy import delete, select
 
 from app.errors import ApiError
@@ -14,8 +14,14 @@ from app.routes.caller import AdminCaller, AnyCaller
 from app.routes.lookup import found
 from app.routes.paging import page
 from app.routes.shapes import Body, Limit, Moment, Offset, Page, Text, as_utc
+from app.signups import role_counts
 
 router = APIRouter(prefix="/api/v1/events", tags=["events"])
+
+# Places by role; a role that is not named has no limit.
+RoleCounts = Annotated[dict[Text, Annotated[int, Field(ge=0, le=10_000)]], Field(max_length=50)]
+# What is kept in the row's details.
+_DETAILS = ("title", "role_counts")
 
 
 class EventWanted(Body):
@@ -25,6 +31,7 @@ class EventWanted(Body):
     title: Text | None = None
     start_time: Moment
     end_time: Moment
+    role_counts: RoleCounts | None = None
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> "EventWanted":
@@ -38,6 +45,7 @@ class EventChange(Body):
     title: Text | None = None
     start_time: Moment | None = None
     end_time: Moment | None = None
+    role_counts: RoleCounts | None = None
 
 
 class EventShown(Body):
@@ -46,11 +54,27 @@ class EventShown(Body):
     title: str | None
     start_time: dt.datetime | None
     end_time: dt.datetime | None
+    role_counts: dict[str, int]
 
 
 @router.get("")
-def list_events(caller: AnyCaller, limit: Limit = 50, offset: Offset = 0) -> Page[EventShown]:
-    return page(caller.session, select(Event).order_by(Event.start_time, Event.id), show, limit, offset)
+def list_events(
+    caller: AnyCaller,
+    limit: Limit = 50,
+    offset: Offset = 0,
+    start: Annotated[Moment | None, Query(alias="from")] = None,
+    end: Annotated[Moment | None, Query(alias="to")] = None,
+    type: Text | None = None,
+) -> Page[EventShown]:
+    """In the order they start. `from` (included) and `to` (not included) bound when they start."""
+    statement = select(Event).order_by(Event.start_time, Event.id)
+    if start is not None:
+        statement = statement.where(Event.start_time >= start)
+    if end is not None:
+        statement = statement.where(Event.start_time < end)
+    if type is not None:
+        statement = statement.where(Event.type == type)
+    return page(caller.session, statement, show, limit, offset)
 
 
 @router.post("", status_code=201)
@@ -60,7 +84,7 @@ def create(wanted: EventWanted, caller: AdminCaller) -> EventShown:
         type=wanted.type,
         start_time=wanted.start_time,
         end_time=wanted.end_time,
-        extra_data={"title": wanted.title} if wanted.title else {},
+        extra_data={name: value for name in _DETAILS if (value := getattr(wanted, name)) is not None},
     )
     caller.session.add(event)
     caller.session.commit()
@@ -75,10 +99,9 @@ def read(event_id: str, caller: AnyCaller) -> EventShown:
 @router.patch("/{event_id}")
 def change(event_id: str, wanted: EventChange, caller: AdminCaller) -> EventShown:
     event = found(caller.session.get(Event, event_id))
-    for name, value in wanted.model_dump(exclude_none=True, exclude={"title"}).items():
+    for name, value in wanted.model_dump(exclude_none=True, exclude=set(_DETAILS)).items():
         setattr(event, name, value)
-    if wanted.title is not None:
-        event.extra_data = _details(event) | {"title": wanted.title}
+    event.extra_data = _details(event) | wanted.model_dump(exclude_none=True, include=set(_DETAILS))
     if event.end_time <= event.start_time:
         raise ApiError(422, "invalid_request")
     caller.session.commit()
@@ -105,6 +128,7 @@ def show(event: Event) -> EventShown:
         title=title if isinstance(title, str) else None,
         start_time=as_utc(event.start_time),
         end_time=as_utc(event.end_time),
+        role_counts=role_counts(event),
     )
 
 

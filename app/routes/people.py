@@ -5,6 +5,7 @@ from typing import Literal
 
 from fastapi import APIRouter
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from app.errors import ApiError
 from app.identifiers import row_id
@@ -12,11 +13,11 @@ from app.locales import effective
 from app.models import Organization, Person
 from app.models.base import utc_now
 from app.roles import roles_of
-from app.routes.caller import AdminCaller, AnyCaller, Caller
+from app.routes.caller import AdminCaller, AnyCaller
 from app.routes.lookup import found
 from app.routes.paging import page
 from app.routes.sessions import Password
-from app.routes.shapes import Body, Email, Limit, Offset, Page, Text, as_utc
+from app.routes.shapes import Body, Email, Limit, Offset, Page, Roles, Text, as_utc
 from app.security import hash_password
 
 router = APIRouter(prefix="/api/v1/people", tags=["people"])
@@ -28,7 +29,7 @@ class PersonWanted(Body):
     name: Text
     email: Email | None = None
     password: Password | None = None
-    roles: list[Text] = []
+    roles: Roles = []
     language: Text = "en"
     timezone: Text = "UTC"
 
@@ -37,7 +38,7 @@ class PersonChange(Body):
     name: Text | None = None
     email: Email | None = None
     password: Password | None = None
-    roles: list[Text] | None = None
+    roles: Roles | None = None
     language: Text | None = None
     timezone: Text | None = None
     status: Status | None = None
@@ -58,14 +59,18 @@ class PersonShown(Body):
 
 
 @router.get("")
-def list_people(caller: AnyCaller, limit: Limit = 50, offset: Offset = 0) -> Page[PersonShown]:
-    return page(caller.session, select(Person).order_by(Person.id), show_person, limit, offset)
+def list_people(caller: AnyCaller, limit: Limit = 50, offset: Offset = 0, status: Status | None = None) -> Page[PersonShown]:
+    statement = select(Person).order_by(Person.id)
+    if status is not None:
+        statement = statement.where(Person.status == status)
+    return page(caller.session, statement, show_person, limit, offset)
 
 
 @router.post("", status_code=201)
 def create(wanted: PersonWanted, caller: AdminCaller) -> PersonShown:
     password_hash = hash_password(wanted.password) if wanted.password else None
-    _refuse_taken(wanted.email, None, caller)
+    if wanted.email is not None:
+        refuse_taken(caller.session, wanted.email)
     person = Person(
         id=row_id("person"),
         name=wanted.name,
@@ -93,7 +98,7 @@ def change(person_id: str, wanted: PersonChange, caller: AdminCaller) -> PersonS
     person = found(caller.session.get(Person, person_id))
     given = wanted.model_dump(exclude_none=True, exclude={"password"})
     if wanted.email is not None:
-        _refuse_taken(wanted.email, person.id, caller)
+        refuse_taken(caller.session, wanted.email, person.id)
     for name, value in given.items():
         setattr(person, name, value)
     if wanted.password is not None:
@@ -104,14 +109,12 @@ def change(person_id: str, wanted: PersonChange, caller: AdminCaller) -> PersonS
     return show_person(person)
 
 
-def _refuse_taken(email: str | None, own_id: str | None, caller: Caller) -> None:
+def refuse_taken(session: Session, email: str, own_id: str = "") -> None:
     """409 when somebody else of the organisation has the address. No constraint says so, so the organisation's row is
     locked until the commit: two requests at once cannot both find it free (SQLite has one writer anyway)."""
-    if email is None:
-        return
-    caller.session.scalars(select(Organization).with_for_update()).one()
-    taken = select(Person.id).where(func.lower(Person.email) == email.lower(), Person.id != (own_id or "")).limit(1)
-    if caller.session.scalar(taken):
+    session.scalars(select(Organization).with_for_update()).one()
+    taken = select(Person.id).where(func.lower(Person.email) == email.lower(), Person.id != own_id).limit(1)
+    if session.scalar(taken):
         raise ApiError(409, "conflict")
 
 

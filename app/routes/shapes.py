@@ -5,7 +5,7 @@ import re
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 T = TypeVar("T")
 
@@ -28,10 +28,17 @@ def _email(text: str) -> str:
 
 
 def _naive_utc(moment: dt.datetime) -> dt.datetime:
-    return moment.astimezone(dt.UTC).replace(tzinfo=None)
+    try:
+        return moment.astimezone(dt.UTC).replace(tzinfo=None)
+    except OverflowError:  # midnight of the first day of year 1, east of Greenwich
+        raise ValueError("is out of range") from None
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
+LongText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), AfterValidator(_storable)]
+# Of a row, in a body or a query. Whether there is such a row is another question.
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_storable)]
+Roles = Annotated[list[Text], Field(max_length=50)]
 Email = Annotated[
     str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_storable), AfterValidator(_email)
 ]
