@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from pyinfra import host
+from pyinfra import host, inventory
+from pyinfra.api import Host, Inventory
 
 from signupflow import secretfile, settings
+from signupflow.fleet import Fleet, Member
 from signupflow.images import Image, resolve
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
@@ -21,6 +23,25 @@ def environment() -> Environment:
 @functools.cache
 def _settings(name: str) -> Environment:
     return settings.from_data(host.data.dict(), name)
+
+
+def fleet() -> Fleet:
+    """All hosts of this environment with their roles, those that this run leaves alone as well."""
+    return fleet_of(inventory)
+
+
+def fleet_of(hosts: Inventory) -> Fleet:
+    """The same from an inventory that pyinfra has not begun to work on."""
+    members = [_member(item) for item in hosts]
+    return Fleet.of(members, [item.name for item in hosts.get_group("app")] if "app" in hosts.groups else [])
+
+
+def _member(item: Host) -> Member:
+    roles = frozenset(item.groups) & {"edge", "app", "db"}
+    if not roles:
+        return Member(item.name, roles)
+    env = settings.from_data(item.data.dict(), item.name)
+    return Member(item.name, roles, env.private_address, env.connections if "app" in roles else 0)
 
 
 def secrets() -> Secrets:

@@ -14,7 +14,7 @@ from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
 from deploys.app.configuration import secret_values
-from deploys.environment import image, secrets_of
+from deploys.environment import fleet_of, image, secrets_of
 from deploys.postgres.roles import roles_sql
 from signupflow.errors import OperatorError
 from signupflow.settings import Environment, from_data
@@ -52,6 +52,8 @@ def _check(params: dict[str, Any]) -> None:
     environments = _environments(_inventory(params), params)
     if [deploy.name for deploy in deploys] == ["bootstrap.py"]:
         return
+    if "remove_host.py" in [deploy.name for deploy in deploys]:
+        _one_app_host(_inventory(params), params["limit"])
     for env in environments:
         _render_secrets(env)
         for reference in (env.traefik_image, env.postgres_image, env.app_image):
@@ -80,7 +82,7 @@ def _flags(params: dict[str, Any]) -> None:
 
 
 def _deploy_files() -> list[str]:
-    return sorted(path.name for path in Path("deploys").glob("*.py") if path.stem in ("bootstrap", "production"))
+    return sorted(path.name for path in Path("deploys").glob("*.py") if path.stem in ("bootstrap", "production", "remove_host"))
 
 
 def _inventory(params: dict[str, Any]) -> Inventory:
@@ -103,13 +105,10 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
     where = params["inventory"]
     if not hosts:
         raise OperatorError(f"inventory {where} names no hosts; add them to its groups edge, app and db")
-    groups = {group for host in hosts for group in host.groups}
-    missing = {"edge", "app", "db"} - groups
-    if missing:
-        raise OperatorError(f"inventory {where} has no host in group {', '.join(sorted(missing))}; a single host is in all three")
-    edges = [host.name for host in hosts if "edge" in host.groups]
-    if len(edges) > 1:
-        raise OperatorError(f"{', '.join(edges)} are all edge hosts; exactly one can be, because acme.json cannot be shared")
+    try:
+        fleet = fleet_of(inventory)
+    except OperatorError as error:
+        raise OperatorError(f"inventory {where}: {error}") from None
     limit = [host.name for host in hosts if _matches(host, params["limit"])]
     if params["limit"] and not limit:
         raise OperatorError(f"--limit {' '.join(params['limit'])} matches no host of {where}")
@@ -118,7 +117,21 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
         env = from_data(host.data.dict(), host.name)
         _may_log_in_again(host, env, params)
         environments.append(env)
+        if "db" in host.groups:
+            fleet.check_connections(env.postgres_max_connections)
     return environments
+
+
+def _one_app_host(inventory: Inventory, limit: tuple[str, ...]) -> None:
+    """Which host leaves is said by --limit, and it must be one that can."""
+    chosen = [host for host in inventory if _matches(host, limit)]
+    if len(chosen) != 1:
+        raise OperatorError("remove_host.py takes one host out: name it with --limit HOST")
+    host = chosen[0]
+    if "app" not in host.groups:
+        raise OperatorError(f"{host.name} is not in group app, so there is nothing to take out")
+    if len(inventory.get_group("app")) == 1:
+        raise OperatorError(f"{host.name} is the only app host; add another and run deploys/production.py first")
 
 
 def _may_log_in_again(host: Any, env: Environment, params: dict[str, Any]) -> None:

@@ -6,13 +6,14 @@ Literals only. Another app is deployed by replacing this file: see docs/deployme
 app_image = "signupflow/app:local"
 app_port = 8000
 app_health_path = "/health"
+app_ready_path = "/health/ready"
 app_migration_command = ["alembic", "upgrade", "head"]
 app_environment = {
     "APP_ENV": "$profile",
     "ALLOWED_HOSTS": "$domains",
     "DATA_DIR": "/data",
     "LOG_LEVEL": "info",
-    # Where requests come from: Traefik, on Docker's private networks.
-    "TRUSTED_PROXIES": "172.16.0.0/12,192.168.0.0/16",
+    "TRUSTED_PROXIES": "$trusted_proxies",
+    "DB_CONNECTIONS": "$database_connections",
 }
 app_secrets = {"JWT_KEYS": "jwt_keys"}

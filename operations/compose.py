@@ -80,3 +80,14 @@ def directory(path: str, mode: str, uid: int) -> Iterator[StringCommand]:
         host.noop(f"{path} is there")
         return
     yield StringCommand(f"install -d -m {mode} -o {uid} -g {uid}", QuoteString(path))
+
+
+@operation()
+def network(network: str, bridge: str) -> Iterator[StringCommand]:
+    """A Docker network of its own for containers of several Compose projects; `bridge` is its interface on the host."""
+    option = "com.docker.network.bridge.name"
+    same = f'test "$(docker network inspect --format \'{{{{index .Options "{option}"}}}}\' {network})" = {bridge}'
+    if host.get_fact(Holds, condition=same):
+        host.noop(f"network {network} is there")
+        return
+    yield StringCommand(f"docker network create --opt {option}={bridge} --label {STACK_LABEL}={network} {network} >/dev/null")

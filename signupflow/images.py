@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import tarfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ REFERENCE = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
 )
 ARCHIVES = Path(".build/images")
+SAVING = threading.Lock()
 SCHEMA_LABEL = "org.signupflow.schema-revision"
 VERSION_LABEL = "org.opencontainers.image.version"
 
@@ -108,6 +110,11 @@ def inspect(text: str) -> dict[str, Any] | None:
 
 def archive(image_id: str, directory: Path) -> Path:
     """Save an image, by its id on this machine, as a compressed tar named after it, once; return its path."""
+    with SAVING:  # several hosts ask at the same moment
+        return _saved(image_id, directory)
+
+
+def _saved(image_id: str, directory: Path) -> Path:
     target = directory / f"{image_id.removeprefix('sha256:')[:12]}.tar.gz"
     if target.exists():
         return target

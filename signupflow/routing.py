@@ -1,50 +1,133 @@
-"""Traefik's dynamic configuration of the app: which replicas of which generation serve which domains."""
+"""Traefik's dynamic configuration of an app, in two files: what is routed, and who serves.
+
+The first (`routers`) follows from settings alone. The second (`Serving`) is the record of which
+generation serves on which host; releases change it one host at a time.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import yaml
 
-GENERATION = re.compile(r"^# generation (\d+)$", re.MULTILINE)
+LINE = re.compile(r"^# (\S+) generation (\d+) at ((?:\S+ ?)+)$", re.MULTILINE)
+
+# A lost host is out within the sum of the first two, in seconds. Each failed try of a request costs the third.
+CHECK_INTERVAL, CHECK_TIMEOUT, DIAL_TIMEOUT = 0.5, 0.5, 0.5
+
+# A try every 100 to 200 ms: the last of them come when a health check has taken the lost server out.
+RETRIES = 12
 
 
-def replica_names(app: str, generation: int, replicas: int) -> list[str]:
-    """Container names that Compose gives the replicas of one generation; no two generations share one."""
-    return [f"{app}-g{generation}-app-{number}" for number in range(1, replicas + 1)]
+def routers(app: str, domains: Sequence[str], response_seconds: int) -> str:
+    """One router for each domain, because each then gets a certificate of its own.
 
-
-def routes(app: str, generation: int, servers: Sequence[str], port: int, domains: Sequence[str]) -> str:
-    """The dynamic file. One router for each domain, because each then gets a certificate of its own."""
-    if not servers:
-        raise ValueError("an empty list of servers would empty the routing")
+    A request that no server took is sent to another. One that a server took and did not answer is
+    sent again only when its method is idempotent (Traefik never repeats POST or PATCH after it wrote them).
+    """
     document = {
         "http": {
             "routers": {
                 f"{app}-{domain.replace('.', '-')}": {
                     "rule": f"Host(`{domain}`)",
                     "entryPoints": ["websecure"],
-                    "middlewares": ["security-headers@file"],
+                    "middlewares": ["security-headers@file", f"{app}-retry"],
                     "service": app,
                     "tls": {"certResolver": "acme", "options": "default"},
                 }
                 for domain in domains
             },
-            "services": {
+            "middlewares": {
+                f"{app}-retry": {"retry": {"attempts": RETRIES, "initialInterval": "100ms", "status": ["502", "504"]}}
+            },
+            "serversTransports": {
                 app: {
-                    "loadBalancer": {
-                        "servers": [{"url": f"http://{name}:{port}"} for name in servers],
-                        "passHostHeader": True,
-                    }
+                    "maxIdleConnsPerHost": 100,
+                    "forwardingTimeouts": {
+                        "dialTimeout": f"{DIAL_TIMEOUT}s",
+                        "responseHeaderTimeout": f"{response_seconds}s",
+                    },
                 }
             },
         }
     }
-    return f"# generation {generation}\n" + yaml.safe_dump(document, sort_keys=False)
+    return "# Written by deploys/app.\n" + yaml.safe_dump(document, sort_keys=False)
 
 
-def routed_generation(text: str | None) -> int:
-    """Generation that a dynamic file routes to; 0 for none."""
-    match = GENERATION.search(text or "")
-    return int(match[1]) if match else 0
+@dataclass(frozen=True)
+class Served:
+    """What serves on one host: a generation and its servers' URLs."""
+
+    generation: int
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Host name to what serves there. It is kept in the file itself, as comments."""
+
+    hosts: Mapping[str, Served] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str | None) -> Serving:
+        """Read a file that `render` wrote; nothing serves when there is none."""
+        lines = LINE.findall(text or "")
+        return cls({host: Served(int(generation), tuple(urls.split())) for host, generation, urls in lines})
+
+    def generation(self, host: str) -> int:
+        """Generation that serves on a host; 0 for none."""
+        return self.hosts[host].generation if host in self.hosts else 0
+
+    def having(self, host: str, generation: int, urls: Sequence[str]) -> Serving:
+        """The same with one host's servers replaced."""
+        if not urls:
+            raise ValueError("an empty list of servers would take the host out; `without` does that")
+        return Serving({**self.hosts, host: Served(generation, tuple(urls))})
+
+    def without(self, host: str) -> Serving:
+        """The same with one host taken out; refused when nothing would be left."""
+        return self.only([name for name in self.hosts if name != host])
+
+    def only(self, names: Collection[str]) -> Serving:
+        """The same with all other hosts taken out; refused when nothing would be left."""
+        left = {name: served for name, served in self.hosts.items() if name in names}
+        if self.hosts and not left:
+            raise ValueError("no server would be left; add a host before the last one is removed")
+        return Serving(left)
+
+    @property
+    def urls(self) -> list[str]:
+        return [url for _, served in sorted(self.hosts.items()) for url in served.urls]
+
+    def render(self, app: str, ready_path: str, domain: str) -> str:
+        """The file. Servers are health-checked when there are several: with one, there is nobody else to send to."""
+        if not self.hosts:
+            raise ValueError("an empty list of servers would empty the routing")
+        balancer: dict[str, object] = {
+            "servers": [{"url": url} for url in self.urls],
+            "passHostHeader": True,
+            "serversTransport": app,
+        }
+        if len(self.urls) > 1:
+            balancer["healthCheck"] = {
+                "path": ready_path,
+                "hostname": domain,
+                "interval": f"{CHECK_INTERVAL}s",
+                "timeout": f"{CHECK_TIMEOUT}s",
+            }
+        known = [
+            f"# {host} generation {served.generation} at {' '.join(served.urls)}\n" for host, served in sorted(self.hosts.items())
+        ]
+        document = {"http": {"services": {app: {"loadBalancer": balancer}}}}
+        return (
+            "# Written by deploys/app; releases read the lines below.\n"
+            + "".join(known)
+            + yaml.safe_dump(document, sort_keys=False)
+        )
+
+
+def replica_names(app: str, generation: int, replicas: int) -> list[str]:
+    """Container names that Compose gives the replicas of one generation; no two generations share one."""
+    return [f"{app}-g{generation}-app-{number}" for number in range(1, replicas + 1)]

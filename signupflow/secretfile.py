@@ -126,7 +126,7 @@ class Secrets:
         if missing:
             raise OperatorError(
                 f"{where} lacks the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
-                "add with `scripts/secrets.py set`"
+                "add with `scripts/secrets.py complete` (what can be generated) or `scripts/secrets.py set`"
             )
 
         short = [name for name in names if len(self._values[name]) < SHORTEST]

@@ -13,15 +13,19 @@ from pathlib import Path
 import click
 import pyrage
 
-from signupflow import secretfile
+from signupflow import certificate, secretfile
 from signupflow.errors import OperatorError
+from signupflow.fleet import POSTGRES
 
-# What `init` can make by itself: random, URL-safe, 256 bits.
-GENERATED = (
-    "digest_key",
-    "postgres_migrator_password",
-    "postgres_app_password",
-)
+
+def generated() -> dict[str, str]:
+    """What is made here rather than given: random and URL-safe with 256 bits, signing keys, PostgreSQL's certificate."""
+    values = {
+        name: random_secrets.token_urlsafe(32) for name in ("digest_key", "postgres_migrator_password", "postgres_app_password")
+    }
+    values["jwt_keys"] = f"k1:{random_secrets.token_urlsafe(48)}"
+    values["postgres_tls_certificate"], values["postgres_tls_key"] = certificate.self_signed(POSTGRES)
+    return values
 
 
 class Target:
@@ -80,10 +84,23 @@ def init(environment: str, file: str, key: str) -> None:
         _write_private(target.key_path, f"{pyrage.x25519.Identity.generate()}\n")
         click.echo(f"made the key {target.key_path}; keep a copy offline, nothing opens the file without it")
     identity = secretfile.identity(environment, key)
-    values = {name: random_secrets.token_urlsafe(32) for name in GENERATED}
-    values["jwt_keys"] = f"k1:{random_secrets.token_urlsafe(48)}"
+    values = generated()
     secretfile.encrypt(target.path, values, [str(identity.to_public())])
     click.echo(f"wrote {target.path} with {len(values)} generated secrets, for recipient {identity.to_public()}")
+
+
+@main.command()
+@target_options
+def complete(environment: str, file: str, key: str) -> None:
+    """Generate what the file lacks, as after an upgrade; what it holds stays."""
+    target = Target(environment, file, key)
+    values, made = target.read(), generated()
+    if ("postgres_tls_key" in values) != ("postgres_tls_certificate" in values):
+        raise OperatorError("the file holds one of postgres_tls_key and postgres_tls_certificate: set the other, or remove both")
+    missing = sorted(set(made) - set(values))
+    if missing:
+        target.write({**made, **values})
+    click.echo(f"generated {', '.join(missing)} in {target.path}" if missing else f"{target.path} lacks nothing")
 
 
 @main.command()

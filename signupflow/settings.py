@@ -7,6 +7,7 @@ The keys are flat so that any of them can be overridden on the command line
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from signupflow.errors import OperatorError
+from signupflow.fleet import PORTS_PER_GENERATION
 from signupflow.images import Reference
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -54,6 +56,9 @@ class Environment(BaseModel):
     )
     deploy_user: str = Field(default="deploy", description="Login that `deploys/bootstrap.py` creates; sudo, no password.")
     deploy_public_keys: tuple[str, ...] = Field(description="SSH public keys that may log in as `deploy_user`.")
+    private_address: str = Field(
+        default="", description="The host's own IPv4 address on the private network; required when roles are on several hosts."
+    )
 
     # The edge
     domains: tuple[str, ...] = Field(description="Names the app answers to; each gets a certificate of its own.")
@@ -83,11 +88,27 @@ class Environment(BaseModel):
     app_image: str = Field(description="The app's image: built here and sent over SSH, or pinned by digest.")
     app_port: int = Field(default=8000, ge=1, le=65535, description="Port the app listens on inside its container.")
     app_health_path: str = Field(default="/health/ready", description="Path that answers 200 when a replica may take traffic.")
-    app_replicas: int = Field(default=1, ge=1, le=64, description="Replicas on each app host.")
+    app_ready_path: str = Field(
+        default="", description="Path that answers 200 while a replica takes traffic, for routing; default `app_health_path`."
+    )
+    app_replicas: int = Field(default=1, ge=1, le=PORTS_PER_GENERATION, description="Replicas on each app host.")
+    app_private_port: int = Field(
+        default=18000,
+        ge=1024,
+        le=32767 - 2 * PORTS_PER_GENERATION,
+        description="First of the 128 private ports that replicas are reached at when the edge is another host.",
+    )
+    app_database_connections: int = Field(
+        default=8, ge=1, le=500, description="PostgreSQL connections that one replica may open; $database_connections."
+    )
+    app_response_seconds: int = Field(
+        default=30, ge=1, le=3600, description="Seconds until a replica must have begun its answer."
+    )
     app_memory: str = Field(default="384m", description="Memory limit of one replica.")
     app_user: int = Field(default=10001, ge=1, description="Numeric uid the image runs as; owns its secret files.")
     app_environment: dict[str, str] = Field(
-        default_factory=dict, description="Plain variables; $profile, $domains and $environment are filled in."
+        default_factory=dict,
+        description="Plain variables; $profile, $domains, $environment, $trusted_proxies, $database_connections are filled in.",
     )
     app_secrets: dict[str, str] = Field(
         default_factory=dict, description="Variable to secret name, such as {'JWT_KEYS': 'jwt_keys'}."
@@ -221,10 +242,18 @@ class Environment(BaseModel):
             raise ValueError("must be pinned by digest (name:tag@sha256:...); `scripts/images.py pin NAME:TAG` prints it")
         return value
 
-    @field_validator("app_health_path")
+    @field_validator("private_address")
+    @classmethod
+    def _ipv4(cls, value: str) -> str:
+        try:
+            return str(ipaddress.IPv4Address(value)) if value else value
+        except ValueError:
+            raise ValueError(f"{value!r} is not an IPv4 address") from None
+
+    @field_validator("app_health_path", "app_ready_path")
     @classmethod
     def _path(cls, value: str) -> str:
-        if not re.match(r"^/[A-Za-z0-9/_.-]*$", value):
+        if value and not re.match(r"^/[A-Za-z0-9/_.-]*$", value):
             raise ValueError("must be a path that starts with a slash")
         return value
 
@@ -258,16 +287,30 @@ class Environment(BaseModel):
             raise ValueError(f"app_environment and app_secrets both set {', '.join(sorted(twice))}")
         return self
 
-    @property
-    def variables(self) -> dict[str, str]:
-        """The app's plain variables with $profile, $domains and $environment filled in."""
-        known = {"profile": self.profile, "domains": ",".join(self.domains), "environment": self.environment}
+    def variables(self, trusted_proxies: str) -> dict[str, str]:
+        """The app's plain variables with what only a deploy knows filled in."""
+        known = {
+            "profile": self.profile,
+            "domains": ",".join(self.domains),
+            "environment": self.environment,
+            "trusted_proxies": trusted_proxies,
+            "database_connections": str(self.app_database_connections),
+        }
         return {name: Template(value).safe_substitute(known) for name, value in sorted(self.app_environment.items())}
+
+    @property
+    def ready_path(self) -> str:
+        return self.app_ready_path or self.app_health_path
+
+    @property
+    def connections(self) -> int:
+        """PostgreSQL connections that all replicas of one generation on one host may open."""
+        return self.app_replicas * self.app_database_connections if self.app_database_variable else 0
 
     @property
     def secret_names(self) -> tuple[str, ...]:
         """Names that the environment's secrets file must hold."""
-        database = ("postgres_migrator_password", "postgres_app_password")
+        database = ("postgres_migrator_password", "postgres_app_password", "postgres_tls_certificate", "postgres_tls_key")
         return tuple(sorted({"digest_key", *database, *self.app_secrets.values()}))
 
 

@@ -2,16 +2,36 @@
 
 from pathlib import Path
 
+from pyinfra import host
 from pyinfra.api import deploy
 
-from deploys.environment import environment
+from deploys.app.networks import APP_BRIDGE
+from deploys.environment import environment, fleet, in_group
 from operations import files, system
+from signupflow.fleet import POSTGRES_PORT, all_ports
 from signupflow.render import template
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 PACKAGES = ["ca-certificates", "curl", "nftables", "sudo", "systemd-timesyncd", "unattended-upgrades"]
+# Only Traefik's host serves these.
+WEB = (80, 443)
 SERVICES = ["systemd-timesyncd.service", "unattended-upgrades.service"]
+
+
+def rules() -> dict[str, object]:
+    """What answers on this host, to whom, and which containers may ask PostgreSQL elsewhere."""
+    env, hosts = environment(), fleet()
+    edge, database = in_group("edge"), hosts.database_address(host.name)
+    return {
+        "ports": [port for port in env.public_tcp_ports if edge or port not in WEB],
+        "edge": hosts.holder("edge").private_address if in_group("app") and not edge else "",
+        "app_ports": all_ports(env.app_private_port),
+        "clients": hosts.database_clients() if in_group("db") else [],
+        "database": database,
+        "bridge": APP_BRIDGE if in_group("app") else "",
+        "postgres_port": POSTGRES_PORT,
+    }
 
 
 @deploy("Base host")
@@ -35,7 +55,7 @@ def base_host() -> None:
     files.config(
         name="Firewall rules",
         dest="/etc/signupflow/firewall.nft",
-        content=template(TEMPLATES / "firewall.nft.j2", ports=env.public_tcp_ports),
+        content=template(TEMPLATES / "firewall.nft.j2", **rules()),
         validate="nft --check --file {}",
         apply="systemctl reload-or-restart signupflow-firewall",
         holds="nft list table inet signupflow",

@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
+from pyinfra import host
 from pyinfra.api import deploy
 
-from deploys.environment import environment, image, in_group, secrets
+from deploys.environment import environment, fleet, image, in_group, secrets
 from deploys.postgres.roles import role_digests, roles_sql
-from operations import compose, database, images
+from operations import compose, database, files, images
+from operations import secrets as secret_files
 from signupflow.render import template
 
 TEMPLATES = Path(__file__).parent / "templates"
 DIRECTORY = "/opt/signupflow/postgres"
 DATA = "/var/lib/signupflow/postgres"
+SECRETS = "/etc/signupflow/secrets/postgres"
 UID = 999  # user postgres of the official image
+RELOAD = "docker kill --signal HUP signupflow-postgres >/dev/null 2>&1 || true"
 
 
 @deploy("PostgreSQL")
@@ -23,6 +27,15 @@ def postgres() -> None:
     postgres_image = image(env.postgres_image)
     images.present(name="Image", image=postgres_image)
     compose.directory(name="Data directory", path=DATA, mode="0700", uid=UID)
+    key = {name: values[name] for name in ("postgres_tls_certificate", "postgres_tls_key")}
+    secret_files.directory(name="Server's certificate and key", path=SECRETS, values=key, uid=UID)
+    # A file of its own that restarts nothing: an app host that comes or goes is a reload.
+    files.config(
+        name="Who may connect",
+        dest=f"{DIRECTORY}/config/pg_hba.conf",
+        content=template(TEMPLATES / "pg_hba.conf.j2", database=env.postgres_database, clients=fleet().database_clients()),
+        apply=RELOAD,
+    )
     compose.stack(
         name="Stack",
         service="postgres",
@@ -32,12 +45,14 @@ def postgres() -> None:
                 TEMPLATES / "compose.yaml.j2",
                 image=postgres_image.on_host,
                 data=DATA,
+                secrets=SECRETS,
                 memory=env.postgres_memory,
+                address=fleet().member(host.name).private_address if fleet().database_clients() else "",
             ),
             "config/postgresql.conf": template(TEMPLATES / "postgresql.conf.j2", max_connections=env.postgres_max_connections),
-            "config/pg_hba.conf": template(TEMPLATES / "pg_hba.conf.j2", database=env.postgres_database),
         },
         image_id=postgres_image.image_id,
+        secret_digests={name: values.digest(value) for name, value in key.items()},
         seconds=120,
         allow_interrupts=env.allow_interrupts,
     )

@@ -9,11 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
+from signupflow.fleet import POSTGRES, POSTGRES_PORT
 from signupflow.render import template
 from signupflow.scram import verifier
 from signupflow.secretfile import Secrets
 
 SCRIPT = Path(__file__).parent / "templates" / "roles.sql.j2"
+
+# Where a client's container finds the certificate to trust; it is public, so a plain file beside compose.yaml.
+TRUST, CERTIFICATE = "/etc/signupflow", "postgres.pem"
 
 # Login role's suffix to the secret that is its password.
 PASSWORDS = {"migrator": "postgres_migrator_password", "app_a": "postgres_app_password"}
@@ -33,7 +37,8 @@ def role_digests(database: str, secrets: Secrets) -> dict[str, str]:
     }
 
 
-def database_url(database: str, suffix: str, secrets: Secrets, server: str = "signupflow-postgres") -> str:
-    """URL for one login role."""
+def database_url(database: str, suffix: str, secrets: Secrets) -> str:
+    """URL for one login role: TLS with the server's certificate verified, the same on every host of every topology."""
     password = quote(secrets[PASSWORDS[suffix]], safe="")
-    return f"postgresql://{database}_{suffix}:{password}@{server}:5432/{database}"
+    verify = f"sslmode=verify-full&sslrootcert={TRUST}/{CERTIFICATE}"
+    return f"postgresql://{database}_{suffix}:{password}@{POSTGRES}:{POSTGRES_PORT}/{database}?{verify}"

@@ -16,7 +16,6 @@ from signupflow import scram
 from signupflow.diff import changed_lines
 from signupflow.images import Reference
 from signupflow.render import compose_value, config_hash, template
-from signupflow.routing import replica_names, routed_generation, routes
 from tests.lab_client import ROOT
 
 DIGEST = "sha256:" + "0a" * 32
@@ -64,27 +63,6 @@ def test_fr013_the_config_hash_sees_everything_a_stack_is_made_from() -> None:
     ]
     assert len({base, *others}) == 4
     assert base == config_hash({"compose.yaml": "a"}, {"app": "i"}, {"KEY": "d"})
-
-
-def test_us4_4_each_domain_has_a_router_so_that_it_gets_its_own_certificate() -> None:
-    text = routes("app", 7, replica_names("app", 7, 2), 8000, ["a.example.org", "b.example.org"])
-    document = yaml.safe_load(text)["http"]
-    assert [router["rule"] for router in document["routers"].values()] == ["Host(`a.example.org`)", "Host(`b.example.org`)"]
-    assert document["services"]["app"]["loadBalancer"]["servers"] == [
-        {"url": "http://app-g7-app-1:8000"},
-        {"url": "http://app-g7-app-2:8000"},
-    ]
-    assert routed_generation(text) == 7
-
-
-def test_us5_2_an_empty_list_of_servers_never_becomes_a_routing_file() -> None:
-    with pytest.raises(ValueError, match="empty the routing"):
-        routes("app", 1, [], 8000, ["a.example.org"])
-
-
-@pytest.mark.parametrize("text", [None, "", "http: {}", "generation 4"])
-def test_us5_2_a_file_without_a_generation_is_generation_0(text: str | None) -> None:
-    assert routed_generation(text) == 0
 
 
 def test_sec006_scram_verifier_is_postgresqls() -> None:

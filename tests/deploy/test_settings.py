@@ -35,11 +35,21 @@ def test_fr028_variables_are_filled_in_from_the_environment() -> None:
         {
             **DEPLOY_EXAMPLE,
             "domains": ["a.helpers.org", "b.helpers.org"],
-            "app_environment": {"HOSTS": "$domains", "COST": "$$5"},
+            "app_environment": {
+                "HOSTS": "$domains",
+                "COST": "$$5",
+                "PROXIES": "$trusted_proxies",
+                "POOL": "$database_connections",
+            },
         },
         "web1",
     )
-    assert env.variables == {"COST": "$5", "HOSTS": "a.helpers.org,b.helpers.org"}
+    assert env.variables("10.0.0.2/32") == {
+        "COST": "$5",
+        "HOSTS": "a.helpers.org,b.helpers.org",
+        "POOL": "8",
+        "PROXIES": "10.0.0.2/32",
+    }
 
 
 def test_fr028_a_variable_has_one_source() -> None:
@@ -53,4 +63,11 @@ def test_fr028_pyinfras_own_keys_are_not_settings() -> None:
 
 def test_fr031_the_secrets_that_must_exist_follow_from_the_settings() -> None:
     env = from_data({**DEPLOY_EXAMPLE, "app_secrets": {"API_KEY": "partner_api_key"}}, "web1")
-    assert env.secret_names == ("digest_key", "partner_api_key", "postgres_app_password", "postgres_migrator_password")
+    assert env.secret_names == (
+        "digest_key",
+        "partner_api_key",
+        "postgres_app_password",
+        "postgres_migrator_password",
+        "postgres_tls_certificate",
+        "postgres_tls_key",
+    )

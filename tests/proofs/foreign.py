@@ -15,10 +15,10 @@ GROUP_DATA = ("--group-data", "tests/foreign/group_data")
 def deploys_by_group_data_alone(lab: Lab) -> Evidence:
     """Build tests/foreign, deploy it beside what runs, under the lab's domains, and ask it; run again; undo."""
     engine.build(ROOT / "tests" / "foreign", "greeter:local")
-    route = "/opt/signupflow/traefik/config/dynamic/app-signupflow.yaml"
-    aside = f"sudo sh -c 'test ! -f {route} || mv {route} {route}.aside'"
-    forget = "rm -f /opt/signupflow/traefik/config/dynamic/app-greeter.yaml"
-    back = f"sudo sh -c '{forget}; test ! -f {route}.aside || mv {route}.aside {route}'"
+    folder = "/opt/signupflow/traefik/config/dynamic"
+    move = "for file in {folder}/app-signupflow*.yaml{old}; do test ! -f $file || mv $file {new}; done"
+    aside = "sudo sh -c '" + move.format(folder=folder, old="", new="$file.aside") + "'"
+    back = f"sudo sh -c 'rm -f {folder}/app-greeter*.yaml; " + move.format(folder=folder, old=".aside", new="${file%.aside}") + "'"
     lab.ssh("h1", aside)
     try:
         exact = dry_run_is_exact(lab, *GROUP_DATA)
