@@ -123,6 +123,7 @@ def environment(state: State) -> dict[str, Any]:
         "smtp_port": 25,
         "sink_url": f"http://127.0.0.1:{state.ports['sink']}",
         "webhook_url": f"http://sink.{state.zone}:8080/webhook",
+        "sentry_dsn": f"http://public@sink.{state.zone}:8080/1",
         "secrets_file": str(folder / "secrets.age"),
         "age_key_file": str(folder / "age.key"),
     }

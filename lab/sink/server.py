@@ -1,12 +1,14 @@
-"""Keeps every mail (SMTP, port 25) and webhook (HTTP, port 8080) it is sent, and answers when asked for them.
+"""Keeps every mail (SMTP, port 25), webhook and Sentry envelope (HTTP, port 8080), and answers when asked for them.
 
-GET /messages      JSON list, oldest first; ?kind=mail|webhook&since=ID narrow it
+GET /messages      JSON list, oldest first; ?kind=mail|webhook|sentry&since=ID narrow it
 DELETE /messages   forget everything
 GET /health        {"status": "ok", "messages": N}
+POST /api/PROJECT/envelope/ or store/: kept as what a Sentry SDK sent, answered 200
 POST or PUT, any other path: kept as a webhook, answered 200; /status/NNN/... is kept and answered NNN
 
 A mail is {"id", "kind": "mail", "received", "sender", "recipients", "headers", "subject", "body", "raw"}; a webhook is
-{"id", "kind": "webhook", "received", "method", "path", "headers", "body", "json"} ("json" is null when it is none).
+{"id", "kind": "webhook", "received", "method", "path", "headers", "body", "json"} ("json" is null when it is none);
+what an SDK sent is {"id", "kind": "sentry", "received", "path", "headers", "project", "header", "items", "body"}.
 Standard library only: the container has nothing else. Messages survive a restart in /data/messages.jsonl.
 """
 
@@ -24,8 +26,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from . import sentry
+
 MAX_BYTES = 32 << 20
 LINE_LIMIT = 1 << 20
+# An app that reports each request would fill the disk: beyond this the oldest go. Mails and webhooks are all kept.
+SENTRY_KEPT, SENTRY_SLACK = 1000, 200
 
 
 class Messages:
@@ -47,6 +53,19 @@ class Messages:
         self.items.append(message)
         with self.file.open("a") as out:
             out.write(json.dumps(message) + "\n")
+        if kind == "sentry":
+            self.trim()
+
+    def trim(self) -> None:
+        """Forget the oldest of what SDKs sent, a few hundred at once because the file is then written anew."""
+        numbers = [item["id"] for item in self.items if item["kind"] == "sentry"]
+        if len(numbers) <= SENTRY_KEPT + SENTRY_SLACK:
+            return
+        oldest = set(numbers[:-SENTRY_KEPT])
+        self.items = [item for item in self.items if item["id"] not in oldest]
+        beside = self.file.with_suffix(".new")
+        beside.write_text("".join(json.dumps(item) + "\n" for item in self.items))
+        beside.replace(self.file)
 
     def select(self, kind: str | None, since: int) -> list[dict[str, Any]]:
         return [item for item in self.items if item["id"] > since and kind in (None, item["kind"])]
@@ -178,6 +197,9 @@ class Http:
             return 200, {"status": "ok"}
         if method not in ("POST", "PUT"):
             return 405, {"error": "method not allowed"}
+        reported = sentry.ENDPOINT.fullmatch(url.path)
+        if reported and method == "POST":
+            return self.report(target, headers, body, *reported.groups())
         text = body.decode("utf-8", "backslashreplace")
         try:
             parsed = json.loads(text)
@@ -186,6 +208,14 @@ class Http:
         self.messages.keep("webhook", method=method, path=target, headers=headers, body=text, json=parsed)
         wanted = re.match(r"/status/([2-5]\d\d)(?:/|$)", url.path)
         return int(wanted.group(1)) if wanted else 200, {"status": "kept"}
+
+    def report(self, path: str, headers: dict[str, str], body: bytes, project: str, kind: str) -> tuple[int, Any]:
+        try:
+            what = sentry.received(project, kind, headers.get("content-encoding", "").lower(), body)
+        except sentry.Refused as error:
+            return error.status, {"detail": error.why}
+        self.messages.keep("sentry", path=path, headers=headers, **what)
+        return 200, {"id": what["header"].get("event_id")}
 
     def ask(self, path: str, query: dict[str, list[str]]) -> tuple[int, Any]:
         if path == "/health":
@@ -204,6 +234,8 @@ async def read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> by
         return b""
     chunks: list[bytes] = []
     while size := int((await reader.readline()).split(b";")[0], 16):
+        if sum(map(len, chunks)) + size > MAX_BYTES:
+            raise ValueError("too large")
         chunks.append(await reader.readexactly(size))
         await reader.readline()
     return b"".join(chunks)

@@ -1,8 +1,10 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.state import State
+from tests.lab.sink import Sink
 
 
 @pytest.fixture
@@ -13,3 +15,10 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
     made = State(name="demo", subnet="10.70.1.0/24", ports={"registry": 40001, "s3": 40002, "sink": 40003})
     made.save()
     return made
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[Sink]:
+    server = Sink(tmp_path)
+    yield server
+    server.stop()

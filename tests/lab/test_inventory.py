@@ -57,6 +57,10 @@ def test_only_hosts_of_a_cluster_have_an_address_for_each_other(made: State) -> 
     assert inventory.environment(made)["topology"] == "cluster"
 
 
+def test_a_dsn_of_the_sink_is_for_the_sdk(made: State) -> None:
+    assert inventory.environment(made)["sentry_dsn"] == "http://public@sink.demo.test:8080/1"
+
+
 def test_group_data_names_the_servers_beside_the_hosts(made: State) -> None:
     _, data = load(inventory.render(made))["lab"]
     assert data["environment"] == "lab"

@@ -1,58 +1,12 @@
 import json
-import os
 import smtplib
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
-import pytest
 
-from lab.images import SINK
-from lab.network import free_port
-
-
-class Sink:
-    """The server of lab/sink as a process of its own, as it runs in its container."""
-
-    def __init__(self, data: Path) -> None:
-        self.smtp, http = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{http}"
-        settings = {"SINK_DATA": data, "SINK_SMTP_PORT": self.smtp, "SINK_HTTP_PORT": http, "SINK_HOST": "127.0.0.1"}
-        environment = {**os.environ, **{key: str(value) for key, value in settings.items()}}
-        self.process = subprocess.Popen(
-            [sys.executable, str(SINK / "server.py")], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        deadline = time.monotonic() + 15
-        while not self.answers():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-
-    def answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/health", trust_env=False).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait(5)
-
-
-@pytest.fixture
-def sink(tmp_path: Path) -> Iterator[Sink]:
-    server = Sink(tmp_path)
-    yield server
-    server.stop()
-
-
-def messages(sink: Sink, **query: str) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = httpx.get(f"{sink.url}/messages", params=query, trust_env=False).json()
-    return found
+from tests.lab.sink import Sink
 
 
 def send(sink: Sink, subject: str, body: str) -> None:
@@ -65,7 +19,7 @@ def send(sink: Sink, subject: str, body: str) -> None:
 
 def test_a_mail_is_kept_whole(sink: Sink) -> None:
     send(sink, "Grüße", "first\n.\n.dotted\nlast: wörld\n")
-    [mail] = messages(sink)
+    [mail] = sink.messages()
     assert mail["kind"] == "mail"
     assert mail["subject"] == "Grüße"
     assert mail["recipients"] == ["a@demo.test", "b@demo.test"]
@@ -75,7 +29,7 @@ def test_a_mail_is_kept_whole(sink: Sink) -> None:
 def test_a_webhook_is_kept_with_its_json(sink: Sink) -> None:
     answer = httpx.post(f"{sink.url}/hooks/alert?x=1", json={"alert": "disk"}, headers={"X-Key": "k"}, trust_env=False)
     assert answer.status_code == 200
-    [hook] = messages(sink, kind="webhook")
+    [hook] = sink.messages(kind="webhook")
     assert (hook["method"], hook["path"], hook["json"]) == ("POST", "/hooks/alert?x=1", {"alert": "disk"})
     headers = hook["headers"]
     assert isinstance(headers, dict)
@@ -84,21 +38,21 @@ def test_a_webhook_is_kept_with_its_json(sink: Sink) -> None:
 
 def test_a_chunked_webhook_is_kept(sink: Sink) -> None:
     httpx.post(f"{sink.url}/hook", content=iter([b"one ", b"two"]), trust_env=False)
-    assert [hook["body"] for hook in messages(sink)] == ["one two"]
+    assert [hook["body"] for hook in sink.messages()] == ["one two"]
 
 
 def test_a_receiver_that_fails_can_be_asked_for(sink: Sink) -> None:
     assert httpx.post(f"{sink.url}/status/503/hook", content=b"x", trust_env=False).status_code == 503
-    assert len(messages(sink)) == 1
+    assert len(sink.messages()) == 1
 
 
 def test_messages_can_be_narrowed_and_forgotten(sink: Sink) -> None:
     send(sink, "one", "1")
     httpx.post(f"{sink.url}/hook", content=b"2", trust_env=False)
-    assert [message["kind"] for message in messages(sink)] == ["mail", "webhook"]
-    assert [message["id"] for message in messages(sink, since="1")] == [2]
+    assert [message["kind"] for message in sink.messages()] == ["mail", "webhook"]
+    assert [message["id"] for message in sink.messages(since="1")] == [2]
     assert httpx.delete(f"{sink.url}/messages", trust_env=False).status_code == 200
-    assert messages(sink) == []
+    assert sink.messages() == []
 
 
 def test_messages_survive_a_kill_even_in_the_middle_of_a_line(tmp_path: Path) -> None:
@@ -109,15 +63,15 @@ def test_messages_survive_a_kill_even_in_the_middle_of_a_line(tmp_path: Path) ->
         out.write('{"id": 2, "kind": "ma')
     second = Sink(tmp_path)
     try:
-        assert [message["subject"] for message in messages(second)] == ["kept"]
+        assert [message["subject"] for message in second.messages()] == ["kept"]
         assert json.loads((tmp_path / "messages.jsonl").read_text().splitlines()[0])["id"] == 1
     finally:
         second.stop()
 
 
 def test_nonsense_does_not_stop_the_server(sink: Sink) -> None:
-    for port in (sink.smtp, int(sink.url.rsplit(":", 1)[1])):
+    for port in (sink.smtp, sink.http):
         with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
             raw.sendall(b"\x00\xff nonsense\r\n\r\n")
     send(sink, "still here", "x")
-    assert [message["subject"] for message in messages(sink)] == ["still here"]
+    assert [message["subject"] for message in sink.messages()] == ["still here"]
