@@ -11,9 +11,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, MetaData, Table, event, inspect, select
+from sqlalchemy import Alias, ColumnClause, ColumnElement, MetaData, Select, Table, TextClause, event, inspect, select
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Mapper, ORMExecuteState, Session, UOWTransaction, with_loader_criteria
+from sqlalchemy.schema import Column as TableColumn
+from sqlalchemy.sql import visitors
 
 from app.models import Base
 
@@ -98,13 +100,60 @@ class TenantSession(Session):
         super().__init__(bind, expire_on_commit=False)
         self.org_id = org_id
 
+    def _bulk_save_mappings(self, *arguments: Any, **named: Any) -> None:
+        """Where bulk_save_objects, bulk_insert_mappings and bulk_update_mappings end: they write past the checks."""
+        raise TenancyError("bulk operations pass the checks by; add the objects and flush")
+
 
 @event.listens_for(TenantSession, "do_orm_execute")
 def _scope(state: ORMExecuteState) -> None:
     assert isinstance(state.session, TenantSession)
     if not state.is_orm_statement or state.is_insert:
         raise TenancyError("only ORM SELECT, UPDATE and DELETE statements can be kept inside an organisation")
+    if state.is_update:
+        _check_update(state)
+    if not (state.is_column_load or state.is_relationship_load):
+        _refuse_unscoped(state.statement)
     state.statement = state.statement.options(*_criteria(state.session.org_id))
+
+
+def _check_update(state: ORMExecuteState) -> None:
+    """A bulk UPDATE is scoped in which rows it finds, not in what it writes, so it may not write what ties a row to an
+    organisation; rows that a flush writes are checked one by one."""
+    if state.parameters:
+        raise TenancyError("an UPDATE by a list of keys is not scoped; change the objects and flush")
+    statement: Any = state.statement
+    for column in statement._values or ():
+        named = statement.table.c[getattr(column, "name", column)]
+        rule = TENANCY[named.table.name]
+        if named.foreign_keys or named.primary_key or (isinstance(rule, Column) and named.name == rule.name):
+            raise TenancyError(f"a bulk UPDATE may not write {named.table.name}.{named.name}; change the objects and flush")
+
+
+def _refuse_unscoped(statement: Any) -> None:
+    """Text, and tables named without their mapped class, would be read without a condition wherever they stand."""
+    elements = list(visitors.iterate(statement))
+    mapped = {_plain(element) for element in elements if "parententity" in element._annotations}
+    for element in elements:
+        # The ORM itself names mapped tables and columns without their class, as in Session.get: those are the same FROM.
+        unmapped = isinstance(element, Table | TableColumn) and _plain(element) not in mapped
+        aliased = isinstance(element, Alias) and isinstance(element.element, Table) and "parententity" not in element._annotations
+        core = isinstance(element, Select) and not element._propagate_attrs and any(map(_is_table, element.get_final_froms()))
+        text = isinstance(element, TextClause) or (
+            isinstance(element, ColumnClause) and element.is_literal and element.name != "*"
+        )
+        if unmapped or aliased or core or text:
+            raise TenancyError("a statement may name mapped classes only: text and tables cannot be kept inside an organisation")
+
+
+def _plain(element: Any) -> Any:
+    """The table behind a column, an alias or an annotated table."""
+    table = getattr(element, "table", element)
+    return Base.metadata.tables.get(getattr(getattr(table, "element", table), "name", ""), table)
+
+
+def _is_table(from_: Any) -> bool:
+    return isinstance(getattr(from_, "element", from_), Table)
 
 
 @event.listens_for(TenantSession, "before_flush")

@@ -5,7 +5,23 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, create_engine, delete, func, insert, select, text, true, update
+from sqlalchemy import (
+    Column,
+    Executable,
+    Integer,
+    MetaData,
+    Table,
+    create_engine,
+    delete,
+    func,
+    insert,
+    inspect,
+    literal_column,
+    select,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import aliased
 
@@ -96,6 +112,72 @@ def test_bulk_changes_are_kept_inside(engine: Engine) -> None:
 def test_what_cannot_be_scoped_is_refused(engine: Engine, statement: object) -> None:
     with TenantSession(engine, "a") as session, pytest.raises(TenancyError):
         session.execute(statement)
+
+
+PEOPLE, ASSIGNMENTS = Base.metadata.tables["people"], Base.metadata.tables["assignments"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        select(Person.id).where(Person.id.in_(select(PEOPLE.c.id))),
+        select(Event.id).join(PEOPLE, true()),
+        select(Event.id, PEOPLE.c.name),
+        select(Event.id).where(select(PEOPLE.c.id).exists()),
+        select(Event.id, select(PEOPLE.c.name).limit(1).scalar_subquery()),
+        select(Event.id).join(PEOPLE.alias(), true()),
+        select(Person).from_statement(text("SELECT * FROM people")),
+        select(Person).where(text("1 = 1 OR people.id = 'pb'")),
+        select(Person.id, literal_column("(SELECT name FROM people WHERE id = 'pb')")),
+        update(Event).values(type=select(PEOPLE.c.name).where(PEOPLE.c.id == "pb").scalar_subquery()),
+        delete(Event).where(Event.id.in_(select(ASSIGNMENTS.c.event_id))),
+    ],
+    ids=str,
+)
+def test_unmapped_tables_and_text_inside_a_statement_are_refused(engine: Engine, statement: Executable) -> None:
+    with TenantSession(engine, "a") as session, pytest.raises(TenancyError):
+        session.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        update(Person).values(org_id="b"),
+        update(Person).values({"org_id": "b"}),
+        update(Person).ordered_values((Person.name, "x"), (Person.org_id, "b")),
+        update(Assignment).values(event_id="eb"),
+        update(Assignment).values({Assignment.person_id: "pb"}),
+        update(Availability).values(person_id="pb"),
+        update(Event).values(id="eb2"),
+        update(Organization).values(id="b"),
+    ],
+    ids=str,
+)
+def test_a_bulk_update_cannot_move_rows(engine: Engine, statement: Executable) -> None:
+    with TenantSession(engine, "a") as session, pytest.raises(TenancyError):
+        session.execute(statement, execution_options={"synchronize_session": False})
+
+
+def test_bulk_operations_by_key_are_refused(engine: Engine) -> None:
+    with TenantSession(engine, "a") as session:
+        for attempt in (
+            lambda: session.execute(update(Person), [{"id": "pb", "name": "taken over"}]),
+            lambda: session.bulk_update_mappings(inspect(Person), [{"id": "pb", "name": "taken over"}]),
+            lambda: session.bulk_insert_mappings(inspect(Person), [{"id": "px", "org_id": "b", "name": "x"}]),
+            lambda: session.bulk_save_objects([Person(id="px", org_id="b", name="x")]),
+        ):
+            with pytest.raises(TenancyError):
+                attempt()
+
+
+def test_what_a_mapped_statement_writes_from_another_table_is_the_organisation_s(engine: Engine) -> None:
+    """A mapped subquery in an UPDATE's values reads its own organisation only."""
+    with TenantSession(engine, "a") as session:
+        other = select(Person.name).where(Person.id == "pb").scalar_subquery()
+        session.execute(
+            update(Event).values(type=func.coalesce(other, "nothing")), execution_options={"synchronize_session": False}
+        )
+        assert session.scalars(select(Event.type)).all() == ["nothing"]
 
 
 @pytest.mark.parametrize(
