@@ -11,6 +11,7 @@ from app.health.report import HealthReporter
 from app.lifecycle import Lifecycle
 from app.metrics import Metrics
 from app.middleware import RequestMiddleware
+from app.rate_limit import RateLimits
 from app.routes import (
     assignments,
     availability,
@@ -53,10 +54,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.lifecycle = lifecycle
     app.state.health = HealthReporter(settings, database, lifecycle)
     app.state.metrics = Metrics(settings, database)
+    app.state.rate_limits = RateLimits(settings)
     errors.install(app)
     app.include_router(operations.router)
     tenants = (organizations, sessions, invitations, people, availability, teams, events, event_teams, signups, assignments)
     for routes in tenants:
         app.include_router(routes.router)
-    app.add_middleware(RequestMiddleware, settings=settings, metrics=app.state.metrics)
+    app.add_middleware(RequestMiddleware, settings=settings, metrics=app.state.metrics, limits=app.state.rate_limits)
     return app

@@ -9,24 +9,33 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.client_address import client_address
-from app.errors import error_response, exception_response
+from app.errors import ApiError, error_response, exception_response, not_found
 from app.identifiers import is_uuid7, uuid7
 from app.locales import from_header
 from app.logs import FIELDS
 from app.metrics import Metrics
+from app.rate_limit import RateLimits
 from app.request_context import RequestContext, current
 from app.settings import Settings
 
 MAX_BODY_BYTES = 1024 * 1024
-# Probes come to an address, not to a name.
-_ANY_HOST = ("/health", "/metrics")
+# They come to an address, not to a name, and often.
+_PROBES = ("/health", "/metrics")
+# Of answers that do not say otherwise. They are data, not documents: nothing in them may load, run or be framed.
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 logger = logging.getLogger("app.request")
 
 
 class RequestMiddleware:
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
-        self._app, self._settings, self._metrics = app, settings, metrics
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, limits: RateLimits) -> None:
+        self._app, self._settings, self._metrics, self._limits = app, settings, metrics, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -42,7 +51,10 @@ class RequestMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-Id"] = context.request_id
+                answer = MutableHeaders(scope=message)
+                answer["X-Request-Id"] = context.request_id
+                for name, value in _HEADERS.items():
+                    answer.setdefault(name, value)
             await send(message)
 
         try:
@@ -59,9 +71,10 @@ class RequestMiddleware:
             started = started or message["type"] == "http.response.start"
             await send(message)
 
-        refusal = self._refusal(scope, headers)
-        if refusal is not None:
-            await error_response(*refusal)(scope, receive, watched_send)
+        try:
+            self._refuse(scope, headers)
+        except ApiError as refusal:
+            await error_response(refusal.status, refusal.code, refusal.headers)(scope, receive, watched_send)
             return
         try:
             await self._app(scope, _limited(receive), watched_send)
@@ -79,17 +92,19 @@ class RequestMiddleware:
             language=from_header(headers.get("accept-language", "")),
         )
 
-    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str] | None:
-        """Status and code of what is refused before any route sees it."""
+    def _refuse(self, scope: Scope, headers: Headers) -> None:
+        """Raises ApiError for what is refused before any route sees it."""
         path = scope["path"]
-        if not path.startswith(_ANY_HOST) and not host_allowed(headers.get("host", ""), self._settings.allowed_hosts):
-            return 400, "invalid_host"
+        if not path.startswith(_PROBES):
+            context = current.get()
+            self._limits.request(context.client if context else "")
+            if not host_allowed(headers.get("host", ""), self._settings.allowed_hosts):
+                raise ApiError(400, "invalid_host")
         if "\x00" in path:  # PostgreSQL's text cannot hold it, so nothing is named like this
-            return 404, "not_found"
+            raise not_found()
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-            return 413, "too_large"
-        return None
+            raise ApiError(413, "too_large")
 
     def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "(unmatched)")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.database import Database
 from app.errors import ApiError
 from app.models import Person
+from app.rate_limit import RateLimits
 from app.request_context import current
 from app.roles import is_admin
 from app.security import InvalidTokenError, read_token
@@ -34,6 +35,16 @@ def settings_of(request: Request) -> Settings:
 def database_of(request: Request) -> Database:
     database: Database = request.app.state.database
     return database
+
+
+def limits_of(request: Request) -> RateLimits:
+    limits: RateLimits = request.app.state.rate_limits
+    return limits
+
+
+def counted_attempt(limits: Annotated[RateLimits, Depends(limits_of)]) -> None:
+    """For routes that take a password or a token and do not go through app.sign_in: 429 after too many from one address."""
+    limits.attempt()
 
 
 def note_organization(org_id: str) -> None:

@@ -10,7 +10,7 @@ from app.identifiers import organization_id, row_id
 from app.models import Organization, Person
 from app.models.base import utc_now
 from app.roles import ADMIN
-from app.routes.caller import AdminCaller, AnyCaller, database_of, note_organization, settings_of
+from app.routes.caller import AdminCaller, AnyCaller, counted_attempt, database_of, note_organization, settings_of
 from app.routes.lookup import found
 from app.routes.people import PersonShown, show_person
 from app.routes.sessions import Password
@@ -53,7 +53,7 @@ class OrganizationCreated(Body):
     admin: PersonShown
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, dependencies=[Depends(counted_attempt)])
 def sign_up(
     wanted: OrganizationWanted,
     response: Response,

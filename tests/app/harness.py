@@ -65,7 +65,9 @@ def serving(environment: Mapping[str, str]) -> Iterator[tuple[httpx.Client, Fast
     """A client of a real server (uvicorn, real sockets) that runs in this process."""
     app = create_app(Settings.from_environment(environment))
     port = free_port()
-    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, server_header=False)
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=port, log_config=None, access_log=False, server_header=False, proxy_headers=False
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
