@@ -102,7 +102,7 @@ class Environment(BaseModel):
         default=8, ge=1, le=500, description="PostgreSQL connections that one replica may open; $database_connections."
     )
     app_response_seconds: int = Field(
-        default=30, ge=1, le=3600, description="Seconds until a replica must have begun its answer."
+        default=15, ge=1, le=3600, description="Seconds until a replica must have begun its answer."
     )
     app_memory: str = Field(default="384m", description="Memory limit of one replica.")
     app_user: int = Field(default=10001, ge=1, description="Numeric uid the image runs as; owns its secret files.")

@@ -49,6 +49,15 @@ class Lab(dict[str, Any]):
     def address(self, host: str = "h1") -> str:
         return next(item["address"] for item in self["hosts"] if item["name"] == host)
 
+    def holding(self, role: str) -> list[str]:
+        """Names of the hosts that have a role, in the inventory's order."""
+        return [item["name"] for item in self["hosts"] if role in item["roles"]]
+
+    def the(self, role: str) -> str:
+        """The one host that has a role."""
+        (name,) = self.holding(role)
+        return name
+
     def resolve(self, domain: str) -> str:
         """curl's --resolve argument for a domain."""
         return f"{domain}:443:{self.address()}"
@@ -123,11 +132,12 @@ class Lab(dict[str, Any]):
         self,
         *arguments: str,
         deploy: str = "deploys/production.py",
+        inventory: str = "",
         check: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run pyinfra as an operator would, from the repository's root."""
-        command = [PYINFRA, self["inventory"], deploy, *arguments]
+        command = [PYINFRA, inventory or self["inventory"], deploy, *arguments]
         variables = {**os.environ, **(environment or {})}
         done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, errors="replace", check=False)
         if check and done.returncode:

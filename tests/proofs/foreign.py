@@ -18,7 +18,9 @@ def deploys_by_group_data_alone(lab: Lab) -> Evidence:
     folder = "/opt/signupflow/traefik/config/dynamic"
     move = "for file in {folder}/app-signupflow*.yaml{old}; do test ! -f $file || mv $file {new}; done"
     aside = "sudo sh -c '" + move.format(folder=folder, old="", new="$file.aside") + "'"
-    back = f"sudo sh -c 'rm -f {folder}/app-greeter*.yaml; " + move.format(folder=folder, old=".aside", new="${file%.aside}") + "'"
+    back = (
+        f"sudo sh -c 'rm -f {folder}/app-greeter*.yaml; " + move.format(folder=folder, old=".aside", new="${file%.aside}") + "'"
+    )
     lab.ssh("h1", aside)
     try:
         exact = dry_run_is_exact(lab, *GROUP_DATA)

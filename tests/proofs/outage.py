@@ -14,7 +14,7 @@ def database_stopped_and_started(lab: Lab) -> Evidence:
     """503 fast while PostgreSQL is stopped, alive all the time, and service by itself within 5 s of its start."""
     domain = lab["domains"][0]
     lab.wait_for_health(domain, seconds=30)
-    lab.ssh("h1", "sudo docker stop --time 30 signupflow-postgres")
+    lab.ssh(lab.the("db"), "sudo docker stop --time 30 signupflow-postgres")
     try:
         started = time.monotonic()
         health = lab.https(domain, "/health")
@@ -30,7 +30,7 @@ def database_stopped_and_started(lab: Lab) -> Evidence:
         sign_in_seconds = time.monotonic() - started
         body = health.json()
     finally:
-        lab.ssh("h1", "sudo docker start signupflow-postgres")
+        lab.ssh(lab.the("db"), "sudo docker start signupflow-postgres")
     started = time.monotonic()
     lab.wait_for_health(domain, seconds=30)
     recovered = time.monotonic() - started
@@ -62,13 +62,13 @@ def database_that_hangs(lab: Lab) -> Evidence:
     """PostgreSQL accepts nothing and refuses nothing (paused): /health still answers 503 within 10 s, and recovers."""
     domain = lab["domains"][0]
     lab.wait_for_health(domain, seconds=30)
-    lab.ssh("h1", "sudo docker pause signupflow-postgres")
+    lab.ssh(lab.the("db"), "sudo docker pause signupflow-postgres")
     try:
         started = time.monotonic()
         health = lab.https(domain, "/health", timeout=20)
         seconds = time.monotonic() - started
     finally:
-        lab.ssh("h1", "sudo docker unpause signupflow-postgres")
+        lab.ssh(lab.the("db"), "sudo docker unpause signupflow-postgres")
     lab.wait_for_health(domain, seconds=10)
     evidence = {"health": health.status, "seconds": round(seconds, 2)}
     assert health.status == 503, evidence

@@ -1,0 +1,120 @@
+"""Whole hosts that are lost, come back, are added and are removed, under load."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.lab_client import ROOT, Lab
+from tests.load import Load
+from tests.proofs.healing import mixed, server_statuses, wait_until_whole
+
+Evidence = dict[str, Any]
+
+# Asked in the host's own containers: their sum of all answered requests, probes excepted.
+COUNT = r"""
+sudo sh -c 'for id in $(docker ps -q --filter label=org.signupflow.app=signupflow); do
+  address=$(docker inspect --format "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}" $id | cut -d" " -f1)
+  curl --silent --max-time 5 http://$address:8000/metrics
+done' | awk '/^signupflow_http_requests_total/ && !/route="\/health\/ready"/ {sum += $2} END {printf "%d", sum}'
+"""
+
+
+def answered(lab: Lab, host: str) -> int:
+    """Requests that a host's replicas have answered since they started."""
+    return int(lab.ssh(host, COUNT) or 0)
+
+
+def _lab(lab: Lab, *command: str) -> None:
+    subprocess.run([sys.executable, "-m", "lab", *command, "--name", lab["name"]], cwd=ROOT, check=True, capture_output=True)
+
+
+def cut_off_and_back(lab: Lab, rate: float = 100, seconds: float = 60) -> Evidence:
+    """An app host's cable is pulled and put back. Requests already sent to it are lost for at most a second."""
+    host = lab.holding("app")[-1]
+    # Longer than the proxy waits for an answer, so that it is the proxy's verdict that counts.
+    with Load(lab, rate=rate, seconds=seconds + 120, calls=mixed(lab), timeout=60) as load:
+        load.until(5)
+        began = load.elapsed
+        _lab(lab, "cut", host)
+        try:
+            load.until(began + 5)
+            while_cut = server_statuses(lab)
+            load.until(began + seconds)
+        finally:
+            _lab(lab, "mend", host)
+        mended = load.elapsed
+        wait_until_whole(lab)
+        whole = load.elapsed
+        before = answered(lab, host)
+        load.until(load.elapsed + 10)
+        shared = answered(lab, host) - before
+    report = load.report
+    evidence = {
+        "host": host,
+        "cut_seconds": round(mended - began, 1),
+        "servers_5_s_after_the_cut": sorted(while_cut.values()),
+        "load": report.as_dict(),
+        "failing_seconds": report.failing_seconds(),
+        "seconds_until_the_last_failed_request_was_sent": round(
+            max((failure.sent_at - began for failure in report.failures), default=0.0), 2
+        ),
+        "seconds_from_mend_to_full_service": round(whole - mended, 2),
+        "answered_by_it_in_10_s_after": shared,
+    }
+    assert "DOWN" in while_cut.values(), evidence
+    assert report.failing_seconds() <= 1.0, evidence
+    assert not [failure for failure in report.failures if failure.sent_at > began + 5], evidence
+    assert shared > 10 * rate / len(lab.holding("app")) / 2, evidence
+    return evidence
+
+
+def grown(lab: Lab, host: str) -> Path:
+    """The lab's inventory with one spare host in group `app`: the line that an operator adds."""
+    fqdn = next(item["fqdn"] for item in lab["hosts"] if item["name"] == host)
+    text = Path(lab["inventory"]).read_text()
+    changed = re.sub(r"^app = \[(.*)\]$", rf"app = [\1, '{fqdn}']", text, flags=re.MULTILINE)
+    assert changed != text
+    path = Path(lab["inventory"]).with_name("grown.py")
+    path.write_text(changed)
+    return path
+
+
+def added_and_removed(lab: Lab, rate: float = 100) -> Evidence:
+    """A third app host joins by one line and a run, and leaves by `remove_host.py`: no request fails."""
+    (host, *_) = lab.holding("spare")
+    inventory = str(grown(lab, host))
+    fqdn = next(item["fqdn"] for item in lab["hosts"] if item["name"] == host)
+    with Load(lab, rate=rate, seconds=600, calls=mixed(lab)) as load:
+        load.until(3)
+        started = load.elapsed
+        lab.pyinfra("-y", inventory=inventory)
+        joined = load.elapsed
+        load.until(joined + 5)
+        shared = answered(lab, host)
+        servers = server_statuses(lab)
+        leaving = load.elapsed
+        lab.pyinfra("-y", "--limit", fqdn, deploy="deploys/remove_host.py", inventory=inventory)
+        left = load.elapsed
+        after = server_statuses(lab)
+        lab.pyinfra("-y")
+        load.until(load.elapsed + 3)
+    running = lab.ssh(host, "sudo docker ps -q --filter label=org.signupflow.app=signupflow").split()
+    evidence = {
+        "host": fqdn,
+        "seconds_to_add": round(joined - started, 1),
+        "seconds_to_remove": round(left - leaving, 1),
+        "servers_with_it": len(servers),
+        "servers_without_it": len(after),
+        "answered_by_it": shared,
+        "load": load.report.as_dict(),
+        "failures": [str(failure) for failure in load.report.failures[:10]],
+    }
+    assert len(servers) == len(after) + 1, evidence
+    assert shared > 0, evidence
+    assert not running, evidence
+    assert load.report.failed == 0, evidence
+    return evidence
