@@ -9,10 +9,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from app.database import DatabaseUnavailableError, unavailable
 from app.locales import translate
 from app.request_context import current
+from app.sentry import Reporter
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +45,13 @@ def error_response(
     return JSONResponse({"error": body}, status_code=status, headers=headers)
 
 
-def exception_response(error: Exception) -> Response:
-    """The answer to an exception nobody handled: 503 when the database is away, 500 otherwise. Logs the latter."""
+def exception_response(error: Exception, reporter: Reporter, scope: Scope) -> Response:
+    """The answer to an exception nobody handled: 503 when the database is away, 500 otherwise. Logs and reports the latter."""
     if isinstance(error, DatabaseUnavailableError | PoolTimeoutError) or unavailable(error):
         logger.warning("database unavailable", exc_info=None if isinstance(error, DatabaseUnavailableError) else error)
         return error_response(503, "database_unavailable", {"Retry-After": "1"})
     logger.error("unhandled exception", exc_info=error)
+    reporter.report(error, scope)
     return error_response(500, "internal_error")
 
 
@@ -76,4 +79,4 @@ def install(app: FastAPI) -> None:
 
         @app.exception_handler(kind)
         def _database(request: Request, error: Exception) -> Response:
-            return exception_response(error)
+            return exception_response(error, request.app.state.reporter, request.scope)

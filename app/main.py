@@ -1,5 +1,6 @@
 """The application, put together."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -25,6 +26,7 @@ from app.routes import (
     signups,
     teams,
 )
+from app.sentry import Reporter
 from app.settings import Settings
 
 
@@ -33,6 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     logs.configure(settings.log_level)
     database = Database(settings)
     lifecycle = Lifecycle()
+    reporter = Reporter(settings)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -40,6 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         lifecycle.draining = True
         database.close()
+        await asyncio.to_thread(reporter.close)
 
     documented = not settings.is_server
     app = FastAPI(
@@ -52,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.database = database
     app.state.lifecycle = lifecycle
+    app.state.reporter = reporter
     app.state.health = HealthReporter(settings, database, lifecycle)
     app.state.metrics = Metrics(settings, database)
     app.state.rate_limits = RateLimits(settings)
@@ -60,5 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
     tenants = (organizations, sessions, invitations, people, availability, teams, events, event_teams, signups, assignments)
     for routes in tenants:
         app.include_router(routes.router)
-    app.add_middleware(RequestMiddleware, settings=settings, metrics=app.state.metrics, limits=app.state.rate_limits)
+    app.add_middleware(
+        RequestMiddleware, settings=settings, metrics=app.state.metrics, limits=app.state.rate_limits, reporter=reporter
+    )
     return app

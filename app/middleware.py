@@ -16,7 +16,9 @@ from app.logs import FIELDS
 from app.metrics import Metrics
 from app.rate_limit import RateLimits
 from app.request_context import RequestContext, current
+from app.sentry import Reporter
 from app.settings import Settings
+from app.stream.answer import MEDIA_TYPE
 
 MAX_BODY_BYTES = 1024 * 1024
 # They come to an address, not to a name, and often.
@@ -34,8 +36,9 @@ logger = logging.getLogger("app.request")
 
 
 class RequestMiddleware:
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, limits: RateLimits) -> None:
-        self._app, self._settings, self._metrics, self._limits = app, settings, metrics, limits
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, limits: RateLimits, reporter: Reporter) -> None:
+        self._app, self._settings, self._metrics = app, settings, metrics
+        self._limits, self._reporter = limits, reporter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,21 +49,24 @@ class RequestMiddleware:
         token = current.set(context)
         began = time.perf_counter()
         status = 500  # until an answer starts
+        seconds: float | None = None
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, seconds
             if message["type"] == "http.response.start":
                 status = message["status"]
                 answer = MutableHeaders(scope=message)
                 answer["X-Request-Id"] = context.request_id
                 for name, value in _HEADERS.items():
                     answer.setdefault(name, value)
+                if answer.get("content-type", "").startswith(MEDIA_TYPE):
+                    seconds = time.perf_counter() - began  # a stream's hours are no time to answer
             await send(message)
 
         try:
             await self._answer(scope, headers, receive, send_with_id)
         finally:
-            self._record(scope, status, time.perf_counter() - began)
+            self._record(scope, status, time.perf_counter() - began if seconds is None else seconds)
             current.reset(token)
 
     async def _answer(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
@@ -80,8 +86,9 @@ class RequestMiddleware:
             await self._app(scope, _limited(receive), watched_send)
         except Exception as error:
             if started:
+                self._reporter.report(error, scope)
                 raise  # half an answer is out: the connection has to break, and uvicorn logs it
-            await exception_response(error)(scope, receive, watched_send)
+            await exception_response(error, self._reporter, scope)(scope, receive, watched_send)
 
     def _context(self, scope: Scope, headers: Headers) -> RequestContext:
         wished = headers.get("x-request-id", "")
