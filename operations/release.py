@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import ConnectError
 from facts.containers import Container, Containers
 from facts.host_files import HostFile, ManagedFile
 from operations import secrets
-from operations.compose import as_desired, up
+from operations.compose import as_desired
 from operations.elsewhere import connected, on
 from operations.files import differs, show, written
 from signupflow import fleet
@@ -248,7 +248,9 @@ def _start(release: Release, target: int, names: list[str]) -> Iterator[StringCo
         f"docker compose --project-directory {directory} down --timeout 5 >/dev/null 2>&1;"
         f" rm -rf {directory} {_secrets(release, target)}; exit 1"
     )
-    yield StringCommand("(", up(directory, release.start_seconds), f") || {{ {undo}; }}")
+    # Not `--wait`: Docker first asks after its whole interval, and an image need not say how it is asked.
+    start = f"docker compose --project-directory {directory} up --detach --quiet-pull --remove-orphans"
+    yield StringCommand(start, f"|| {{ {undo}; }}")
     ask = (
         'address=$(docker inspect --format "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}" "$name" | cut -d" " -f1);'
         f" code=$(curl --silent -m 5 -o /dev/null --write-out '%{{http_code}}' --header 'Host: {release.route.domain}'"
@@ -256,8 +258,10 @@ def _start(release: Release, target: int, names: list[str]) -> Iterator[StringCo
     )
     yield StringCommand(
         f"deadline=$(( $(date +%s) + {release.start_seconds} )); for name in {' '.join(names)}; do"
-        f' until {ask}; test "$code" = 200; do if test $(date +%s) -ge $deadline; then'
-        f' echo "$name: {release.health_path} answered $code, not 200, within {release.start_seconds} s" >&2;'
+        f' until {ask}; test "$code" = 200; do'
+        ' if test $(date +%s) -ge $deadline || test "$(docker inspect --format "{{.State.Running}}" "$name")" != true; then'
+        ' state=$(docker inspect --format "{{.State.Status}}" "$name");'
+        f' echo "$name ($state): {release.health_path} answered $code, not 200, within {release.start_seconds} s" >&2;'
         f' docker logs --tail 40 "$name" >&2; {undo}; fi; sleep 0.2; done; done'
     )
 

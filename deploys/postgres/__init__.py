@@ -7,6 +7,7 @@ from pyinfra.api import deploy
 
 from deploys.environment import environment, fleet, image, in_group, secrets
 from deploys.postgres.roles import role_digests, roles_sql
+from facts.database import PSQL
 from operations import compose, database, files, images
 from operations import secrets as secret_files
 from signupflow.render import template
@@ -16,7 +17,8 @@ DIRECTORY = "/opt/signupflow/postgres"
 DATA = "/var/lib/signupflow/postgres"
 SECRETS = "/etc/signupflow/secrets/postgres"
 UID = 999  # user postgres of the official image
-RELOAD = "docker kill --signal HUP signupflow-postgres >/dev/null 2>&1 || true"
+# Not `docker kill --signal HUP`: whatever the signal, Docker then counts the container as stopped by hand and never restarts it.
+RELOAD = f"{PSQL} -d postgres -c 'select pg_reload_conf()' >/dev/null 2>&1 || true"
 
 
 @deploy("PostgreSQL")
