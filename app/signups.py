@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 from app.errors import ApiError, not_found
 from app.models import Assignment, Event, Person
 from app.roles import is_admin
+from app.stream.publish import Change, publish
 
 State = Literal["pending", "confirmed", "swap_requested", "declined"]
 Kind = Literal["signed_up", "changed", "cancelled"]
@@ -48,7 +49,7 @@ def sign_up(session: Session, event_id: str, person: Person, role: str | None = 
     if state in HOLDS_A_PLACE:
         _refuse_full(session, event, role)
     session.add(assignment)
-    _written(session, assignment, "signed_up")
+    _written(session, event, assignment, "signed_up")
     return assignment
 
 
@@ -65,7 +66,7 @@ def change_state(session: Session, assignment_id: int, by: Person, state: State,
         _refuse_full(session, event, assignment.role)
     assignment.status = state
     assignment.decline_reason = decline_reason if state == "declined" else None
-    _written(session, assignment, "changed")
+    _written(session, event, assignment, "changed")
     return assignment
 
 
@@ -77,7 +78,7 @@ def cancel(session: Session, assignment_id: int, by: Person, event_id: str | Non
     if assignment.person_id != by.id and not is_admin(by):
         raise ApiError(403, "forbidden")
     session.delete(assignment)
-    _written(session, assignment, "cancelled")
+    _written(session, event, assignment, "cancelled")
 
 
 def role_counts(event: Event) -> dict[str, int]:
@@ -122,6 +123,7 @@ def _locked_assignment(session: Session, assignment_id: int) -> tuple[Assignment
 _FRESH = {"populate_existing": True}
 
 
-def _written(session: Session, assignment: Assignment, kind: Kind) -> None:
-    """The one place every change passes, in the caller's transaction, once the row has its id: app.stream publishes here."""
+def _written(session: Session, event: Event, assignment: Assignment, kind: Kind) -> None:
+    """The one place every change passes, in the caller's transaction, once the row has its id."""
     session.flush()
+    publish(session, Change(event.org_id, event.id, kind, assignment.id))
