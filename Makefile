@@ -4,7 +4,9 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-LAB_NAME ?= lab
+TOPOLOGY ?= single
+# A lab of its own for each topology, so that both can be up.
+LAB_NAME ?= $(if $(filter cluster,$(TOPOLOGY)),cluster,lab)
 export LAB_NAME
 
 .PHONY: help setup demo test check prove bench lab lab-down build format clean
@@ -19,11 +21,11 @@ $(STAMP): requirements/dev.txt scripts/setup
 	@scripts/setup $(VENV)
 	@touch $@
 
-demo: $(STAMP) ## From a bare machine to SignUpFlow over HTTPS on a real host
-	@$(PYTHON) scripts/demo.py
+demo: $(STAMP) ## From a bare machine to SignUpFlow over HTTPS on real hosts; TOPOLOGY=cluster for four of them
+	@$(PYTHON) scripts/demo.py --topology $(TOPOLOGY)
 
-lab: $(STAMP) ## Start the lab's hosts and servers
-	@$(PYTHON) -m lab up
+lab: $(STAMP) ## Start the lab's hosts and servers; TOPOLOGY=cluster for four hosts
+	@$(PYTHON) -m lab up --topology $(TOPOLOGY)
 
 lab-down: $(STAMP) ## Remove the lab, whatever state it is in
 	@$(PYTHON) -m lab down

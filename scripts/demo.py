@@ -40,12 +40,19 @@ class Stages:
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.option(
+    "--topology",
+    type=click.Choice(["single", "cluster"]),
+    default="single",
+    show_default=True,
+    help="One host that is everything, or an edge, two app and a database host.",
+)
+def main(topology: str) -> None:
     """Set the lab up, deploy SignUpFlow to it and show that it serves."""
     started = time.monotonic()
     stages = Stages()
     python, pyinfra = sys.executable, str(Path(sys.executable).with_name("pyinfra"))
-    stages.run("Lab", python, "-m", "lab", "up")
+    stages.run("Lab", python, "-m", "lab", "up", "--topology", topology)
     lab = Lab.running()
     stages.run("Images", python, "scripts/images.py", "build")
     if not Path(lab["secrets_file"]).exists():
@@ -64,7 +71,11 @@ def main() -> None:
         f"[dim]curl --cacert {lab['ca_file']} --resolve {lab.resolve(lab['domains'][0])} https://{lab['domains'][0]}/health[/]",
         soft_wrap=True,
     )
-    console.print(f"Done in {time.monotonic() - started:.0f} s. `make lab-down` removes it all.")
+    console.print(f"Done in {time.monotonic() - started:.0f} s. `{_down(topology)}` removes it all.")
+
+
+def _down(topology: str) -> str:
+    return "make lab-down" + (f" TOPOLOGY={topology}" if topology != "single" else "")
 
 
 def _healthy(lab: Lab) -> dict[str, Any]:
