@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
-from app import errors, logs
+from app import errors, logs, openapi
 from app.database import Database
 from app.health.report import HealthReporter
 from app.lifecycle import Lifecycle
@@ -61,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics(settings, database)
     app.state.rate_limits = RateLimits(settings)
     errors.install(app)
+    openapi.install(app)
     app.include_router(operations.router)
     tenants = (organizations, sessions, invitations, people, availability, teams, events, event_teams, signups, assignments)
     for routes in tenants:

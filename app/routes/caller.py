@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
+from app.access import admitted
 from app.database import Database
 from app.errors import ApiError
 from app.models import Person
@@ -54,23 +56,26 @@ def note_organization(org_id: str) -> None:
         context.org_id = org_id
 
 
+# None for a header of any other form.
+_bearer = HTTPBearer(auto_error=False, description="The `access_token` of POST /api/v1/sessions.")
+
+
 def _caller(
-    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     settings: Annotated[Settings, Depends(settings_of)],
     database: Annotated[Database, Depends(database_of)],
 ) -> Iterator[Caller]:
     refused = ApiError(401, "unauthenticated", {"WWW-Authenticate": "Bearer"})
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
+    if bearer is None:
         raise refused
     try:
-        identity = read_token(settings.jwt_keys, token.strip())
+        identity = read_token(settings.jwt_keys, bearer.credentials.strip())
     except InvalidTokenError:
         raise refused from None
     note_organization(identity.org_id)
     with database.tenant(identity.org_id) as session:
-        person = session.get(Person, identity.person_id)
-        if person is None or person.status != "active" or person.refresh_token_version != identity.version:
+        person = admitted(session, identity)
+        if person is None:
             raise refused
         yield Caller(person, session)
 

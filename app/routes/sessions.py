@@ -38,7 +38,7 @@ class SignedIn(Body):
     person_id: str
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses={401: {}})
 def begin(
     credentials: Credentials,
     database: Annotated[Database, Depends(database_of)],
