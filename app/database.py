@@ -5,11 +5,12 @@ attempt to a vanished host can hang in name resolution or in the network) while 
 a second; its first success lets requests through. Connections that died in the pool are found by `pool_pre_ping`.
 """
 
+import asyncio
 import contextlib
 import datetime as dt
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from sqlalchemy import create_engine, event, text
@@ -43,11 +44,29 @@ class Database:
         self.engine = _engine(settings, "signupflow", self.max_connections)
         self._probe_engine = _engine(settings, "signupflow-health", 1)
         self._settings = settings
+        self._turns = asyncio.Semaphore(self.max_connections)
         self.last_success: dt.datetime | None = None
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._away = False
         event.listen(self.engine, "handle_error", self._on_error)
+
+    @contextlib.asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Holds one of as many turns as there are connections. Every request takes one before it opens a session.
+
+        It waits in the event loop, where waiting costs nothing. Without it, requests wait for connections in worker threads,
+        and the few that hold a connection then find no thread to go on in: all stand still until time runs out.
+        Raises DatabaseUnavailableError when no turn comes within the time a connection may take.
+        """
+        try:
+            await asyncio.wait_for(self._turns.acquire(), self._settings.db_connect_timeout + 1)
+        except TimeoutError:
+            raise DatabaseUnavailableError from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     @contextlib.contextmanager
     def tenant(self, org_id: str) -> Iterator[Session]:

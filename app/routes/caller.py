@@ -1,7 +1,7 @@
 """Who calls: from the bearer token to a person and a session that sees only that person's organisation."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -34,9 +34,14 @@ def settings_of(request: Request) -> Settings:
     return settings
 
 
-def database_of(request: Request) -> Database:
+async def _database(request: Request) -> AsyncIterator[Database]:
     database: Database = request.app.state.database
-    return database
+    async with database.turn():
+        yield database
+
+
+# scope="function": the turn and the session end before the answer is sent, so a slow client never holds a connection.
+DatabaseOf = Annotated[Database, Depends(_database, scope="function")]
 
 
 def limits_of(request: Request) -> RateLimits:
@@ -63,7 +68,7 @@ _bearer = HTTPBearer(auto_error=False, description="The `access_token` of POST /
 def _caller(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     settings: Annotated[Settings, Depends(settings_of)],
-    database: Annotated[Database, Depends(database_of)],
+    database: DatabaseOf,
 ) -> Iterator[Caller]:
     refused = ApiError(401, "unauthenticated", {"WWW-Authenticate": "Bearer"})
     if bearer is None:
@@ -80,7 +85,6 @@ def _caller(
         yield Caller(person, session)
 
 
-# scope="function": the session ends before the answer is sent, so a slow client never holds a database connection.
 AnyCaller = Annotated[Caller, Depends(_caller, scope="function")]
 
 

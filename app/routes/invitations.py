@@ -8,12 +8,11 @@ from pydantic import Field
 from sqlalchemy import func, select
 
 from app import invitations
-from app.database import Database
 from app.errors import ApiError
 from app.identifiers import row_id
 from app.models import Invitation, Person
 from app.models.base import utc_now
-from app.routes.caller import AdminCaller, counted_attempt, database_of, note_organization
+from app.routes.caller import AdminCaller, DatabaseOf, counted_attempt, note_organization
 from app.routes.lookup import found
 from app.routes.paging import page
 from app.routes.people import PersonShown, refuse_taken, show_person
@@ -92,7 +91,7 @@ def create(wanted: InvitationWanted, caller: AdminCaller) -> InvitationCreated:
 
 
 @router.post("/accept", status_code=201, dependencies=[Depends(counted_attempt)])
-def accept(wanted: Acceptance, database: Annotated[Database, Depends(database_of)]) -> PersonShown:
+def accept(wanted: Acceptance, database: DatabaseOf) -> PersonShown:
     """Makes the person. 404 `invalid_invitation` for unknown, used, revoked and expired tokens alike; 409 when somebody of
     the organisation has got the address in the meantime."""
     note_organization(wanted.organization)

@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from app.database import Database
 from app.identifiers import organization_id, row_id
 from app.models import Organization, Person
 from app.models.base import utc_now
 from app.roles import ADMIN
-from app.routes.caller import AdminCaller, AnyCaller, counted_attempt, database_of, note_organization, settings_of
+from app.routes.caller import AdminCaller, AnyCaller, DatabaseOf, counted_attempt, note_organization, settings_of
 from app.routes.lookup import found
 from app.routes.people import PersonShown, show_person
 from app.routes.sessions import Password
@@ -57,7 +56,7 @@ class OrganizationCreated(Body):
 def sign_up(
     wanted: OrganizationWanted,
     response: Response,
-    database: Annotated[Database, Depends(database_of)],
+    database: DatabaseOf,
     settings: Annotated[Settings, Depends(settings_of)],
 ) -> OrganizationCreated:
     # Hashing takes a quarter of a second: before the transaction, not in it.

@@ -5,9 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import AfterValidator, Field, StringConstraints
 
-from app.database import Database
 from app.rate_limit import RateLimits
-from app.routes.caller import database_of, limits_of, note_organization, settings_of
+from app.routes.caller import DatabaseOf, limits_of, note_organization, settings_of
 from app.routes.shapes import Body, Text
 from app.security import MAX_PASSWORD_BYTES
 from app.settings import Settings
@@ -41,7 +40,7 @@ class SignedIn(Body):
 @router.post("", status_code=201, responses={401: {}})
 def begin(
     credentials: Credentials,
-    database: Annotated[Database, Depends(database_of)],
+    database: DatabaseOf,
     settings: Annotated[Settings, Depends(settings_of)],
     limits: Annotated[RateLimits, Depends(limits_of)],
 ) -> SignedIn:

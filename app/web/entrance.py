@@ -9,11 +9,10 @@ from pydantic import AfterValidator
 from starlette.responses import RedirectResponse, Response
 
 from app.access import admitted
-from app.database import Database
 from app.errors import ApiError
 from app.locales import LANGUAGES
 from app.rate_limit import RateLimits
-from app.routes.caller import database_of, limits_of, note_organization, settings_of
+from app.routes.caller import DatabaseOf, limits_of, note_organization, settings_of
 from app.security import InvalidTokenError, read_token
 from app.settings import Settings
 from app.sign_in import sign_in
@@ -31,7 +30,6 @@ def _storable(text: str) -> str:
 
 Field = Annotated[str, Form(max_length=1024), AfterValidator(_storable)]
 SettingsOf = Annotated[Settings, Depends(settings_of)]
-DatabaseOf = Annotated[Database, Depends(database_of)]
 
 
 @router.get("/login")

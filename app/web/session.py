@@ -11,10 +11,9 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from app.access import admitted
-from app.database import Database
 from app.errors import ApiError
 from app.models import Person
-from app.routes.caller import database_of, note_organization, settings_of
+from app.routes.caller import DatabaseOf, note_organization, settings_of
 from app.security import InvalidTokenError, read_token
 from app.settings import JwtKeys, Settings
 from app.web.language import COOKIE, chosen
@@ -69,7 +68,7 @@ def form_token(keys: JwtKeys, token: str, kid: str | None = None) -> str:
 def _visitor(
     request: Request,
     settings: Annotated[Settings, Depends(settings_of)],
-    database: Annotated[Database, Depends(database_of)],
+    database: DatabaseOf,
 ) -> Iterator[Visitor]:
     token = request.cookies.get(cookie_name(settings), "")
     try:
