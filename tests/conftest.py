@@ -1,4 +1,4 @@
-"""One lab for the whole session: started bare, deployed to once, taken away at the end.
+"""One lab for the whole session, and a cluster: started bare, deployed to once, taken away at the end.
 
 KEEP_LAB=1 leaves it running and uses it again next time, for quick work on a test.
 """
@@ -19,7 +19,8 @@ from tests.lab_client import ROOT, Lab
 from tests.proofs import convergence
 
 # Of this clone alone: another clone's lab, and `make demo`'s, stay out of reach.
-NAME = f"test{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
+MARK = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]
+NAME, CLUSTER = f"test{MARK}", f"clus{MARK}"
 os.environ["LAB_NAME"] = NAME
 
 # Shorter than Traefik's threshold of 20 minutes before expiry, so that every check (one a minute) renews.
@@ -31,20 +32,25 @@ def run(*command: str) -> None:
     assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
 
-@pytest.fixture(scope="session")
-def bare_lab() -> Iterator[Lab]:
-    """A lab whose host has a fresh OS, with the images built and secrets made."""
+def bare(name: str, *options: str) -> Iterator[Lab]:
+    """A lab whose hosts have a fresh OS, with the images built and secrets made."""
     keep = bool(os.environ.get("KEEP_LAB"))
     if not keep:
-        run("-m", "lab", "down")
-    run("-m", "lab", "up", "--certificate-lifetime", str(CERTIFICATE_SECONDS))
-    lab = Lab.running(NAME)
+        run("-m", "lab", "down", "--name", name)
+    run("-m", "lab", "up", "--name", name, *options)
+    lab = Lab.running(name)
     run("scripts/images.py", "build")
     if not Path(lab["secrets_file"]).exists():
         run("scripts/secrets.py", "init", "lab", "--file", lab["secrets_file"], "--key", lab["age_key_file"])
     yield lab
     if not keep:
-        run("-m", "lab", "down")
+        run("-m", "lab", "down", "--name", name)
+
+
+@pytest.fixture(scope="session")
+def bare_lab() -> Iterator[Lab]:
+    """The single topology."""
+    yield from bare(NAME, "--certificate-lifetime", str(CERTIFICATE_SECONDS))
 
 
 @pytest.fixture(scope="session")
@@ -60,3 +66,23 @@ def lab(bare_lab: Lab, first_deploy: dict[str, Any]) -> Lab:
     for domain in bare_lab["domains"]:
         bare_lab.wait_for_health(domain, seconds=60)
     return bare_lab
+
+
+@pytest.fixture(scope="session")
+def bare_cluster() -> Iterator[Lab]:
+    """An edge, two app hosts, a database host and a spare."""
+    yield from bare(CLUSTER, "--topology", "cluster", "--hosts", "5")
+
+
+@pytest.fixture(scope="session")
+def first_cluster_deploy(bare_cluster: Lab) -> dict[str, Any]:
+    convergence.bootstrap(bare_cluster)
+    return convergence.dry_run_is_exact(bare_cluster)
+
+
+@pytest.fixture(scope="session")
+def cluster(bare_cluster: Lab, first_cluster_deploy: dict[str, Any]) -> Lab:
+    """The cluster with SignUpFlow deployed and healthy."""
+    for domain in bare_cluster["domains"]:
+        bare_cluster.wait_for_health(domain, seconds=60)
+    return bare_cluster

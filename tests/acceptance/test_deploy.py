@@ -161,7 +161,8 @@ def test_us1_1_a_run_cut_off_in_a_release_converges(lab: Lab) -> None:
     )
     lab.pyinfra("-y", *release)
     names = lab.ssh("h1", "sudo docker ps --all --filter label=org.signupflow.app=signupflow --format '{{.Names}}'").split()
-    assert names == ["signupflow-g91-app-1"]
+    assert len(names) == 1
+    assert names[0] in {"signupflow-g91-app-1", "signupflow-g92-app-1"}, "a number that was never used"
     assert lab.https(lab["domains"][0], "/health").status == 200
     convergence.second_run_changes_nothing(lab, *release)
     lab.pyinfra("-y")

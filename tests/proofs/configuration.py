@@ -136,6 +136,7 @@ def pyinfra_refuses_before_any_host(lab: Lab) -> Evidence:
         ("setting misspelt", ["--data", "app_replica=2"], {}, "app_replicas"),
         ("host misspelt", ["--limit", "h9"], {}, "h9"),
         ("image absent", ["--data", "app_image=signupflow/nothing:1"], {}, "signupflow/nothing:1"),
+        ("more replicas than connections", ["--data", "app_replicas=40"], {}, "postgres_max_connections"),
         ("--no-wait", ["--no-wait"], {}, "--no-wait"),
         ("--serial", ["--serial"], {}, "--serial"),
         ("--fail-percent", ["--fail-percent", "10"], {}, "--fail-percent"),

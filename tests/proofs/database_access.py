@@ -55,6 +55,11 @@ def _from_here(address: str) -> bool:
         return False
 
 
+def answers(lab: Lab, host: str) -> bool:
+    """Whether PostgreSQL's port completes a handshake with a host."""
+    return _from_host(lab, host, lab.address(lab.the("db")))
+
+
 def _from_host(lab: Lab, host: str, address: str) -> bool:
     return _answers(lab, host, f"timeout 3 bash -c 'echo > /dev/tcp/{address}/{PORT}' && echo ans''wers")
 
