@@ -51,6 +51,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=settings.app_version,
         lifespan=lifespan,
         openapi_url="/openapi.json" if documented else None,
+        docs_url=None,  # they load scripts from elsewhere
+        redoc_url=None,
         redirect_slashes=False,
     )
     app.state.settings = settings
