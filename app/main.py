@@ -28,6 +28,11 @@ from app.routes import (
 )
 from app.sentry import Reporter
 from app.settings import Settings
+from app.stream import routes as stream
+from app.stream.feed import feed_of
+from app.stream.hub import Hub
+from app.web.failures import FailurePages
+from app.web.install import install as install_pages
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -36,12 +41,16 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings)
     lifecycle = Lifecycle()
     reporter = Reporter(settings)
+    hub = Hub()
+    feed = feed_of(database, hub)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        feed.start(asyncio.get_running_loop())
         lifecycle.started = True
         yield
         lifecycle.draining = True
+        feed.stop()
         database.close()
         await asyncio.to_thread(reporter.close)
 
@@ -59,16 +68,31 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.state.lifecycle = lifecycle
     app.state.reporter = reporter
+    app.state.hub = hub
     app.state.health = HealthReporter(settings, database, lifecycle)
     app.state.metrics = Metrics(settings, database)
     app.state.rate_limits = RateLimits(settings)
     errors.install(app)
     openapi.install(app)
     app.include_router(operations.router)
-    tenants = (organizations, sessions, invitations, people, availability, teams, events, event_teams, signups, assignments)
+    tenants = (
+        organizations,
+        sessions,
+        invitations,
+        people,
+        availability,
+        teams,
+        events,
+        event_teams,
+        signups,
+        assignments,
+        stream,
+    )
     for routes in tenants:
         app.include_router(routes.router)
+    install_pages(app)
     app.add_middleware(
         RequestMiddleware, settings=settings, metrics=app.state.metrics, limits=app.state.rate_limits, reporter=reporter
     )
+    app.add_middleware(FailurePages)
     return app

@@ -1,12 +1,13 @@
 """What operators and machines ask: is it alive, is it ready, is it healthy, how does it do."""
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from app.errors import not_found
 from app.locales import translate
 from app.metrics import CONTENT_TYPE
 from app.request_context import current
+from app.web.failures import wants_page
 
 router = APIRouter(include_in_schema=False)
 
@@ -15,9 +16,14 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 @router.get("/")
 async def root(request: Request) -> Response:
+    """People are led to the page; programs are told what this is."""
+    if wants_page(request.scope):
+        return RedirectResponse("/events", 303, {"Vary": "Accept"})
     context = current.get()
     welcome = translate("welcome", context.language if context else "en")
-    return JSONResponse({"name": "SignUpFlow", "version": request.app.state.settings.app_version, "message": welcome})
+    return JSONResponse(
+        {"name": "SignUpFlow", "version": request.app.state.settings.app_version, "message": welcome}, headers={"Vary": "Accept"}
+    )
 
 
 @router.get("/health/live")

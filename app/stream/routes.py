@@ -22,7 +22,7 @@ router = APIRouter()
 logger = logging.getLogger(__name__)
 
 
-@router.get(API_PATH, tags=["stream"], response_class=EventStream, response_model=None)
+@router.get(API_PATH, tags=["stream"], status_code=200, response_class=EventStream, response_model=None)
 def stream(request: Request, caller: AnyCaller) -> Response:
     """Server-sent events: `ready` first, `change` with an event's id and what happened, `resync` when changes may have been
     missed, `paused` while none can be heard, `bye` before a planned end. 503 when there are too many streams."""

@@ -1,4 +1,4 @@
-"""What the page shows of events: one `Card` for each, read with a fixed number of statements."""
+"""What the page shows of events: one `Card` for each."""
 
 import dataclasses
 import datetime as dt
@@ -66,17 +66,11 @@ def title_of(event: Event) -> str:
 def _cards(visitor: Visitor, events: Sequence[Event]) -> list[Card]:
     ids = [event.id for event in events]
     taken = _taken(visitor, ids)
-    names = _names(visitor, ids)
-    own = dict(
-        visitor.session.execute(
-            select(Assignment.event_id, Assignment.status).where(
-                Assignment.event_id.in_(ids), Assignment.person_id == visitor.person.id
-            )
-        )
-        .tuples()
-        .all()
-    )
-    return [_card(visitor, event, taken[event.id], names[event.id], own.get(event.id)) for event in events]
+    names = {event_id: _names(visitor, event_id) for event_id in taken}
+    mine = Assignment.event_id.in_(ids), Assignment.person_id == visitor.person.id
+    states = visitor.session.execute(select(Assignment.event_id, Assignment.status).where(*mine))
+    own = {row.event_id: row.status for row in states}
+    return [_card(visitor, event, taken.get(event.id, {}), names.get(event.id, []), own.get(event.id)) for event in events]
 
 
 def _card(visitor: Visitor, event: Event, taken: dict[str | None, int], names: list[Name], state: str | None) -> Card:
@@ -109,25 +103,19 @@ def _taken(visitor: Visitor, ids: Sequence[str]) -> dict[str, dict[str | None, i
     taken: dict[str, dict[str | None, int]] = defaultdict(dict)
     for event_id, role, count in visitor.session.execute(statement):
         taken[event_id][role] = count
-    return taken
+    return dict(taken)
 
 
-def _names(visitor: Visitor, ids: Sequence[str]) -> dict[str, list[Name]]:
-    """Who comes, by event: the first few, for an event may have thousands."""
-    number = func.row_number().over(partition_by=Assignment.event_id, order_by=Assignment.id)
-    held = Assignment.event_id.in_(ids), Assignment.status.in_(HOLDS_A_PLACE)
-    numbered = select(Assignment.id, number.label("number")).where(*held).subquery()
+def _names(visitor: Visitor, event_id: str) -> list[Name]:
+    """Who comes: the first few, for an event may have thousands."""
     statement = (
-        select(Assignment.event_id, Assignment.role, Person.id, Person.name)
-        .join(numbered, numbered.c.id == Assignment.id)
-        .join(Person, Person.id == Assignment.person_id)
-        .where(numbered.c.number <= NAMES_ON_A_CARD)
+        select(Person.id, Person.name, Assignment.role)
+        .join(Assignment, Assignment.person_id == Person.id)
+        .where(Assignment.event_id == event_id, Assignment.status.in_(HOLDS_A_PLACE))
         .order_by(Assignment.id)
+        .limit(NAMES_ON_A_CARD)
     )
-    names: dict[str, list[Name]] = defaultdict(list)
-    for event_id, role, person_id, name in visitor.session.execute(statement):
-        names[event_id].append(Name(name, role, person_id == visitor.person.id))
-    return names
+    return [Name(name, role, person_id == visitor.person.id) for person_id, name, role in visitor.session.execute(statement)]
 
 
 def _local(moment: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
