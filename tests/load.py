@@ -95,6 +95,8 @@ class Load:
         self.domain = domain or lab["domains"][0]
         self.report = Report()
         self._began = time.perf_counter()
+        # Unix time at which the load began, to place other clocks' moments on `elapsed`.
+        self.epoch = time.time()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
 
@@ -155,6 +157,7 @@ class Load:
 
         tasks: set[asyncio.Task[None]] = set()
         self._began = begun = time.perf_counter()
+        self.epoch = time.time()
         number = 0
         while not self._stopped.is_set() and number < int(self.rate * self.seconds):
             await asyncio.sleep(max(0.0, begun + number / self.rate - time.perf_counter()))

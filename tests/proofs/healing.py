@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from tests.lab_client import ROOT, Lab
@@ -64,13 +65,20 @@ def mixed(lab: Lab) -> Callable[[int], Call]:
     return call
 
 
-def heals(lab: Lab, name: str, deed: Callable[[], object], rate: float = 100, settle: float = 5) -> Evidence:
-    """Do it under load, and wait until every server is in service again."""
+def heals(
+    lab: Lab,
+    name: str,
+    deed: Callable[[], object],
+    rate: float = 100,
+    settle: float = 5,
+    end: Callable[[], float] | None = None,
+) -> Evidence:
+    """Do it under load, and wait until every server is in service again. `end` tells when what was killed had ended."""
     with Load(lab, rate=rate, seconds=120, calls=mixed(lab)) as load:
         load.until(settle)
         began = load.elapsed
         deed()
-        done = load.elapsed
+        ended = load.elapsed if not end else end() - load.epoch
         wait_until_whole(lab)
         whole = load.elapsed
         load.until(whole + settle)
@@ -81,8 +89,9 @@ def heals(lab: Lab, name: str, deed: Callable[[], object], rate: float = 100, se
         "load": report.as_dict(),
         "seconds_until_the_last_failed_request_was_sent": round(max(late, default=0.0), 2),
         "seconds_to_full_service": round(whole - began, 2),
-        # In flight when it happened: sent before the deed was done, unanswered when it began.
-        "failed_in_flight": sum(item.sent_at <= done and item.sent_at + item.seconds >= began for item in report.failures),
+        "seconds_until_it_had_ended": round(ended - began, 2),
+        # In flight when it happened: sent before it had ended, unanswered when the deed began.
+        "failed_in_flight": sum(item.sent_at <= ended and item.sent_at + item.seconds >= began for item in report.failures),
     }
     assert report.sent > 0, evidence
     assert not any(failure.sent_at < began - 15 for failure in report.failures), evidence
@@ -93,10 +102,19 @@ def heals(lab: Lab, name: str, deed: Callable[[], object], rate: float = 100, se
 
 def a_replica_dies(lab: Lab, rate: float = 100) -> Evidence:
     """No GET fails, and of the writes only those that were in flight on the one that died."""
-    evidence = heals(lab, "kill -9 of a replica", faults(lab)["kill -9 of a replica"], rate)
+    name = "kill -9 of a replica"
+    evidence = heals(lab, name, faults(lab)[name], rate, end=lambda: replica_ended(lab))
     assert evidence["load"]["failed_by_method"].get("GET", 0) == 0, evidence
     assert evidence["failed_in_flight"] == evidence["load"]["failed"], evidence
     return evidence
+
+
+def replica_ended(lab: Lab) -> float:
+    """When the killed replica's process had ended and its sockets were closed, as Docker noted it (Unix time)."""
+    asked = "sudo docker ps -aq --filter label=org.signupflow.app=signupflow | head -1 | xargs sudo docker inspect --format "
+    return datetime.fromisoformat(
+        lab.ssh(lab.holding("app")[-1], asked + "{{.State.FinishedAt}}").strip()[:23] + "+00:00"
+    ).timestamp()
 
 
 def wait_until_whole(lab: Lab, seconds: float = 60) -> None:
