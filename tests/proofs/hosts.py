@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.lab_client import ROOT, Lab
 from tests.load import Load
+from tests.proofs import convergence
 from tests.proofs.healing import mixed, server_statuses, wait_until_whole
 
 Evidence = dict[str, Any]
@@ -117,4 +118,41 @@ def added_and_removed(lab: Lab, rate: float = 100) -> Evidence:
     assert shared > 0, evidence
     assert not running, evidence
     assert load.report.failed == 0, evidence
+    return evidence
+
+
+def one_host_becomes_two(lab: Lab) -> Evidence:
+    """A single host gets private addresses and a second app host: what interrupts is asked for, what follows is exact."""
+    first, second = lab["hosts"][0], lab["hosts"][1]
+    text = Path(lab["inventory"]).read_text()
+    for host in (first, second):
+        address = f"'ssh_hostname': '{host['address']}'"
+        assert address in text
+        text = text.replace(address, f"{address}, 'private_address': '{host['address']}'")
+    text = re.sub(r"^app = .*$", f"app = ['{first['fqdn']}', '{second['fqdn']}']", text, flags=re.MULTILINE)
+    path = Path(lab["inventory"]).with_name("two.py")
+    path.write_text(text)
+    two = Lab({**lab, "inventory": str(path)})
+    refused = two.pyinfra("-y", check=False)
+    exact = convergence.dry_run_is_exact(two, "--data", "allow_interrupts=postgres")
+    again = convergence.second_run_changes_nothing(two)
+    wait_until_whole(two)
+    before = {host["name"]: answered(lab, host["name"]) for host in (first, second)}
+    with Load(two, rate=40, seconds=5, calls=mixed(two)) as load:
+        load.wait()
+    shared = {name: answered(lab, name) - count for name, count in before.items()}
+    with Load(two, rate=40, seconds=300, calls=mixed(two)) as leaving:
+        two.pyinfra("-y", "--limit", second["fqdn"], deploy="deploys/remove_host.py")
+    lab.pyinfra("-y", "--data", "allow_interrupts=postgres")
+    evidence = {
+        "refused_without_permission": "INTERRUPTS postgres" in refused.stderr,
+        "growing": exact,
+        "second_run": again,
+        "shared": shared,
+        "load": load.report.as_dict(),
+        "leaving": leaving.report.as_dict(),
+    }
+    assert evidence["refused_without_permission"], evidence
+    assert load.report.failed == leaving.report.failed == 0, evidence
+    assert all(count > 40 for count in shared.values()), evidence
     return evidence

@@ -44,8 +44,13 @@ def rotate_one(lab: Lab) -> None:
 
 
 def markers(lab: Lab) -> dict[str, str]:
-    """Name to the part of each secret that is random and long."""
-    return {name: value.split(":", 1)[-1] for name, value in planted(lab).items()}
+    """Name to the part of each secret that is random and long; a certificate is public."""
+    return {name: _random_part(value) for name, value in planted(lab).items() if not name.endswith("_certificate")}
+
+
+def _random_part(value: str) -> str:
+    """Of a PEM file the first line of its body, of a named key the key."""
+    return value.splitlines()[1] if value.startswith("-----BEGIN") else value.split(":", 1)[-1]
 
 
 class ProcessWatch:
