@@ -34,6 +34,7 @@ from tests.proofs import (
     leaks,
     outage,
     replica,
+    shutdown,
     tenants,
 )
 
@@ -173,6 +174,10 @@ LINES: dict[str, tuple[str, Line]] = {
     ),
     "tenants": ("no route shows or changes another organisation's", lambda: tenants.nothing_leaks(cluster(), console)),
     "contract": ("the API is what its OpenAPI document says; no server error", contract.holds),
+    "shutdown": (
+        "SIGTERM: what is in flight is finished, streams are told, within the grace",
+        lambda: shutdown.finishes_what_it_works_on(cluster()),
+    ),
     "start": ("a replica is healthy in seconds", lambda: replica.starts(cluster())),
     "tests": ("`make test` passes in a fresh clone in under 25 min", fresh_clone.tests_pass),
 }

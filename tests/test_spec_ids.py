@@ -9,11 +9,13 @@ import pytest
 
 from tests.lab_client import ROOT
 
-# The IDs that part 1 proves; each later part adds its own.
+# The IDs that parts 1 and 2 prove; each later part adds its own.
 CLAIMED = [
     *("US1.1", "US1.4", "US4.1", "US4.2", "US4.4", "US7.1", "US7.2"),
     *("FR-001", "FR-002", "FR-003", "FR-004", "FR-014", "FR-016", "FR-017", "FR-018"),
     *("FR-028", "FR-029", "FR-030", "FR-031", "SEC-001", "SEC-002"),
+    *("US1.2", "US1.3", "US8.1", "US8.3", "US8.4", "FR-005", "FR-006", "FR-019", "FR-021"),
+    *("FR-024", "FR-025", "FR-026", "FR-027", "SEC-005", "SEC-007", "SC-008"),
 ]
 
 

@@ -23,7 +23,7 @@ def test_us8_1_a_second_run_changes_nothing_on_any_host(cluster: Lab) -> None:
     convergence.second_run_changes_nothing(cluster)
 
 
-def test_us8_1_fr024_app_hosts_share_the_load(cluster: Lab) -> None:
+def test_us8_1_fr024_fr025_app_hosts_share_the_load(cluster: Lab) -> None:
     before = {host: hosts.answered(cluster, host) for host in cluster.holding("app")}
     with Load(cluster, rate=40, seconds=5) as load:
         load.wait()
@@ -37,7 +37,7 @@ def test_sec005_postgresql_answers_the_app_and_nobody_else(cluster: Lab) -> None
     database_access.only_the_app_is_answered(cluster)
 
 
-def test_us1_2_fr026_a_killed_replica_costs_no_get_and_only_writes_in_flight(cluster: Lab) -> None:
+def test_us1_2_fr026_sc008_a_killed_replica_costs_no_get_and_only_writes_in_flight(cluster: Lab) -> None:
     healing.a_replica_dies(cluster, rate=50)
 
 
