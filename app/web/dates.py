@@ -16,10 +16,10 @@ def zone_of(name: str) -> dt.tzinfo:
 
 def span(start: dt.datetime, end: dt.datetime, language: str) -> str:
     """`Sunday, 3 January 2027, 09:00-11:00`, with the second date when it is another. Both moments are in one zone."""
-    first = f"{date(start.date(), language)}, {start:%H:%M}"
     if start.date() == end.date():
-        return f"{first}\N{EN DASH}{end:%H:%M}"
-    return f"{first} \N{EN DASH} {date(end.date(), language)}, {end:%H:%M}"
+        return text("moment", language, date=date(start.date(), language), time=f"{start:%H:%M}\N{EN DASH}{end:%H:%M}")
+    first, last = (text("moment", language, date=date(m.date(), language), time=f"{m:%H:%M}") for m in (start, end))
+    return f"{first} \N{EN DASH} {last}"
 
 
 def date(day: dt.date, language: str) -> str:

@@ -1,0 +1,63 @@
+"""The page in a real browser, against two replicas of the application on one PostgreSQL."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.locales import LANGUAGES
+from tests.app.harness import ROOT, Postgres, development, free_port
+
+pytest.importorskip("playwright", reason="playwright is not installed: make setup")
+
+from tests.browser.page import CHROMIUM, Site, signs_up_in_every_locale
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium fonts-wqy-microhei")
+
+# One key in both, as in a deployment: who signs in at one replica is known to the other.
+KEYS = "k1:6d1f0b8e3a9c47529e8d5b7c1f02a364e97b85d0c3"
+
+
+@contextmanager
+def replica(database: str) -> Iterator[str]:
+    port = free_port()
+    environment = development(database, PORT=str(port), JWT_KEYS=KEYS)
+    with subprocess.Popen(
+        [sys.executable, "-m", "app"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 30
+            while not answers(port):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            assert process.wait(30) == 0
+
+
+def answers(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_a_volunteer_signs_up_in_every_language_and_the_other_browser_shows_it(postgres: Postgres, postgres_url: str) -> None:
+    screenshots = Path(os.environ.get("SCREENSHOTS", ROOT / ".build" / "screenshots"))
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(replica(postgres_url)) for _ in range(2))
+        api = stack.enter_context(httpx.Client(base_url=first, timeout=30))
+        evidence = signs_up_in_every_locale(Site(first, second), api, screenshots)
+    assert list(evidence["languages"]) == list(LANGUAGES)
+    assert len(list(screenshots.glob("*.png"))) >= 4 * len(LANGUAGES)
