@@ -71,6 +71,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.hub = hub
     app.state.health = HealthReporter(settings, database, lifecycle)
     app.state.metrics = Metrics(settings, database)
+    app.state.metrics.watch("signupflow_streams_open", "Live streams open.", lambda: hub.open)
+    app.state.metrics.watch("signupflow_streams_paused", "1 while changes cannot be heard.", lambda: hub.paused)
     app.state.rate_limits = RateLimits(settings)
     errors.install(app)
     openapi.install(app)

@@ -1,6 +1,6 @@
 """Prometheus metrics: requests by route, status and method, their latency, the database pool, and the build."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -43,6 +43,10 @@ class Metrics:
         method = method if method in _METHODS else "OTHER"
         self._requests.labels(route, method, str(status)).inc()
         self._seconds.labels(route, method).observe(seconds)
+
+    def watch(self, name: str, description: str, read: Callable[[], float]) -> None:
+        """A gauge whose value is read when it is asked for."""
+        Gauge(name, description, registry=self._registry).set_function(read)
 
     def render(self) -> bytes:
         return generate_latest(self._registry)
