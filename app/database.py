@@ -80,6 +80,11 @@ class Database:
             yield session
         self.last_success = dt.datetime.now(dt.UTC)
 
+    @property
+    def away(self) -> bool:
+        """Whether the server is known to be out of reach; a background thread tries until it is not."""
+        return self._away
+
     def probe(self) -> None:
         """One small query on the probe's own connection. Raises DatabaseUnavailableError; may block (bound it)."""
         try:

@@ -11,10 +11,10 @@ class Lifecycle:
     began: float = dataclasses.field(default_factory=time.monotonic)
 
     @property
-    def ready(self) -> bool:
-        """Takes traffic: started and not on its way out. A lost database or a full disk, which every instance shares,
-        is not part of it, so that it never empties the routing."""
-        return self.started and not self.draining
+    def status(self) -> str:
+        """starting, ready or draining. A lost database or a full disk, which every instance shares, is not part of it,
+        so that it never empties the routing."""
+        return "draining" if self.draining else "ready" if self.started else "starting"
 
     @property
     def uptime(self) -> int:

@@ -6,7 +6,7 @@ Literals only. Another app is deployed by replacing this file: see docs/deployme
 app_image = "signupflow/app:local"
 app_port = 8000
 app_health_path = "/health"
-app_ready_path = "/health/ready"
+app_ready_path = "/health/ready/database"
 app_migration_command = ["alembic", "upgrade", "head"]
 app_environment = {
     "APP_ENV": "$profile",

@@ -18,7 +18,7 @@ from operations.elsewhere import connected, on
 from operations.files import differs, show, written
 from signupflow import fleet
 from signupflow.render import config_hash
-from signupflow.routing import Serving, replica_names
+from signupflow.routing import Serving, every_server, replica_names
 
 APP_LABEL = "org.signupflow.app"
 GENERATION_LABEL = "org.signupflow.generation"
@@ -269,7 +269,7 @@ def _start(release: Release, target: int, names: list[str]) -> Iterator[StringCo
 def _confirm(app: str, urls: Iterable[str]) -> Iterator[StringCommand]:
     """On the edge: poll Traefik's API until exactly these servers are in; fail after 15 s with what it says instead."""
     wanted = " ".join(sorted(urls))
-    url = f"{TRAEFIK_API}/{app}@file"
+    url = f"{TRAEFIK_API}/{every_server(app)}@file"
     listing = f'curl --silent --max-time 2 {url} | grep -oE \'"url": ?"[^"]+"\' | cut -d\'"\' -f4 | LC_ALL=C sort -u | xargs'
     yield StringCommand(
         f'deadline=$(( $(date +%s) + 15 )); until test "$({listing})" = "{wanted}";'

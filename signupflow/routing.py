@@ -102,30 +102,49 @@ class Serving:
         return [url for _, served in sorted(self.hosts.items()) for url in served.urls]
 
     def render(self, app: str, ready_path: str, domain: str) -> str:
-        """The file. Servers are health-checked when there are several: with one, there is nobody else to send to."""
+        """The file: service `app` sends to servers that pass their health check, and to all when none passes.
+
+        A check that fails on a busy machine must not take the last server out. Several servers are checked;
+        with one there is nobody else to send to.
+        """
         if not self.hosts:
             raise ValueError("an empty list of servers would empty the routing")
-        balancer: dict[str, object] = {
-            "servers": [{"url": url} for url in self.urls],
-            "passHostHeader": True,
-            "serversTransport": app,
-        }
+        balancer = {"servers": [{"url": url} for url in self.urls], "passHostHeader": True, "serversTransport": app}
+        every, passing = every_server(app), passing_servers(app)
+        services: dict[str, object] = {every: {"loadBalancer": balancer}}
         if len(self.urls) > 1:
-            balancer["healthCheck"] = {
+            check = {
                 "path": ready_path,
                 "hostname": domain,
                 "interval": f"{CHECK_INTERVAL}s",
                 "timeout": f"{CHECK_TIMEOUT}s",
             }
+            services[passing] = {"loadBalancer": {**balancer, "healthCheck": check}}
+            services[app] = {"failover": {"service": passing, "fallback": every}}
+        else:
+            services[app] = {"weighted": {"services": [{"name": every}]}}
         known = [
             f"# {host} generation {served.generation} at {' '.join(served.urls)}\n" for host, served in sorted(self.hosts.items())
         ]
-        document = {"http": {"services": {app: {"loadBalancer": balancer}}}}
-        return (
-            "# Written by deploys/app; releases read the lines below.\n"
-            + "".join(known)
-            + yaml.safe_dump(document, sort_keys=False)
-        )
+        text = yaml.dump({"http": {"services": services}}, Dumper=_Plain, sort_keys=False)
+        return "# Written by deploys/app; releases read the lines below.\n" + "".join(known) + text
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what two services share out twice: an alias says the same and is harder to read."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def every_server(app: str) -> str:
+    """Name of the service that has all servers of an app, in whatever state."""
+    return f"{app}-every"
+
+
+def passing_servers(app: str) -> str:
+    """Name of the service whose servers are health-checked; there is none with a single server."""
+    return f"{app}-passing"
 
 
 def replica_names(app: str, generation: int, replicas: int) -> list[str]:

@@ -35,9 +35,19 @@ async def live() -> Response:
 @router.get("/health/ready")
 async def ready(request: Request) -> Response:
     """Whether to send traffic here."""
-    is_ready = request.app.state.lifecycle.ready
-    status = "ready" if is_ready else "draining" if request.app.state.lifecycle.draining else "starting"
-    return JSONResponse({"status": status}, status_code=200 if is_ready else 503, headers=_NO_STORE)
+    return _readiness(request.app.state.lifecycle.status)
+
+
+@router.get("/health/ready/database")
+async def ready_with_database(request: Request) -> Response:
+    """The same for a proxy that sends to all replicas when none passes: 503 also while this one's database is out of reach.
+    A replica that alone has lost it (its host's network is just back) is passed over; one that all have lost changes nothing."""
+    status = request.app.state.lifecycle.status
+    return _readiness("without database" if status == "ready" and request.app.state.database.away else status)
+
+
+def _readiness(status: str) -> Response:
+    return JSONResponse({"status": status}, status_code=200 if status == "ready" else 503, headers=_NO_STORE)
 
 
 @router.get("/health")

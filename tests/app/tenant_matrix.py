@@ -124,6 +124,7 @@ EXEMPT = {
     ("GET", "/health"): "of the process, not of an organisation",
     ("GET", "/health/live"): "of the process, not of an organisation",
     ("GET", "/health/ready"): "of the process, not of an organisation",
+    ("GET", "/health/ready/database"): "of the process, not of an organisation",
     ("GET", "/metrics"): "of the process; labels are route templates, never ids (tests/app/test_logs.py)",
     ("GET", "/openapi.json"): "the description of the program; development only",
 }

@@ -101,6 +101,7 @@ def test_fr018_draining_is_not_ready_but_alive(sqlite_url: str) -> None:
         assert client.get("/health/ready").status_code == 200
         app.state.lifecycle.draining = True
         assert client.get("/health/ready").status_code == 503
+        assert client.get("/health/ready/database").json() == {"status": "draining"}
         assert client.get("/health/live").status_code == 200
 
 

@@ -123,11 +123,15 @@ def test_fr006_the_app_starts_before_its_database(postgres: Postgres, environmen
             assert client.get("/health/ready").status_code == 200
             wanted = {"organization": "x", "email": "x@x.org", "password": "x"}
             assert_unavailable(client.post("/api/v1/sessions", json=wanted))
+            assert client.get("/health/ready").status_code == 200
+            assert client.get("/health/ready/database").json() == {"status": "without database"}
+            assert client.get("/health/ready/database").status_code == 503
             postgres.start()
             deadline = time.monotonic() + 5
             while client.post("/api/v1/sessions", json=wanted).status_code != 401:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
+            assert client.get("/health/ready/database").status_code == 200
     finally:
         if run_alembic(environment["DATABASE_URL"], "current").returncode:
             postgres.start()

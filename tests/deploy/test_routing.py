@@ -24,9 +24,9 @@ hosts = st.dictionaries(
 )
 
 
-def balancer(serving: Serving) -> dict[str, object]:
+def services(serving: Serving) -> dict[str, dict[str, dict[str, object]]]:
     document = yaml.safe_load(serving.render("app", "/ready", "a.helpers.org"))
-    found: dict[str, object] = document["http"]["services"]["app"]["loadBalancer"]
+    found: dict[str, dict[str, dict[str, object]]] = document["http"]["services"]
     return found
 
 
@@ -44,7 +44,7 @@ def test_us8_3_writes_are_never_repeated_by_status_alone() -> None:
 
 
 def test_us8_1_servers_of_all_hosts_share_the_load_and_are_checked() -> None:
-    found = balancer(BOTH)
+    found = services(BOTH)["app-passing"]["loadBalancer"]
     assert found["servers"] == [
         {"url": "http://10.0.0.2:18064"},
         {"url": "http://10.0.0.3:18000"},
@@ -53,8 +53,17 @@ def test_us8_1_servers_of_all_hosts_share_the_load_and_are_checked() -> None:
     assert found["healthCheck"] == {"path": "/ready", "hostname": "a.helpers.org", "interval": "0.5s", "timeout": "0.5s"}
 
 
+def test_us8_3_when_no_server_passes_its_check_all_are_asked() -> None:
+    found = services(BOTH)
+    assert found["app"] == {"failover": {"service": "app-passing", "fallback": "app-every"}}
+    assert found["app-every"]["loadBalancer"]["servers"] == found["app-passing"]["loadBalancer"]["servers"]
+    assert "healthCheck" not in found["app-every"]["loadBalancer"]
+
+
 def test_us8_3_a_single_server_is_not_taken_out_because_there_is_nobody_else() -> None:
-    assert "healthCheck" not in balancer(BOTH.without("web2"))
+    found = services(BOTH.without("web2"))
+    assert set(found) == {"app", "app-every"}
+    assert "healthCheck" not in found["app-every"]["loadBalancer"]
 
 
 @given(hosts)

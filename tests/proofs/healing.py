@@ -134,7 +134,7 @@ def wait_until_whole(lab: Lab, seconds: float = 60) -> None:
 
 def server_statuses(lab: Lab) -> dict[str, str]:
     """Server URL to UP or DOWN, as Traefik sees it."""
-    api = "curl --silent --max-time 2 http://127.0.0.1:8099/api/http/services/signupflow@file"
+    api = "curl --silent --max-time 2 http://127.0.0.1:8099/api/http/services/signupflow-passing@file"
     found: dict[str, str] = json.loads(lab.ssh(lab.the("edge"), api)).get("serverStatus", {})
     return found
 

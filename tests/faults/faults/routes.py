@@ -10,7 +10,7 @@ reported as the application's own would be.
     POST /faults/ignore-sigterm             SIGTERM does nothing from now on
     POST /faults/hog?megabytes=100          takes and keeps that much memory
     POST /faults/block?seconds=5            the event loop stands still
-    POST /faults/unready                    /health/ready answers 503 from now on
+    POST /faults/unready                    /health/ready... answers 503 from now on
     POST /faults/ready                      and no longer
 """
 
@@ -51,7 +51,7 @@ class Faults:
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
             await send({"type": "http.response.body", "body": b"half", "more_body": True})
             return
-        if name == "GET /health/ready" and self._unready:
+        if name.startswith("GET /health/ready") and self._unready:
             await JSONResponse({"status": "unready on command"}, 503)(scope, receive, send)
         elif name in self._faults:
             query = dict(urllib.parse.parse_qsl(scope["query_string"].decode()))
