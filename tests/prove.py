@@ -33,6 +33,7 @@ from tests.proofs import (
     interruptions,
     leaks,
     outage,
+    page,
     replica,
     shutdown,
     tenants,
@@ -174,6 +175,7 @@ LINES: dict[str, tuple[str, Line]] = {
     ),
     "tenants": ("no route shows or changes another organisation's", lambda: tenants.nothing_leaks(cluster(), console)),
     "contract": ("the API is what its OpenAPI document says; no server error", contract.holds),
+    "page": ("the page works in six languages, live across replicas", lambda: page.works_in_every_language(cluster())),
     "shutdown": (
         "SIGTERM: what is in flight is finished, streams are told, within the grace",
         lambda: shutdown.finishes_what_it_works_on(cluster()),

@@ -10,11 +10,12 @@ from sqlalchemy import delete, select
 from app.errors import ApiError
 from app.identifiers import row_id
 from app.models import Assignment, Event, EventTeam
-from app.routes.caller import AdminCaller, AnyCaller
+from app.routes.caller import AdminCaller, AnyCaller, Caller
 from app.routes.lookup import found
 from app.routes.paging import page
 from app.routes.shapes import Body, Limit, Moment, Offset, Page, Text, as_utc
 from app.signups import role_counts
+from app.stream.publish import Change, publish
 
 router = APIRouter(prefix="/api/v1/events", tags=["events"])
 
@@ -87,7 +88,7 @@ def create(wanted: EventWanted, caller: AdminCaller) -> EventShown:
         extra_data={name: value for name in _DETAILS if (value := getattr(wanted, name)) is not None},
     )
     caller.session.add(event)
-    caller.session.commit()
+    _written(caller, event, "event_made")
     return show(event)
 
 
@@ -104,7 +105,7 @@ def change(event_id: str, wanted: EventChange, caller: AdminCaller) -> EventShow
     event.extra_data = _details(event) | wanted.model_dump(exclude_none=True, include=set(_DETAILS))
     if event.end_time <= event.start_time:
         raise ApiError(422, "invalid_request")
-    caller.session.commit()
+    _written(caller, event, "event_changed")
     return show(event)
 
 
@@ -117,6 +118,12 @@ def remove(event_id: str, caller: AdminCaller) -> None:
             delete(dependent).where(dependent.event_id == event.id), execution_options={"synchronize_session": False}
         )
     caller.session.delete(event)
+    _written(caller, event, "event_removed")
+
+
+def _written(caller: Caller, event: Event, kind: str) -> None:
+    """Commits, and tells whoever has the page open."""
+    publish(caller.session, Change(caller.person.org_id, event.id, kind))
     caller.session.commit()
 
 

@@ -104,6 +104,17 @@ def test_a_sign_up_at_one_replica_is_heard_at_the_other(environment: dict[str, s
             assert listener.wait_for("change") == {"event_id": event, "kind": "cancelled", "sign_up_id": made["id"]}
 
 
+def test_an_event_that_is_made_changed_or_removed_is_heard_of(client: httpx.Client) -> None:
+    organization = Organization(client)
+    with listening(client, organization.admin) as listener:
+        event = organization.event()
+        assert listener.wait_for("change") == {"event_id": event, "kind": "event_made", "sign_up_id": None}
+        client.patch(f"/api/v1/events/{event}", headers=organization.admin, json={"title": "Later"})
+        assert listener.wait_for("change")["kind"] == "event_changed"
+        client.delete(f"/api/v1/events/{event}", headers=organization.admin)
+        assert listener.wait_for("change")["kind"] == "event_removed"
+
+
 def test_nobody_hears_of_other_organisations_and_of_what_was_not_committed(environment: dict[str, str]) -> None:
     with serving(environment) as (client, app):
         own, other = Organization(client), Organization(client)

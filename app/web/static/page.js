@@ -77,7 +77,11 @@
       }
       const fresh = await fetched(`/events/${encodeURIComponent(id)}/card?page=${list.dataset.page}`);
       const card = fresh?.querySelector("[data-event]");
-      if (card && old.isConnected) {
+      if (!card) {
+        await refresh(); // gone, or not of this page any more
+        return;
+      }
+      if (old.isConnected) {
         replace(old, card);
       }
     }
