@@ -123,7 +123,7 @@ def generation(release: Release) -> Iterator[PyinfraCommand]:
         host.noop(f"{release.app} generation {current} serves as desired")
         return
 
-    _announce(release, current, target if switching else 0)
+    _announce(release, current)
     if strays:
         # Left by a run that was cut off. Nothing stops before Traefik is known not to send there.
         yield from on(edge, _confirm(release.app, serving.urls))
@@ -220,7 +220,7 @@ def _secrets(release: Release, number: int) -> str:
     return f"{release.secrets.parent}/g{number}"
 
 
-def _announce(release: Release, current: int, target: int) -> None:
+def _announce(release: Release, current: int) -> None:
     """Print what differs from the generation that serves, when pyinfra runs with --diff."""
     for name, text in release.files.items():
         before = host.get_fact(ManagedFile, path=f"{_project(release, current)}/{name}")
