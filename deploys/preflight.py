@@ -26,6 +26,13 @@ REFUSED = {
 }
 
 
+# What may differ from host to host; all else is the environment's.
+PER_HOST = {
+    *("private_address", "app_replicas", "app_memory", "postgres_memory"),
+    *("public_tcp_ports", "registry_mirrors", "journal_max_use", "journal_retention_days"),
+}
+
+
 def check() -> None:
     """Exit with one clear line when this run could not end well."""
     context = click.get_current_context(silent=True)
@@ -119,7 +126,19 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
         environments.append(env)
         if "db" in host.groups:
             fleet.check_connections(env.postgres_max_connections)
+    _agree({host.name: env for host, env in zip(hosts, environments, strict=True) if fleet.member(host.name).roles})
     return environments
+
+
+def _agree(environments: dict[str, Environment]) -> None:
+    """Hosts read settings on each other's behalf (the edge routes to the app, the database's host migrates for it)."""
+    (first, reference), *others = environments.items()
+    for name, env in others:
+        for key, value in env.model_dump(exclude=PER_HOST).items():
+            if value != getattr(reference, key):
+                raise OperatorError(
+                    f"{key} differs between {first} and {name}; set it for the whole environment (group_data/all.py)"
+                )
 
 
 def _one_app_host(inventory: Inventory, limit: tuple[str, ...]) -> None:

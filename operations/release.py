@@ -36,13 +36,17 @@ class SecretFiles:
 
 @dataclass(frozen=True)
 class Route:
-    """Where an app's servers are written down and how they are asked: a file on the edge host, watched by Traefik."""
+    """Where an app's servers are written down and how they are asked: a file on the edge host, watched by Traefik.
+
+    `hosts` are the app hosts of the inventory; whatever else the file names is gone.
+    """
 
     app: str
     edge: str
     path: str
     ready_path: str
     domain: str
+    hosts: tuple[str, ...]
 
     def render(self, serving: Serving) -> str:
         return serving.render(self.app, self.ready_path, self.domain)
@@ -76,7 +80,8 @@ class Release:
 
     @property
     def desired(self) -> str:
-        return config_hash(self.files, {"app": self.image_id}, self.secret_digests)
+        published = {"ports": f"{self.first_port}"} if self.address else {}
+        return config_hash({**self.files, **published}, {"app": self.image_id}, self.secret_digests)
 
     def ports(self, generation: int) -> range:
         return fleet.ports(self.first_port, generation, self.replicas)
@@ -139,7 +144,7 @@ def generation(release: Release) -> Iterator[PyinfraCommand]:
     if routing:
         # Read again: other hosts had their turns since this one was planned.
         serving = Serving.parse(edge.get_fact(ManagedFile, path=release.route.path).content)
-        serving = serving.having(host.name, target, release.urls(target))
+        serving = serving.having(host.name, target, release.urls(target)).only(release.route.hosts)
         yield from on(edge, written(release.route.path, release.route.render(serving), "0644", "root:root"))
         yield from on(edge, _confirm(release.app, serving.urls))
     if switching and current:
@@ -159,6 +164,11 @@ def left(release: Release) -> Iterator[PyinfraCommand]:
     if not routed and not generations:
         host.noop(f"{release.app} neither runs here nor is routed here")
         return
+    if routed and len(serving.hosts) == 1:
+        yield StringCommand(
+            "echo", QuoteString(f"{host.name} alone serves {release.app}; release to another host first"), ">&2; exit 1"
+        )
+        return
     if routed:
         serving = serving.without(host.name)
         content = release.route.render(serving)
@@ -167,17 +177,19 @@ def left(release: Release) -> Iterator[PyinfraCommand]:
     yield from on(edge, _confirm(release.app, serving.urls))
     for number in generations:
         yield from _stop(release, number)
+    # With what a run that was killed before its first container left here.
+    yield StringCommand("rm -rf", QuoteString(release.directory), QuoteString(release.secrets.parent))
 
 
 @operation()
-def only(route: Route, hosts: tuple[str, ...]) -> Iterator[StringCommand]:
+def only(route: Route) -> Iterator[StringCommand]:
     """On the edge: no route leads to a host that the inventory no longer has, and health checks are as set."""
     found = host.get_fact(ManagedFile, path=route.path)
     serving = Serving.parse(found.content)
-    if not serving.hosts or not set(serving.hosts) & set(hosts):
-        host.noop("nothing is released yet")
+    if not set(serving.hosts) & set(route.hosts):
+        host.noop("nothing that stays is released yet")
         return
-    serving = serving.only(hosts)
+    serving = serving.only(route.hosts)
     content = route.render(serving)
     if not differs(found, content, "0644", "root:root"):
         host.noop(f"routes of {route.app} are as desired")

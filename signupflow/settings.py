@@ -96,10 +96,13 @@ class Environment(BaseModel):
         default=18000,
         ge=1024,
         le=32767 - 2 * PORTS_PER_GENERATION,
-        description="First of the 128 private ports that replicas are reached at when the edge is another host.",
+        description="First of 128 private ports of replicas whose edge is another host; a change cuts them off until their turn.",
     )
     app_database_connections: int = Field(
-        default=8, ge=1, le=500, description="PostgreSQL connections that one replica may open; $database_connections."
+        default=8,
+        ge=1,
+        le=500,
+        description="PostgreSQL connections that one replica may open ($database_connections); SignUpFlow needs 4.",
     )
     app_response_seconds: int = Field(
         default=15, ge=1, le=3600, description="Seconds until a replica must have begun its answer."

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from app.access import admitted
-from app.database import Database
+from app.database import Database, DatabaseUnavailableError
 from app.routes.caller import AnyCaller
 from app.security import expires_at, read_token
 from app.settings import Settings
@@ -49,11 +49,18 @@ def _stream(request: Request, token: str) -> Response:
             logger.warning("access of an open stream could not be checked", exc_info=error)
             return True
 
+    async def checked() -> bool:
+        try:
+            async with database.turn():
+                return await run_in_threadpool(still_allowed)
+        except DatabaseUnavailableError:
+            return True
+
     return EventStream(
         request.app.state.hub,
         identity.org_id,
         identity.person_id,
         expires_at(token),
-        lambda: run_in_threadpool(still_allowed),
+        checked,
         request.headers.get("last-event-id"),
     )

@@ -121,4 +121,7 @@ def _names(visitor: Visitor, event_id: str) -> list[Name]:
 def _local(moment: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
     aware = as_utc(moment)
     assert aware is not None
-    return aware.astimezone(zone)
+    try:
+        return aware.astimezone(zone)
+    except OverflowError:  # a row from the ends of the calendar
+        return aware

@@ -16,6 +16,7 @@ from app.routes.caller import DatabaseOf, limits_of, note_organization, settings
 from app.security import InvalidTokenError, read_token
 from app.settings import Settings
 from app.sign_in import sign_in
+from app.web.fields import storable
 from app.web.language import chosen
 from app.web.render import render
 from app.web.session import cookie_name, end_session, own_site, set_language, set_session
@@ -23,12 +24,7 @@ from app.web.session import cookie_name, end_session, own_site, set_language, se
 router = APIRouter(include_in_schema=False)
 
 
-def _storable(text: str) -> str:
-    """PostgreSQL's text holds no NUL, so nobody is called that."""
-    return text.replace("\x00", "")
-
-
-Field = Annotated[str, Form(max_length=1024), AfterValidator(_storable)]
+Field = Annotated[str, Form(max_length=1024), AfterValidator(storable)]
 SettingsOf = Annotated[Settings, Depends(settings_of)]
 
 

@@ -4,6 +4,7 @@ import urllib.parse
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query
+from pydantic import AfterValidator
 from sqlalchemy import select
 from starlette.responses import RedirectResponse, Response
 
@@ -12,6 +13,7 @@ from app.errors import ApiError
 from app.models import Assignment, Event, Organization
 from app.routes.lookup import found
 from app.web.board import card, title_of, upcoming
+from app.web.fields import storable
 from app.web.render import render
 from app.web.session import FormVisitor, PageVisitor, Visitor
 
@@ -23,6 +25,7 @@ _DONE = frozenset({"signed_up", "cancelled"})
 _PROBLEMS = frozenset({"conflict", "full", "state_refused"})
 
 PageNumber = Annotated[int, Query(ge=1, le=MAX_PAGE)]
+Role = Annotated[str, Form(max_length=200), AfterValidator(storable)]
 FormPage = Annotated[int, Form(alias="page", ge=1, le=MAX_PAGE)]
 
 
@@ -32,7 +35,7 @@ def events(
     page: PageNumber = 1,
     done: str = "",
     problem: str = "",
-    event: Annotated[str, Query(max_length=200)] = "",
+    event: Annotated[str, Query(max_length=200), AfterValidator(storable)] = "",
 ) -> Response:
     cards, pages = upcoming(visitor, page)
     about = visitor.session.get(Event, event) if done in _DONE and event else None
@@ -59,7 +62,7 @@ def one_card(event_id: str, visitor: PageVisitor, page: PageNumber = 1) -> Respo
 
 
 @router.post("/events/{event_id}/sign-up")
-def sign_up(event_id: str, visitor: FormVisitor, role: Annotated[str, Form(max_length=200)] = "", page: FormPage = 1) -> Response:
+def sign_up(event_id: str, visitor: FormVisitor, role: Role = "", page: FormPage = 1) -> Response:
     """Also takes up what one was asked to do, or had declined."""
     own = _own(visitor, event_id)
     try:

@@ -35,7 +35,7 @@ def release() -> None:
             dest=f"{DYNAMIC}/app-{env.app_name}.yaml",
             content=routers(env.app_name, env.domains, env.app_response_seconds),
         )
-        releases.only(name="Routes lead to hosts of the inventory only", route=route(), hosts=fleet().apps)
+        releases.only(name="Routes lead to hosts of the inventory only", route=route())
     if in_group("app"):
         compose.directory(name="Data directory", path=data_directory(), mode="0750", uid=env.app_user)
         if APP_NETWORK in networks(fleet(), host.name, uses_database(env)):
@@ -51,7 +51,7 @@ def release() -> None:
 
 @deploy("App")
 def leave() -> None:
-    """Out of the routes first; a host that also routes or holds the database is not taken out."""
+    """Out of the routes first, and stopped when the edge confirms that nothing is sent here any more."""
     if in_group("app"):
         releases.left(name=f"Leave {host.name}", release=desired())
 
@@ -68,6 +68,7 @@ def route() -> releases.Route:
         path=f"{DYNAMIC}/app-{env.app_name}-servers.yaml",
         ready_path=env.ready_path,
         domain=env.domains[0],
+        hosts=fleet().apps,
     )
 
 

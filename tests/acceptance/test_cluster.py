@@ -25,7 +25,7 @@ def test_us8_1_a_second_run_changes_nothing_on_any_host(cluster: Lab) -> None:
 
 def test_us8_1_fr024_fr025_app_hosts_share_the_load(cluster: Lab) -> None:
     before = {host: hosts.answered(cluster, host) for host in cluster.holding("app")}
-    with Load(cluster, rate=40, seconds=5) as load:
+    with Load(cluster, rate=40, seconds=5, calls=healing.mixed(cluster)) as load:
         load.wait()
     after = {host: hosts.answered(cluster, host) - before[host] for host in cluster.holding("app")}
     assert load.report.failed == 0, load.report
@@ -43,7 +43,8 @@ def test_us1_2_fr026_sc008_a_killed_replica_costs_no_get_and_only_writes_in_flig
 
 def test_us1_3_fr006_a_killed_postgresql_is_back_by_itself(cluster: Lab) -> None:
     """Also after a reload: one by `docker kill` would have ended Docker's restarts."""
-    healing.heals(cluster, "kill -9 of PostgreSQL", healing.faults(cluster)["kill -9 of PostgreSQL"], rate=30)
+    (fault,) = [fault for fault in healing.faults(cluster) if fault.name == "kill -9 of PostgreSQL"]
+    healing.heals(cluster, fault, rate=30)
 
 
 def test_us8_3_a_host_that_is_cut_off_is_routed_around_and_taken_back(cluster: Lab) -> None:

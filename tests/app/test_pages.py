@@ -279,3 +279,14 @@ def test_failures_are_pages_for_people_and_json_for_programs(language: str) -> N
 def test_the_root_leads_people_to_the_page_and_tells_programs_what_this_is(client: httpx.Client) -> None:
     assert client.get("/").json()["name"] == "SignUpFlow"
     assert client.get("/", headers=ACCEPT).headers["Location"] == "/events"
+
+
+def test_what_postgresql_cannot_hold_and_the_ends_of_the_calendar_are_no_server_errors(postgres_url: str) -> None:
+    with serving(development(postgres_url)) as (client, _):
+        organization = Organization(client)
+        event = make_event(organization)
+        wanted = {"type": "end", "start_time": "2031-01-01T00:00:00Z", "end_time": "9999-12-31T23:59:59Z"}
+        assert client.post("/api/v1/events", headers=organization.admin, json=wanted).status_code == 201
+        person = signed_in(organization, timezone="Asia/Tokyo")
+        assert person.open("/events?done=signed_up&event=%00").status_code == 200
+        assert person.submit(f"/events/{event}/sign-up", role="a\x00b").status_code == 200

@@ -131,6 +131,22 @@ def test_nobody_hears_of_other_organisations_and_of_what_was_not_committed(envir
             assert [name for name, _ in listener.events].count("change") == 1
 
 
+@pytest.mark.parametrize("path", ["/api/v1/stream", "/stream"])
+def test_sec007_a_stream_is_refused_to_whoever_has_no_access(client: httpx.Client, path: str) -> None:
+    organization = Organization(client)
+    token = organization.volunteer()["Authorization"].removeprefix("Bearer ")
+    people = client.get("/api/v1/people", headers=organization.admin).json()["items"]
+    (volunteer,) = [person["id"] for person in people if person["id"] != organization.admin_id]
+    client.patch(f"/api/v1/people/{volunteer}", headers=organization.admin, json={"status": "inactive"})
+    for refused in ("", "x.y.z", token):
+        headers = (
+            {"Authorization": f"Bearer {refused}", "Cookie": f"session={refused}; __Host-session={refused}"} if refused else {}
+        )
+        with client.stream("GET", path, headers=headers) as answer:
+            assert answer.status_code in {401, 303}, (refused, answer.status_code)
+            assert not answer.headers["content-type"].startswith("text/event-stream")
+
+
 def test_the_page_has_the_same_stream_by_its_cookie(client: httpx.Client) -> None:
     organization = Organization(client)
     event, person = organization.event(), signed_in(organization)

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 from tests.lab_client import ROOT, Lab
@@ -18,30 +19,52 @@ Evidence = dict[str, Any]
 
 # SC-008: recovery in under 30 s.
 LIMIT_SECONDS = 30.0
-KILL_REPLICA = (
-    "sudo sh -c 'docker ps -q --filter label=org.signupflow.app=signupflow | head -1"
-    " | xargs docker inspect --format {{.State.Pid}} | xargs kill -9'"
-)
-KILL = "sudo sh -c 'docker inspect --format {{{{.State.Pid}}}} signupflow-{name} | xargs kill -9'"
+REPLICA = "$(docker ps -aq --filter label=org.signupflow.app=signupflow | head -1)"
+# As Unix time with fractions, by root on the host.
+STARTED = "date -d $(docker inspect --format {{{{.State.StartedAt}}}} {name}) +%s.%N"
+ENGINE_STARTED = 'date -d "$(systemctl show docker --property ActiveEnterTimestamp --value)" +%s'
+BOOTED = "stat --format %Y /proc/1"
 
 
-def faults(lab: Lab) -> dict[str, Callable[[], object]]:
-    """Name to the deed. In the single topology the hosts are one and the same."""
+@dataclass(frozen=True)
+class Fault:
+    """What is done where, and how one sees that what it ended runs again: a command that prints when it started."""
+
+    name: str
+    host: str
+    deed: Callable[[], object]
+    started: str
+
+    def began(self, lab: Lab) -> float:
+        return float(_as_root(lab, self.host, self.started))
+
+
+def faults(lab: Lab) -> list[Fault]:
+    """The replica's first. In the single topology the hosts are one and the same."""
     app, edge, database = lab.holding("app")[-1], lab.the("edge"), lab.the("db")
 
     def on(host: str, command: str) -> Callable[[], object]:
-        return lambda: lab.ssh(host, command)
+        return lambda: _as_root(lab, host, command)
 
-    found = {
-        "kill -9 of a replica": on(app, KILL_REPLICA),
-        "kill -9 of Traefik": on(edge, KILL.format(name="traefik")),
-        "kill -9 of PostgreSQL": on(database, KILL.format(name="postgres")),
-    }
+    def killed(name: str, host: str, container: str) -> Fault:
+        kill = f"docker inspect --format {{{{.State.Pid}}}} {container} | xargs kill -9"
+        return Fault(f"kill -9 of {name}", host, on(host, kill), STARTED.format(name=container))
+
+    found = [
+        killed("a replica", app, REPLICA),
+        killed("Traefik", edge, "signupflow-traefik"),
+        killed("PostgreSQL", database, "signupflow-postgres"),
+    ]
     for host in dict.fromkeys((app, edge, database)):
         roles = "+".join(next(item["roles"] for item in lab["hosts"] if item["name"] == host))
-        found[f"systemctl restart docker ({roles})"] = on(host, "sudo systemctl restart docker")
-        found[f"reboot ({roles})"] = lambda host=host: reboot(lab, host)
+        restart = on(host, "systemctl restart docker")
+        found.append(Fault(f"systemctl restart docker ({roles})", host, restart, ENGINE_STARTED))
+        found.append(Fault(f"reboot ({roles})", host, lambda host=host: reboot(lab, host), BOOTED))
     return found
+
+
+def _as_root(lab: Lab, host: str, command: str) -> str:
+    return lab.ssh(host, "sudo sh -s", stdin=command).strip()
 
 
 def reboot(lab: Lab, host: str) -> None:
@@ -65,27 +88,25 @@ def mixed(lab: Lab) -> Callable[[int], Call]:
     return call
 
 
-def heals(
-    lab: Lab,
-    name: str,
-    deed: Callable[[], object],
-    rate: float = 100,
-    settle: float = 5,
-    end: Callable[[], float] | None = None,
-) -> Evidence:
-    """Do it under load, and wait until every server is in service again. `end` tells when what was killed had ended."""
+def heals(lab: Lab, fault: Fault, rate: float = 100, settle: float = 5, end: Callable[[], float] | None = None) -> Evidence:
+    """Do it under load; wait until what it ended runs again and all servers are in service, and look again later.
+
+    `end` tells (Unix time) when what was killed had ended.
+    """
     with Load(lab, rate=rate, seconds=120, calls=mixed(lab)) as load:
         load.until(settle)
-        began = load.elapsed
-        deed()
+        began, moment = load.elapsed, time.time()
+        fault.deed()
         ended = load.elapsed if not end else end() - load.epoch
+        _wait_until(lambda: fault.began(lab) >= int(moment), f"{fault.name}: what it ended does not run again")
         wait_until_whole(lab)
         whole = load.elapsed
         load.until(whole + settle)
+        wait_until_whole(lab, seconds=2)
     report = load.report
     late = [failure.sent_at - began for failure in report.failures]
     evidence = {
-        "fault": name,
+        "fault": fault.name,
         "load": report.as_dict(),
         "seconds_until_the_last_failed_request_was_sent": round(max(late, default=0.0), 2),
         "seconds_to_full_service": round(whole - began, 2),
@@ -94,7 +115,6 @@ def heals(
         "failed_in_flight": sum(item.sent_at <= ended and item.sent_at + item.seconds >= began for item in report.failures),
     }
     assert report.sent > 0, evidence
-    assert not any(failure.sent_at < began - 15 for failure in report.failures), evidence
     assert evidence["seconds_until_the_last_failed_request_was_sent"] < LIMIT_SECONDS, evidence
     assert evidence["seconds_to_full_service"] < LIMIT_SECONDS, evidence
     return evidence
@@ -102,8 +122,7 @@ def heals(
 
 def a_replica_dies(lab: Lab, rate: float = 100) -> Evidence:
     """No GET fails, and of the writes only those that were in flight on the one that died."""
-    name = "kill -9 of a replica"
-    evidence = heals(lab, name, faults(lab)[name], rate, end=lambda: replica_ended(lab))
+    evidence = heals(lab, faults(lab)[0], rate, end=lambda: replica_ended(lab))
     assert evidence["load"]["failed_by_method"].get("GET", 0) == 0, evidence
     assert evidence["failed_in_flight"] == evidence["load"]["failed"], evidence
     return evidence
@@ -111,24 +130,32 @@ def a_replica_dies(lab: Lab, rate: float = 100) -> Evidence:
 
 def replica_ended(lab: Lab) -> float:
     """When the killed replica's process had ended and its sockets were closed, as Docker noted it (Unix time)."""
-    asked = "sudo docker ps -aq --filter label=org.signupflow.app=signupflow | head -1 | xargs sudo docker inspect --format "
-    return datetime.fromisoformat(
-        lab.ssh(lab.holding("app")[-1], asked + "{{.State.FinishedAt}}").strip()[:23] + "+00:00"
-    ).timestamp()
+    noted = f"date -d $(docker inspect --format {{{{.State.FinishedAt}}}} {REPLICA}) +%s.%N"
+    return float(_as_root(lab, lab.holding("app")[-1], noted))
 
 
 def wait_until_whole(lab: Lab, seconds: float = 60) -> None:
-    """Until Traefik calls every server up and the app calls itself healthy, at each domain."""
-    deadline = time.monotonic() + seconds
+    """Until Traefik calls every server up that the routes name, and the app calls itself healthy at each domain."""
+    _wait_until(lambda: _whole(lab), "not all servers are in service", seconds)
+
+
+def _whole(lab: Lab) -> bool:
+    # A single server is not checked by Traefik, so nothing is said of it.
+    expected = len(lab.holding("app")) if len(lab.holding("app")) > 1 else 0
+    statuses = server_statuses(lab)
+    return len(statuses) >= expected and set(statuses.values()) <= {"UP"} and _healthy(lab)
+
+
+def _wait_until(holds: Callable[[], bool], otherwise: str, seconds: float = 60) -> None:
+    """Poll; what cannot be asked yet (a host that boots) does not hold."""
+    deadline, last = time.monotonic() + seconds, ""
     while True:
         try:
-            statuses = server_statuses(lab)
-            # A single server is not checked by Traefik, so nothing is said of it.
-            if set(statuses.values()) <= {"UP"} and _healthy(lab):
+            if holds():
                 return
-        except (OSError, RuntimeError, ValueError) as error:
-            statuses = {"error": str(error)}
-        assert time.monotonic() < deadline, f"not whole after {seconds:.0f} s: {statuses}"
+        except (OSError, RuntimeError, ValueError, HTTPException) as error:
+            last = str(error)
+        assert time.monotonic() < deadline, f"{otherwise} after {seconds:.0f} s {last}"
         time.sleep(0.2)
 
 
@@ -146,5 +173,4 @@ def _healthy(lab: Lab) -> bool:
 def everything_heals(lab: Lab, rate: float = 100) -> Evidence:
     """Each fault, one after another; the replica's has rules of its own."""
     first = a_replica_dies(lab, rate)
-    others = [heals(lab, name, deed, rate) for name, deed in faults(lab).items() if name != first["fault"]]
-    return {"faults": [first, *others]}
+    return {"faults": [first, *(heals(lab, fault, rate) for fault in faults(lab)[1:])]}

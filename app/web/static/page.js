@@ -9,7 +9,9 @@
   const GATHER_MS = 250;
   const changed = new Set();
   let source = null;
+  const RESYNC_MS = 2000;
   let gathering = null;
+  let waiting = null;
 
   function show(state) {
     live.hidden = false;
@@ -26,7 +28,7 @@
       }
       return answer.ok ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
     } catch {
-      return null; // no network now; the stream's next resync fetches everything
+      return null; // no network now
     }
   }
 
@@ -51,10 +53,23 @@
 
   const cards = (root) => [...root.querySelectorAll("[data-event]")];
 
+  // A page that could not be fetched is fetched again, for the stream says everything only once.
+  function again() {
+    show("reconnecting");
+    waiting ??= setTimeout(() => {
+      waiting = null;
+      refresh();
+    }, 1000 + Math.random() * 4000);
+  }
+
   async function refresh() {
     const fresh = (await fetched(location.href))?.getElementById("events");
     if (!fresh) {
+      again();
       return;
+    }
+    if (source.readyState === EventSource.OPEN) {
+      show("live");
     }
     const ids = (root) => cards(root).map((card) => card.id).join(" ");
     if (ids(list) !== ids(fresh)) {
@@ -89,12 +104,9 @@
 
   function connect() {
     source = new EventSource("/stream");
-    const current = () => {
-      show("live");
-      refresh();
-    };
-    source.addEventListener("ready", current);
-    source.addEventListener("resync", current);
+    source.addEventListener("ready", refresh);
+    // Everybody is told at once, as when the database is back; not everybody asks at once.
+    source.addEventListener("resync", () => setTimeout(refresh, Math.random() * RESYNC_MS));
     source.addEventListener("change", (event) => {
       changed.add(JSON.parse(event.data).event_id);
       gathering ??= setTimeout(fetchChanged, Math.random() * GATHER_MS);
