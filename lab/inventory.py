@@ -123,7 +123,7 @@ def environment(state: State) -> dict[str, Any]:
         "smtp_port": 25,
         "sink_url": f"http://127.0.0.1:{state.ports['sink']}",
         "webhook_url": f"http://sink.{state.zone}:8080/webhook",
-        "sentry_dsn": f"http://public@sink.{state.zone}:8080/1",
+        "sentry_dsn": f"http://4f1c2d9ab07e5638a1b2c3d4e5f60718@sink.{state.zone}:8080/1",
         "secrets_file": str(folder / "secrets.age"),
         "age_key_file": str(folder / "age.key"),
     }

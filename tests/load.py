@@ -168,6 +168,8 @@ class Load:
         await asyncio.gather(*tasks)
         await kept.close()
         await fresh.close()
+        # TLS connections close in the loop's next turns (aiohttp's documentation, graceful shutdown).
+        await asyncio.sleep(0.25)
         times.sort()
         self.report = Report(
             sent=number,

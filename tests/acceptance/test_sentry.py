@@ -31,7 +31,8 @@ def received(lab: Lab, request_id: str, seconds: float = 20) -> list[dict[str, A
 
 
 def test_fr021_an_unexpected_error_reaches_sentry_without_personal_data(bare_lab: Lab, sqlite_url: str) -> None:  # noqa: F811
-    dsn = f"http://public@{bare_lab['sink_url'].split('//')[1]}/1"
+    key = bare_lab["sentry_dsn"].split("//")[1].split("@")[0]
+    dsn = f"http://{key}@{bare_lab['sink_url'].split('//')[1]}/1"
     mark = f"personal-{secrets.token_hex(6)}"
     settings = development(sqlite_url, SENTRY_DSN=dsn, TRUSTED_PROXIES="127.0.0.0/8")
     with running(settings, "faults") as (_, address), httpx.Client(base_url=address, trust_env=False) as client:

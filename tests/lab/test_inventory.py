@@ -58,7 +58,7 @@ def test_only_hosts_of_a_cluster_have_an_address_for_each_other(made: State) -> 
 
 
 def test_a_dsn_of_the_sink_is_for_the_sdk(made: State) -> None:
-    assert inventory.environment(made)["sentry_dsn"] == "http://public@sink.demo.test:8080/1"
+    assert inventory.environment(made)["sentry_dsn"] == "http://4f1c2d9ab07e5638a1b2c3d4e5f60718@sink.demo.test:8080/1"
 
 
 def test_group_data_names_the_servers_beside_the_hosts(made: State) -> None:
