@@ -36,6 +36,9 @@ def test_sec002_answers_carry_security_headers(lab: Lab) -> None:
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["x-frame-options"] == "DENY"
     assert "server" not in headers
+    # The app's own, which the edge must not write over.
+    assert headers["referrer-policy"] == "no-referrer"
+    assert lab.https(lab["domains"][0], "/login").headers["referrer-policy"] == "same-origin"
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
