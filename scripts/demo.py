@@ -58,8 +58,8 @@ def main(topology: str) -> None:
     if not Path(lab["secrets_file"]).exists():
         files = ("--file", lab["secrets_file"], "--key", lab["age_key_file"])
         stages.run("Secrets", python, "scripts/secrets.py", "init", "lab", *files)
-    if not all(lab.deploy_login_works(host["name"]) for host in lab["hosts"]):
-        stages.run("Bootstrap", pyinfra, lab["inventory"], "deploys/bootstrap.py", "-y", "--user", "root")
+    if bare := lab.not_bootstrapped():
+        stages.run("Bootstrap", pyinfra, lab["inventory"], "deploys/bootstrap.py", "-y", "--user", "root", *bare)
     stages.run("Deploy", pyinfra, lab["inventory"], "deploys/production.py", "-y")
     console.rule("[bold]Proof", align="left")
     health = _healthy(lab)

@@ -82,6 +82,10 @@ class Lab(dict[str, Any]):
             raise RuntimeError(f"{command!r} on {host} exited {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
+    def not_bootstrapped(self) -> list[str]:
+        """`--limit` options for the hosts that have no deploy login yet; root's door is closed on the others."""
+        return [word for host in self["hosts"] if not self.deploy_login_works(host["name"]) for word in ("--limit", host["fqdn"])]
+
     def deploy_login_works(self, host: str = "h1") -> bool:
         done = subprocess.run([*self.ssh_command(host), "sudo", "-n", "true"], capture_output=True, check=False)
         return done.returncode == 0

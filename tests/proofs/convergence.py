@@ -17,8 +17,8 @@ Evidence = dict[str, Any]
 
 def bootstrap(lab: Lab) -> None:
     """Root's key makes the deploy login, on every host where it does not exist yet."""
-    if not all(lab.deploy_login_works(host["name"]) for host in lab["hosts"]):
-        lab.pyinfra("-y", "--user", "root", deploy="deploys/bootstrap.py")
+    if bare := lab.not_bootstrapped():
+        lab.pyinfra("-y", "--user", "root", *bare, deploy="deploys/bootstrap.py")
 
 
 def dry_run_is_exact(lab: Lab, *arguments: str, keep: Path | None = None) -> Evidence:
