@@ -126,11 +126,11 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
         environments.append(env)
         if "db" in host.groups:
             fleet.check_connections(env.postgres_max_connections)
-    _agree({host.name: env for host, env in zip(hosts, environments, strict=True) if fleet.member(host.name).roles})
+    agree({host.name: env for host, env in zip(hosts, environments, strict=True) if fleet.member(host.name).roles})
     return environments
 
 
-def _agree(environments: dict[str, Environment]) -> None:
+def agree(environments: dict[str, Environment]) -> None:
     """Hosts read settings on each other's behalf (the edge routes to the app, the database's host migrates for it)."""
     (first, reference), *others = environments.items()
     for name, env in others:
