@@ -17,19 +17,12 @@ from deploys.app.configuration import secret_values
 from deploys.environment import fleet_of, image, secrets_of
 from deploys.postgres.roles import roles_sql
 from signupflow.errors import OperatorError
-from signupflow.settings import Environment, from_data
+from signupflow.settings import Environment, agree, from_data
 
 # Why each is refused stands in docs/adr/0001-pyinfra-is-the-engine.md.
 REFUSED = {
     "no_wait": "--no-wait turns a failed host into exit 0",
     "serial": "--serial runs hosts in random order; releases keep the inventory's order by themselves",
-}
-
-
-# What may differ from host to host; all else is the environment's.
-PER_HOST = {
-    *("private_address", "app_replicas", "app_memory", "postgres_memory"),
-    *("public_tcp_ports", "registry_mirrors", "journal_max_use", "journal_retention_days"),
 }
 
 
@@ -128,17 +121,6 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
             fleet.check_connections(env.postgres_max_connections)
     agree({host.name: env for host, env in zip(hosts, environments, strict=True) if fleet.member(host.name).roles})
     return environments
-
-
-def agree(environments: dict[str, Environment]) -> None:
-    """Hosts read settings on each other's behalf (the edge routes to the app, the database's host migrates for it)."""
-    (first, reference), *others = environments.items()
-    for name, env in others:
-        for key, value in env.model_dump(exclude=PER_HOST).items():
-            if value != getattr(reference, key):
-                raise OperatorError(
-                    f"{key} differs between {first} and {name}; set it for the whole environment (group_data/all.py)"
-                )
 
 
 def _one_app_host(inventory: Inventory, limit: tuple[str, ...]) -> None:

@@ -44,6 +44,13 @@ PLACEHOLDERS: dict[str, Any] = {
 }
 
 
+# What may differ from host to host; all else is the environment's.
+PER_HOST = {
+    *("private_address", "app_replicas", "app_memory", "postgres_memory"),
+    *("public_tcp_ports", "registry_mirrors", "journal_max_use", "journal_retention_days"),
+}
+
+
 class Environment(BaseModel):
     """Everything the deploys need to know of one environment."""
 
@@ -324,6 +331,17 @@ def from_data(data: Mapping[str, Any], where: str) -> Environment:
         return Environment(**own)
     except ValidationError as error:
         raise OperatorError(f"settings of {where}: {_explain(error, own)}") from None
+
+
+def agree(environments: Mapping[str, Environment]) -> None:
+    """Hosts read settings on each other's behalf (the edge routes to the app, the database's host migrates for it)."""
+    (first, reference), *others = environments.items()
+    for name, env in others:
+        for key, value in env.model_dump(exclude=PER_HOST).items():
+            if value != getattr(reference, key):
+                raise OperatorError(
+                    f"{key} differs between {first} and {name}; set it for the whole environment (group_data/all.py)"
+                )
 
 
 def _explain(error: ValidationError, data: Mapping[str, Any]) -> str:

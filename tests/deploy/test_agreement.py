@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from deploys.preflight import PER_HOST, agree
 from signupflow.errors import OperatorError
-from signupflow.settings import Environment, from_data
+from signupflow.settings import PER_HOST, Environment, agree, from_data
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 
 
