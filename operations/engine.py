@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from pyinfra import host
-from pyinfra.api import StringCommand, operation
+from pyinfra.api import QuoteString, StringCommand, operation
 
 from facts.host_files import APPLIED, Holds, ManagedFile, marker
 from facts.system import InstalledPackages, OsRelease, Unit, Units
@@ -53,6 +53,7 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
     if restarting and host.get_fact(Holds, condition=RUNS_CONTAINERS):
         yield from guard("docker", "its configuration changed", allow_interrupts)
     if writing:
+        yield StringCommand("rm -f", QuoteString(marker(CONFIG)))  # as in operations.files
         yield from written(CONFIG, daemon_json, "0644", "root:root")
     note = StringCommand(f"mkdir -p {APPLIED} && echo {digest(daemon_json)} > {marker(CONFIG)}")
     if not restarting:

@@ -68,6 +68,9 @@ def config(
         return
     if writing:
         show(current, dest, content, mode, owner)
+        if current.applied:
+            # It may name this very content from before somebody changed the file: cut off here, the next run must apply it.
+            yield StringCommand("rm -f", QuoteString(marker(dest)))
         yield from written(dest, content, mode, owner, validate)
     if applying:
         yield StringCommand(apply)

@@ -18,7 +18,9 @@ DATA = "/var/lib/signupflow/postgres"
 SECRETS = "/etc/signupflow/secrets/postgres"
 UID = 999  # user postgres of the official image
 # Not `docker kill --signal HUP`: whatever the signal, Docker then counts the container as stopped by hand and never restarts it.
-RELOAD = f"{PSQL} -d postgres -c 'select pg_reload_conf()' >/dev/null 2>&1 || true"
+# One that does not run reads the file when it starts; one that runs and does not take it is a failure.
+RUNS = 'test "$(docker inspect --format "{{.State.Status}}" signupflow-postgres 2>/dev/null)" = running'
+RELOAD = f"if {RUNS}; then {PSQL} -d postgres -c 'select pg_reload_conf()' >/dev/null; fi"
 
 
 @deploy("PostgreSQL")

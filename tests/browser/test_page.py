@@ -13,9 +13,6 @@ import pytest
 
 from app.locales import LANGUAGES
 from tests.app.harness import ROOT, Postgres, development, free_port
-
-pytest.importorskip("playwright", reason="playwright is not installed: make setup")
-
 from tests.browser.page import CHROMIUM, Site, signs_up_in_every_locale
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium fonts-wqy-microhei")
