@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from lab.compare import done
 from tests.lab_client import Lab
 from tests.proofs import convergence
 
@@ -78,3 +81,23 @@ def test_us5_2_an_interruption_is_refused_unless_allowed_by_name(lab: Lab) -> No
     assert "mem_limit: 900m" in lab.ssh("h1", "cat /opt/signupflow/postgres/compose.yaml")
     lab.pyinfra("-y", "--data", "allow_interrupts=postgres")
     lab.wait_for_health(lab["domains"][0], seconds=30)
+
+
+def test_us1_1_a_reload_that_failed_is_repeated_by_the_next_run(lab: Lab) -> None:
+    """The file was right before somebody touched it, so its old marker must not pass for the new write."""
+    rules = "/opt/signupflow/postgres/config/pg_hba.conf"
+    psql = "for file in /usr/bin/psql /usr/lib/postgresql/17/bin/psql"
+    inside = "sudo docker exec -u root signupflow-postgres sh -c"
+    lab.ssh("h1", f"echo '# touched' | sudo tee -a {rules} >/dev/null")
+    lab.ssh("h1", f"{inside} '{psql}; do mv $file $file.aside; done'")
+    try:
+        failed = [lab.pyinfra("-y", check=False) for _ in range(2)]
+    finally:
+        lab.ssh("h1", f"{inside} '{psql}; do mv $file.aside $file; done'")
+    assert all(run.returncode for run in failed)
+    for run in failed:
+        last = [line for line in run.stderr.splitlines() if "Starting operation" in line][-1]
+        assert "PostgreSQL | Who may connect" in last
+    repaired = json.loads(lab.pyinfra("-y", "--json").stdout)
+    assert {step.operation for step in done(repaired, "success")} == {"PostgreSQL | Who may connect"}
+    convergence.second_run_changes_nothing(lab)
