@@ -37,6 +37,8 @@ ARG REVISION=unknown
 ARG CREATED=1970-01-01T00:00:00Z
 ARG SOURCE=unknown
 ARG SCHEMA_REVISION=b4e6f8a2c5d3
+# Written by scripts/images.py (signupflow/release/schema.py): what each migration does to a version that runs.
+ARG SCHEMA_MIGRATIONS=
 ENV APP_VERSION=${VERSION} \
     APP_REVISION=${REVISION}
 LABEL org.opencontainers.image.title="SignUpFlow" \
@@ -45,7 +47,8 @@ LABEL org.opencontainers.image.title="SignUpFlow" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${REVISION}" \
     org.opencontainers.image.created="${CREATED}" \
-    org.signupflow.schema-revision="${SCHEMA_REVISION}"
+    org.signupflow.schema-revision="${SCHEMA_REVISION}" \
+    org.signupflow.schema-migrations="${SCHEMA_MIGRATIONS}"
 USER 10001:10001
 STOPSIGNAL SIGTERM
 

@@ -9,20 +9,22 @@ from pyinfra import host, inventory
 from pyinfra.api import Host, Inventory
 
 from signupflow import secretfile, settings
+from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
 from signupflow.images import Image, resolve
+from signupflow.probe import Entry
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
 
 
-def environment() -> Environment:
-    """Settings of the host that is being prepared."""
-    return _settings(host.name)
+def environment(target: Host | None = None) -> Environment:
+    """Settings of a host; by default of the one that is being prepared."""
+    return _settings(host.name if target is None else target.name)
 
 
 @functools.cache
 def _settings(name: str) -> Environment:
-    return settings.from_data(host.data.dict(), name)
+    return settings.from_data(inventory.get_host(name).data.dict(), name)
 
 
 def fleet() -> Fleet:
@@ -70,3 +72,17 @@ def image(reference: str) -> Image:
 def in_group(name: str) -> bool:
     """Whether the current host has this role."""
     return name in host.groups
+
+
+def order(env: Environment, hosts: Fleet) -> list[str]:
+    """App hosts in the order of their turns: the inventory's, with the canary first when one is set."""
+    if env.app_canary and env.app_canary not in hosts.apps:
+        raise OperatorError(f"app_canary is {env.app_canary}, which is not in group app ({', '.join(hosts.apps)})")
+    return sorted(hosts.apps, key=lambda name: (name != env.app_canary, hosts.apps.index(name)))
+
+
+def entries(env: Environment) -> tuple[Entry, ...]:
+    """The public entry, by each of its domains."""
+    edge = inventory.get_host(fleet().holder("edge").name)
+    address = env.public_address or edge.data.get("ssh_hostname") or edge.name
+    return tuple(Entry(address, domain, env.public_ca_file) for domain in env.domains)

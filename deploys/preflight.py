@@ -14,7 +14,7 @@ from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
 from deploys.app.configuration import secret_values
-from deploys.environment import fleet_of, image, secrets_of
+from deploys.environment import fleet_of, image, order, secrets_of
 from deploys.postgres.roles import roles_sql
 from signupflow.errors import OperatorError
 from signupflow.settings import Environment, agree, from_data
@@ -50,7 +50,7 @@ def _check(params: dict[str, Any]) -> None:
     if not deploys:
         return
     environments = _environments(_inventory(params), params)
-    if [deploy.name for deploy in deploys] == ["bootstrap.py"]:
+    if [deploy.name for deploy in deploys] in (["bootstrap.py"], ["unlock.py"]):
         return
     if "remove_host.py" in [deploy.name for deploy in deploys]:
         _one_app_host(_inventory(params), params["limit"])
@@ -82,7 +82,7 @@ def _flags(params: dict[str, Any]) -> None:
 
 
 def _deploy_files() -> list[str]:
-    return sorted(path.name for path in Path("deploys").glob("*.py") if path.stem in ("bootstrap", "production", "remove_host"))
+    return sorted(path.name for path in Path("deploys").glob("*.py") if path.stem not in ("__init__", "environment", "preflight"))
 
 
 def _inventory(params: dict[str, Any]) -> Inventory:
@@ -117,6 +117,7 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
         env = from_data(host.data.dict(), host.name)
         _may_log_in_again(host, env, params)
         environments.append(env)
+        order(env, fleet)
         if "db" in host.groups:
             fleet.check_connections(env.postgres_max_connections)
     agree({host.name: env for host, env in zip(hosts, environments, strict=True) if fleet.member(host.name).roles})

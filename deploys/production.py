@@ -3,13 +3,15 @@
 pyinfra inventory.py deploys/production.py [--dry --diff]
 """
 
-from deploys.app import app_image, release
+from deploys.app import app_image
 from deploys.base import base_host
 from deploys.docker import docker_engine
 from deploys.postgres import postgres
+from deploys.release import observation, ready, release
 from deploys.schema import schema
 from deploys.traefik import traefik
 
+ready()
 base_host()
 docker_engine()
 traefik()
@@ -17,3 +19,4 @@ postgres()
 app_image()
 schema()
 release()
+observation()

@@ -7,6 +7,8 @@ app_image = "signupflow/app:local"
 app_port = 8000
 app_health_path = "/health"
 app_ready_path = "/health/ready/database"
+app_check_command = ["python", "-m", "app.release_check"]
+app_smoke_command = ["python", "-m", "app.smoke"]
 app_migration_command = ["alembic", "upgrade", "head"]
 app_environment = {
     "APP_ENV": "$profile",

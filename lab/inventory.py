@@ -45,6 +45,13 @@ def data(state: State) -> dict[str, Any]:
         "acme_certificate_hours": max(1, state.certificate_lifetime // 3600) if state.certificate_lifetime else 2160,
         "secrets_file": str(folder / "secrets.age"),
         "age_key_file": str(folder / "age.key"),
+        "public_ca_file": str(folder / "ca.pem"),
+        # Short windows, so that a lab is quick; proofs that are about the windows set their own.
+        "app_rehearsal_seconds": 0,
+        "app_shift_weights": [50],
+        "app_shift_pause_seconds": 1,
+        "app_bake_seconds": 1,
+        "app_observe_seconds": 2,
         "deploy_public_keys": [(folder / "id_ed25519.pub").read_text().strip()],
         "s3_endpoint": f"https://s3.{state.zone}:8333",
         "s3_bucket": servers.BUCKET,

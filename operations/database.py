@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 
-from pyinfra import host, state
+from pyinfra import host, logger, state
 from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api.command import PyinfraCommand
 
-from facts.database import PSQL, RoleDigests, SchemaRevision
+from facts.database import CONTAINER, PSQL, RoleDigests, SchemaRevision
 from facts.host_files import ManagedFile, marker
 from operations.files import differs, digest, show, written
+from operations.interrupts import guard
+from operations.run import current as current_run
+from operations.scripted import Scripted
+from signupflow.release import schema, scratch
 
 
 @operation()
@@ -38,27 +45,109 @@ def _unknown() -> Iterator[StringCommand]:
         host.noop("unknown until PostgreSQL runs")
 
 
+# The statements' own limits end a migration before this (alembic/env.py).
+MIGRATION_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The schema step of a release. `revision` and `migrations` are what the image says of itself, empty when it says nothing;
+    `identity` names the image and its command, for one that says nothing. `smoke`: it can prove itself on a scratch database.
+    """
+
+    database: str
+    revision: str
+    migrations: tuple[schema.Migration, ...]
+    identity: str
+    directory: str
+    compose: str
+    smoke: bool
+    restore_point: str
+
+
 @operation()
-def migrated(database: str, revision: str, identity: str, directory: str, compose: str) -> Iterator[StringCommand]:
+def migrated(wanted: Schema, running: Callable[[], str], allow_interrupts: Collection[str] = ()) -> Iterator[PyinfraCommand]:
     """Bring the schema to the image's revision, once, as the migrator role, before any replica starts.
 
-    With a `revision` (the image's label) the database itself says whether there is anything to do.
-    Without one, `identity` (the image's id and command) is noted on the host after a success.
+    With a revision (the image's label) the database itself says whether there is anything to do, and a migration that the
+    version which runs cannot live with is refused. Before it, the migration is tried on a copy of the schema, on which the
+    image that is `running` (its id; empty for none) then proves that it still works. A database that is newer than the image
+    is left as it is, when the image proves that it works on it.
+    Without a revision, `identity` is noted on the host after a success.
     """
-    path = f"{directory}/compose.yaml"
+    path = f"{wanted.directory}/compose.yaml"
     current = host.get_fact(ManagedFile, path=path)
-    writing = differs(current, compose, "0644", "root:root")
-    known = host.get_fact(SchemaRevision, database=database) if revision else current.applied
+    writing = differs(current, wanted.compose, "0644", "root:root")
+    known = host.get_fact(SchemaRevision, database=wanted.database) if wanted.revision else current.applied
     if known is None:
         yield from _unknown()
         return
-    migrating = known != (revision or digest(identity))
-    if not writing and not migrating:
-        host.noop(f"schema of {database} is at {revision or 'the revision of this image'}")
+    older, note = _older(wanted, known), digest(f"{wanted.identity} on {known}")
+    trying = older and current.applied != note
+    migrating = not older and known != (wanted.revision or digest(wanted.identity))
+    if not (writing or migrating or trying):
+        host.noop(f"schema of {wanted.database} is at {known if older else wanted.revision or 'the revision of this image'}")
         return
+    if migrating and wanted.migrations:
+        yield from _judged(wanted, known, allow_interrupts)
     if writing:
-        show(current, path, compose, "0644", "root:root")
-        yield from written(path, compose, "0644", "root:root")
+        show(current, path, wanted.compose, "0644", "root:root")
+        yield from written(path, wanted.compose, "0644", "root:root")
+    if trying:
+        yield from _tried(wanted, "", f"the schema ({known}) is newer than this image, which does not work on it")
+        yield _noted(path, note)
     if migrating:
-        yield StringCommand("docker compose --project-directory", QuoteString(directory), "run --rm --quiet-pull -T migrate")
-        yield StringCommand("mkdir -p /var/lib/signupflow/applied && echo", digest(identity), ">", QuoteString(marker(path)))
+        before = running()
+        if known and before and wanted.smoke:
+            breaks = "the version that runs does not work on the new schema"
+            yield from _tried(wanted, before, breaks, migrate=True)
+        if known:
+            # Where part of a backup's recovery can stop (PostgreSQL manual, pg_create_restore_point).
+            current_run().restore_point = wanted.restore_point
+            point = f"select pg_create_restore_point('{wanted.restore_point}')"
+            yield StringCommand(PSQL, "-q -d", QuoteString(wanted.database), "-c", QuoteString(point), ">/dev/null")
+        migrate = f"docker compose --project-directory {wanted.directory} run --rm --quiet-pull -T migrate"
+        yield Scripted("the migration fails, and the schema is as it was", migrate, MIGRATION_SECONDS)
+        yield _noted(path, digest(wanted.identity))
+
+
+def _older(wanted: Schema, known: str) -> bool:
+    """Whether the database is at a revision that the image does not have: a newer release made it."""
+    return bool(wanted.migrations and known) and known not in {migration.revision for migration in wanted.migrations}
+
+
+def _judged(wanted: Schema, known: str, allow_interrupts: Collection[str]) -> Iterator[StringCommand]:
+    """Refuse what would break the version that runs; nothing runs on an empty database."""
+    found = schema.verdict(schema.pending(wanted.migrations, known) if known else ())
+    if found.outcome is schema.Outcome.REFUSED:
+        logger.warning(f"{host.print_prefix}refused: {found.message}")
+        current_run().fail(found.message)
+        yield StringCommand("echo", QuoteString(found.message), ">&2; exit 1")
+    elif found.outcome is schema.Outcome.WINDOW:
+        yield from guard("schema", found.message, allow_interrupts)
+
+
+def _tried(wanted: Schema, image: str, otherwise: str, migrate: bool = False) -> Iterator[PyinfraCommand]:
+    """On a copy of the schema, without its rows: migrate it, then have an image (by default the release's own) prove itself."""
+    if not wanted.smoke:
+        yield StringCommand(
+            "echo", QuoteString(f"{otherwise}, as far as anybody knows: it has no app_smoke_command"), ">&2; exit 1"
+        )
+        return
+    steps = [f"docker compose --project-directory {wanted.directory} run --rm --quiet-pull -T rehearse"] if migrate else []
+    failed = f"{{ echo {shlex.quote(otherwise)} >&2; exit 1; }}"
+    smoke = (
+        f"SIGNUPFLOW_SMOKE_IMAGE={shlex.quote(image)} docker compose --project-directory {wanted.directory}"
+        f" run --rm --quiet-pull -T smoke || {failed}"
+    )
+    if image:
+        smoke = (
+            f"if docker image inspect {shlex.quote(image)} >/dev/null 2>&1; then {smoke}; else"
+            " echo 'the image that runs is not on this host: whether it lives with the new schema was not tried' >&2; fi"
+        )
+    copied = scratch.script(PSQL, CONTAINER, wanted.database, [*steps, smoke])
+    yield Scripted("tried on a copy of the schema", copied, MIGRATION_SECONDS)
+
+
+def _noted(path: str, what: str) -> StringCommand:
+    return StringCommand("mkdir -p /var/lib/signupflow/applied && echo", what, ">", QuoteString(marker(path)))

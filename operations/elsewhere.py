@@ -44,3 +44,11 @@ def connected(other: Host) -> Host:
     if not other.connected:
         other.connect(reason="another host's turn needs it", raise_exceptions=True)
     return other
+
+
+def connectable(other: Host) -> bool:
+    """Whether a host that this run may have left alone can be asked."""
+    try:
+        return connected(other).connected
+    except ConnectError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from pyinfra import host
@@ -9,8 +10,10 @@ from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
 from pyinfra.api.command import PyinfraCommand
 
 from facts.containers import ImageId
+from operations.scripted import Scripted
 from signupflow.images import ARCHIVES, Image, archive
 
+PULL_SECONDS = 900
 INCOMING = "/var/lib/signupflow/images"
 
 
@@ -22,7 +25,7 @@ def present(image: Image) -> Iterator[PyinfraCommand]:
         host.noop(f"image {image.on_host} is present")
         return
     if not image.travels:
-        yield StringCommand("docker pull --quiet", QuoteString(image.on_host))
+        yield Scripted("the image cannot be pulled", f"docker pull --quiet {shlex.quote(image.on_host)}", PULL_SECONDS)
         return
     yield StringCommand(f"install -d -m 0700 {INCOMING}")
     # Only now, because a dry run stops at the first command: saving takes seconds.

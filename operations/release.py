@@ -1,28 +1,39 @@
-"""One host's turn in a release: the new generation beside the old, the switch at the edge, the drain."""
+"""A release over the fleet: host after host in the inventory's order, watched, and taken back when it fails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
+from typing import Any
 
-from pyinfra import host, inventory
-from pyinfra.api import Host, QuoteString, StringCommand, operation
+import gevent
+from pyinfra import host, inventory, logger, state
+from pyinfra.api import Host, QuoteString, State, StringCommand, operation
 from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import Container, Containers
 from facts.host_files import HostFile, ManagedFile
+from facts.release import Generations
+from operations import run as runs
 from operations import secrets
 from operations.compose import as_desired
 from operations.elsewhere import connected, on
 from operations.files import differs, show, written
-from signupflow import fleet
+from operations.remote import ScriptError, run
+from operations.turn import TRAEFIK, StepFailedError, Turns, confirm
+from signupflow import fleet, probe
+from signupflow.probe import Entry
+from signupflow.release import journal, ledger, resume, watch
+from signupflow.release.resume import Generation, Observed, Work
+from signupflow.release.turn import Turn
 from signupflow.render import config_hash
-from signupflow.routing import Serving, every_server, replica_names
+from signupflow.routing import Serving, replica_names
 
 APP_LABEL = "org.signupflow.app"
 GENERATION_LABEL = "org.signupflow.generation"
-TRAEFIK_API = "http://127.0.0.1:8099/api/http/services"
 
 
 @dataclass(frozen=True)
@@ -54,7 +65,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Release:
-    """What one app host should run. Sizes are in the units their names say.
+    """What one app host should run, and how it gets there. Sizes and times are in the units their names say.
 
     `files` are relative names to texts and include compose.yaml. `address` and `first_port` are where
     replicas are published; an empty `address` means that Traefik reaches them by name on this host.
@@ -64,6 +75,9 @@ class Release:
     directory: str
     files: Mapping[str, str]
     image_id: str
+    repository: str
+    version: str
+    older_revisions: tuple[str, ...]
     secrets: SecretFiles
     secret_digests: Mapping[str, str]
     replicas: int
@@ -73,6 +87,16 @@ class Release:
     health_path: str
     start_seconds: int
     stop_seconds: int
+    check_command: tuple[str, ...]
+    error_percent: float
+    keep: int
+    entries: tuple[Entry, ...]
+    observe_path: str
+    probe_rate: float
+    fresh: Turn
+
+    app_label = APP_LABEL
+    generation_label = GENERATION_LABEL
 
     @property
     def app(self) -> str:
@@ -92,6 +116,74 @@ class Release:
             return [f"http://{self.address}:{port}" for port in self.ports(generation)]
         return [f"http://{name}:{self.port}" for name in replica_names(self.app, generation, self.replicas)]
 
+    def project(self, generation: int) -> str:
+        """Directory of a generation's Compose project."""
+        return f"{self.directory}/g{generation}"
+
+    def secret_directory(self, generation: int) -> str:
+        return f"{self.secrets.parent}/g{generation}"
+
+    def environment(self, generation: int) -> str:
+        """The project's .env."""
+        ports = self.ports(generation)
+        text = (
+            "# Read by `docker compose`; written by deploys/app.\n"
+            f"COMPOSE_PROJECT_NAME={self.app}-g{generation}\n"
+            f"SIGNUPFLOW_GENERATION={generation}\n"
+            f"SIGNUPFLOW_CONFIG_HASH={self.desired}\n"
+        )
+        if self.address:
+            text += f"SIGNUPFLOW_PORTS={ports[0]}" + (f"-{ports[-1]}\n" if len(ports) > 1 else "\n")
+        return text
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one host has to do: turns, and secret files that somebody took away from what serves."""
+
+    observed: Observed
+    todo: tuple[Work, ...]
+    delivering: tuple[PyinfraCommand, ...]
+
+    @property
+    def nothing(self) -> bool:
+        return not (self.todo or self.delivering)
+
+
+def observe(target: Host, release: Release, serving: Serving) -> Observed:
+    """A host as its containers, its files, its journal and the routes show it."""
+    found: dict[int, list[Container]] = {}
+    for item in target.get_fact(Containers, label=f"{APP_LABEL}={release.app}"):
+        found.setdefault(_generation(item), []).append(item)
+    current = serving.generation(target.name)
+    entry = journal.last(target.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
+    routed = serving.routed(target.name)
+    return Observed(
+        target.name,
+        routed,
+        {
+            number: Generation(
+                as_desired(items, release.replicas, release.desired, release.image_id),
+                all(item.restart == "unless-stopped" for item in items),
+            )
+            for number, items in found.items()
+        },
+        tuple(target.get_fact(Generations, directory=release.directory)),
+        len(routed) != 1 or serving.urls_of(target.name, current) == tuple(release.urls(current)),
+        journal.unfinished(entry, max(routed, default=0)),
+    )
+
+
+def planned(target: Host, release: Release, serving: Serving) -> Plan:
+    """What `turn` would do on a host now."""
+    observed = observe(target, release, serving)
+    todo = resume.work(observed, release.fresh)
+    delivering: tuple[PyinfraCommand, ...] = ()
+    if not todo:
+        directory = release.secret_directory(observed.current)
+        delivering = tuple(secrets.owned(directory, release.secrets.values, release.secrets.uid))
+    return Plan(observed, todo, delivering)
+
 
 @operation()
 def begin() -> Iterator[StringCommand]:
@@ -102,53 +194,146 @@ def begin() -> Iterator[StringCommand]:
 
 
 @operation()
-def generation(release: Release) -> Iterator[PyinfraCommand]:
-    """Have this release serve on this host, from a Compose project of its own generation.
+def turn(release: Release) -> Iterator[PyinfraCommand]:
+    """Have this release serve on this host, from a Compose project of its own generation: one state machine, step by step.
 
-    The new replicas come up beside the old ones and answer their health path before the edge's
-    file is renamed over; the old ones stop only after Traefik's API confirms that they are out.
-    A failure before the switch removes the new generation and leaves the old one serving.
+    A failure takes this host back to what served before, within this operation.
     """
     edge, found = _edge(release.route)
     if found is None:
         yield _unreachable(release.route)
         return
-    serving = Serving.parse(found.content)
-    containers = host.get_fact(Containers, label=f"{APP_LABEL}={release.app}")
-    current = serving.generation(host.name)
-    running = [item for item in containers if _generation(item) == current]
-    strays = sorted({_generation(item) for item in containers} - {current})
-
-    switching = not as_desired(running, release.replicas, release.desired, release.image_id)
-    target = _next(current, strays) if switching else current
-    delivering = list(secrets.owned(_secrets(release, target), release.secrets.values, release.secrets.uid))
-    promoting = switching or any(item.restart != "unless-stopped" for item in running)
-    routing = switching or serving.hosts[host.name].urls != tuple(release.urls(current))
-    if not (switching or routing or promoting or delivering or strays):
-        host.noop(f"{release.app} generation {current} serves as desired")
+    plan = planned(host, release, Serving.parse(found.content))
+    if plan.nothing:
+        host.noop(f"{release.app} generation {plan.observed.current} serves as desired")
         return
+    _announce(release, plan.observed.current)
+    yield from plan.delivering
+    if not plan.todo:
+        return
+    if state.is_executing and plan.observed.current:
+        runs.current().start_probe(release.entries[0], release.observe_path, release.probe_rate)
+    yield Turns(host, edge, release, plan.todo)
 
-    _announce(release, current)
-    if strays:
-        # Left by a run that was cut off. Nothing stops before Traefik is known not to send there.
-        yield from on(edge, _confirm(release.app, serving.urls))
-        for stray in strays:
-            yield from _stop(release, stray)
-    yield from delivering
-    names = replica_names(release.app, target, release.replicas)
-    if switching:
-        yield from _start(release, target, names)
-    if promoting:
-        # Before the route: a reboot in between must find what is routed to running.
-        yield StringCommand("docker update --restart unless-stopped", *names, ">/dev/null")
-    if routing:
-        # Read again: other hosts had their turns since this one was planned.
-        serving = Serving.parse(edge.get_fact(ManagedFile, path=release.route.path).content)
-        serving = serving.having(host.name, target, release.urls(target)).only(release.route.hosts)
-        yield from on(edge, written(release.route.path, release.route.render(serving), "0644", "root:root"))
-        yield from on(edge, _confirm(release.app, serving.urls))
-    if switching and current:
-        yield from _stop(release, current)
+
+@operation()
+def taken_back(release: Release, keep: bool) -> Iterator[PyinfraCommand]:
+    """On a host that has switched in this run already, when the run has failed since: the release before serves again."""
+    run_ = runs.current()
+    before = run_.switched.get(host.name)
+    if keep or not run_.failures or before is None:
+        host.noop("nothing to take back")
+        return
+    edge, found = _edge(release.route)
+    if found is None:
+        yield _unreachable(release.route)
+        return
+    current = Serving.parse(found.content).generation(host.name)
+    yield Turns(host, edge, release, [resume.back(release.fresh, current, before)])
+    yield Noted(run_.taken_back, host.name)
+
+
+@operation()
+def undone(release: Release) -> Iterator[PyinfraCommand]:
+    """Take an unfinished release back on this host: what was cut off, and what that same run had switched already."""
+    edge, found = _edge(release.route)
+    if found is None:
+        yield _unreachable(release.route)
+        return
+    serving = Serving.parse(found.content)
+    observed = observe(host, release, serving)
+    todo = resume.undo(observed, release.fresh)
+    entry = journal.last(host.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
+    if not todo and entry is not None and entry.switched and entry.old and entry.run in _unrecorded(release):
+        todo = (resume.back(release.fresh, entry.new, entry.old),)
+    if not todo:
+        host.noop("no unfinished release")
+        return
+    yield Turns(host, edge, release, todo)
+
+
+def _unrecorded(release: Release) -> set[str]:
+    """Runs that the app hosts' journals name and the ledger does not: they never came to their end."""
+    named = set()
+    for name in release.route.hosts:
+        found = inventory.get_host(name)
+        entry = journal.last(connected(found).get_fact(ManagedFile, path=journal.path(release.app)).content or "")
+        if entry is not None:
+            named.add(entry.run)
+    text = connected(inventory.get_host(release.route.edge)).get_fact(ManagedFile, path=ledger.FILE).content or ""
+    return named - {record.run for record in ledger.parse(text)}
+
+
+class Noted(PyinfraCommand):
+    """Remembers, after the command before it has succeeded."""
+
+    def __init__(self, into: list[str], what: str) -> None:
+        super().__init__()
+        self.into, self.what = into, what
+
+    def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
+        self.into.append(self.what)
+        return True
+
+
+@operation()
+def observed(release: Release, seconds: float) -> Iterator[PyinfraCommand]:
+    """Watch the whole service after the last turn. A trigger does not fail this host, but the run: hosts are then taken back."""
+    run_ = runs.current()
+    if not state.is_executing or not run_.switched or run_.failures or not seconds:
+        host.noop("nothing was released")
+        return
+    reason = Watcher(connected(inventory.get_host(release.route.edge)), release).reason(seconds)
+    if reason:
+        run_.fail(f"taken back in the observation: {reason}")
+        logger.error(f"{host.print_prefix}Error: {reason}")
+    host.noop("observed")
+    yield from ()
+
+
+class Watcher:
+    """Asks the public entry and Traefik's counters once a second."""
+
+    def __init__(self, edge: Host, release: Release) -> None:
+        self.edge, self.release = edge, release
+
+    def reason(self, seconds: float) -> str:
+        """Why the release must go back, or an empty string after `seconds`."""
+        judged = watch.Observation(self.release.error_percent, min(120.0, seconds))
+        began = time.monotonic()
+        logger.info(f"--> Observing for {seconds:g} s")
+        while True:
+            runs.current().renew(now=())
+            elapsed = time.monotonic() - began
+            reason = judged.add(self._sample(elapsed))
+            if reason or elapsed >= seconds:
+                return reason
+            gevent.sleep(1.0)
+
+    def _sample(self, at: float) -> watch.Sample:
+        try:
+            status, body = probe.ask(self.release.entries[0], self.release.observe_path, timeout=10)
+        except (OSError, HTTPException):
+            status, body = 0, ""
+        try:
+            metrics = run(self.edge, f"curl --silent -m 5 {TRAEFIK}/metrics | grep '^traefik_service_requests_total' || true")
+        except ScriptError:
+            metrics = ""
+        found = watch.counts(metrics)
+        mine = [name for name in found if name.startswith(f"{self.release.app}-on-") or name == f"{self.release.app}-every"]
+        return watch.sample(at, status, body, watch.total(found, mine))
+
+
+@operation()
+def verdict() -> Iterator[StringCommand]:
+    """The end: the record, the lease given back; and every host that is left fails when the run has failed."""
+    run_ = runs.current()
+    if state.is_executing:
+        run_.close()
+    if not run_.failures:
+        host.noop("nothing has failed")
+        return
+    yield StringCommand("echo 'the release failed' >&2; exit 1")
 
 
 @operation()
@@ -174,15 +359,20 @@ def left(release: Release) -> Iterator[PyinfraCommand]:
         content = release.route.render(serving)
         show(found, release.route.path, content, "0644", "root:root")
         yield from on(edge, written(release.route.path, content, "0644", "root:root"))
-    yield from on(edge, _confirm(release.app, serving.urls))
-    for number in generations:
-        yield from _stop(release, number)
+    yield Confirmed(edge, release.app, serving)
+    labels = f"--filter label={APP_LABEL}={release.app}"
     # With what a run that was killed before its first container left here.
-    yield StringCommand("rm -rf", QuoteString(release.directory), QuoteString(release.secrets.parent))
+    yield StringCommand(
+        f"docker ps -q {labels} | xargs -r docker stop --time {release.stop_seconds} >/dev/null &&",
+        f"docker ps -aq {labels} | xargs -r docker rm --force >/dev/null && rm -rf",
+        QuoteString(release.directory),
+        QuoteString(release.secrets.parent),
+        QuoteString(journal.path(release.app)),
+    )
 
 
 @operation()
-def only(route: Route) -> Iterator[StringCommand]:
+def only(route: Route) -> Iterator[PyinfraCommand]:
     """On the edge: no route leads to a host that the inventory no longer has, and health checks are as set."""
     found = host.get_fact(ManagedFile, path=route.path)
     serving = Serving.parse(found.content)
@@ -196,7 +386,23 @@ def only(route: Route) -> Iterator[StringCommand]:
         return
     show(found, route.path, content, "0644", "root:root")
     yield from written(route.path, content, "0644", "root:root")
-    yield from _confirm(route.app, serving.urls)
+    yield Confirmed(inventory.get_host(host.name), route.app, serving)
+
+
+class Confirmed(PyinfraCommand):
+    """Waits until Traefik serves exactly what the routes say."""
+
+    def __init__(self, edge: Host, app: str, serving: Serving) -> None:
+        super().__init__()
+        self.edge, self.app, self.serving = edge, app, serving
+
+    def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
+        try:
+            confirm(connected(self.edge), self.app, self.serving)
+        except (StepFailedError, ScriptError) as error:
+            logger.error(f"{host.print_prefix}Error: {error}")
+            return False
+        return True
 
 
 def _edge(route: Route) -> tuple[Host, HostFile | None]:
@@ -218,84 +424,10 @@ def _generation(item: Container) -> int:
     return int(item.labels.get(GENERATION_LABEL, "0"))
 
 
-def _next(current: int, strays: list[int]) -> int:
-    """A number that was never used here, and of the other parity than what serves: parity decides the ports."""
-    number = max([current, *strays]) + 1
-    return number + 1 if current and number % 2 == current % 2 else number
-
-
-def _project(release: Release, number: int) -> str:
-    return f"{release.directory}/g{number}"
-
-
-def _secrets(release: Release, number: int) -> str:
-    return f"{release.secrets.parent}/g{number}"
-
-
 def _announce(release: Release, current: int) -> None:
     """Print what differs from the generation that serves, when pyinfra runs with --diff."""
     for name, text in release.files.items():
-        before = host.get_fact(ManagedFile, path=f"{_project(release, current)}/{name}")
+        before = host.get_fact(ManagedFile, path=f"{release.project(current)}/{name}")
         if differs(before, text, "0644", "root:root"):
             show(before, f"{release.directory}/{name}", text, "0644", "root:root")
-    secrets.show(_secrets(release, current), release.secrets.values, release.secrets.uid)
-
-
-def _start(release: Release, target: int, names: list[str]) -> Iterator[StringCommand]:
-    """Bring the candidates up and ask each for its health; take them away again when one does not answer."""
-    directory = _project(release, target)
-    ports = release.ports(target)
-    environment = (
-        "# Read by `docker compose`; written by deploys/app.\n"
-        f"COMPOSE_PROJECT_NAME={release.app}-g{target}\n"
-        f"SIGNUPFLOW_GENERATION={target}\n"
-        f"SIGNUPFLOW_CONFIG_HASH={release.desired}\n"
-    )
-    if release.address:
-        environment += f"SIGNUPFLOW_PORTS={ports[0]}" + (f"-{ports[-1]}\n" if len(ports) > 1 else "\n")
-    for name, text in release.files.items():
-        yield from written(f"{directory}/{name}", text, "0644", "root:root")
-    yield from written(f"{directory}/.env", environment, "0644", "root:root")
-    undo = (
-        f"docker compose --project-directory {directory} down --timeout 5 >/dev/null 2>&1;"
-        f" rm -rf {directory} {_secrets(release, target)}; exit 1"
-    )
-    # Not `--wait`: Docker first asks after its whole interval, and an image need not say how it is asked.
-    start = f"docker compose --project-directory {directory} up --detach --quiet-pull --remove-orphans"
-    yield StringCommand(start, f"|| {{ {undo}; }}")
-    ask = (
-        'address=$(docker inspect --format "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}" "$name" | cut -d" " -f1);'
-        f" code=$(curl --silent -m 5 -o /dev/null --write-out '%{{http_code}}' --header 'Host: {release.route.domain}'"
-        f' "http://$address:{release.port}{release.health_path}")'
-    )
-    yield StringCommand(
-        f"deadline=$(( $(date +%s) + {release.start_seconds} )); for name in {' '.join(names)}; do"
-        f' until {ask}; test "$code" = 200; do'
-        ' if test $(date +%s) -ge $deadline || test "$(docker inspect --format "{{.State.Running}}" "$name")" != true; then'
-        ' state=$(docker inspect --format "{{.State.Status}}" "$name");'
-        f' echo "$name ($state): {release.health_path} answered $code, not 200, within {release.start_seconds} s" >&2;'
-        f' docker logs --tail 40 "$name" >&2; {undo}; fi; sleep 0.2; done; done'
-    )
-
-
-def _confirm(app: str, urls: Iterable[str]) -> Iterator[StringCommand]:
-    """On the edge: poll Traefik's API until exactly these servers are in; fail after 15 s with what it says instead."""
-    wanted = " ".join(sorted(urls))
-    url = f"{TRAEFIK_API}/{every_server(app)}@file"
-    listing = f'curl --silent --max-time 2 {url} | grep -oE \'"url": ?"[^"]+"\' | cut -d\'"\' -f4 | LC_ALL=C sort -u | xargs'
-    yield StringCommand(
-        f'deadline=$(( $(date +%s) + 15 )); until test "$({listing})" = "{wanted}";'
-        f' do if test $(date +%s) -ge $deadline; then echo "Traefik does not route to {wanted}: $({listing})" >&2; exit 1; fi;'
-        " sleep 0.1; done"
-    )
-
-
-def _stop(release: Release, number: int) -> Iterator[StringCommand]:
-    """Stop a generation with its grace period, and forget it. Works when its directory is already gone."""
-    labels = f"--filter label={APP_LABEL}={release.app} --filter label={GENERATION_LABEL}={number}"
-    yield StringCommand(
-        f"docker ps -q {labels} | xargs -r docker stop --time {release.stop_seconds} >/dev/null &&",
-        f"docker ps -aq {labels} | xargs -r docker rm --force >/dev/null && rm -rf",
-        QuoteString(_project(release, number)),
-        QuoteString(_secrets(release, number)),
-    )
+    secrets.show(release.secret_directory(current), release.secrets.values, release.secrets.uid)

@@ -20,13 +20,12 @@ if Path(sys.prefix) != VENV and (VENV / "bin" / "python").exists():
 sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts")]
 
 import click  # noqa: E402
-from alembic.config import Config  # noqa: E402
-from alembic.script import ScriptDirectory  # noqa: E402
 
 from lab import engine  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 from signupflow.errors import OperatorError  # noqa: E402
 from signupflow.images import inspect  # noqa: E402
+from signupflow.release import schema  # noqa: E402
 
 # What the app's image is made from; its revision is the last commit that touched any of it.
 INPUTS = ["app", "alembic", "alembic.ini", "Dockerfile", ".dockerignore", "requirements/app.txt"]
@@ -54,13 +53,14 @@ def _app_arguments() -> dict[str, str]:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     revision, created, short = _git("log", "-1", "--format=%H %cI %h", "--", *INPUTS).split() or ("unknown", "unknown", "unknown")
     dirty = "-dirty" if _git("status", "--porcelain", "--", *INPUTS) else ""
-    heads = ScriptDirectory.from_config(Config(str(ROOT / "alembic.ini"))).get_heads()
+    migrations = schema.from_sources(path.read_text() for path in (ROOT / "alembic" / "versions").glob("*.py"))
     return {
         "VERSION": f"{version}-g{short}{dirty}",
         "REVISION": revision + dirty,
         "CREATED": created,
         "SOURCE": _source(),
-        "SCHEMA_REVISION": ",".join(sorted(heads)),
+        "SCHEMA_REVISION": migrations[-1].revision,
+        "SCHEMA_MIGRATIONS": schema.encode(migrations),
     }
 
 

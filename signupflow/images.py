@@ -19,6 +19,7 @@ from typing import Any
 
 from signupflow.engine_client import docker_client
 from signupflow.errors import OperatorError
+from signupflow.release.schema import SCHEMA_MIGRATIONS_LABEL, Migration, decode
 
 REFERENCE = re.compile(
     r"^(?P<name>(?:[a-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*?)"
@@ -65,6 +66,12 @@ class Image:
     local_id: str
     version: str
     schema_revision: str
+    migrations: tuple[Migration, ...] = ()
+
+    @property
+    def older_revisions(self) -> tuple[str, ...]:
+        """Revisions of the schema before this image's own; and that of a database without any."""
+        return ("", *(migration.revision for migration in self.migrations[:-1])) if self.migrations else ()
 
     @property
     def travels(self) -> bool:
@@ -94,6 +101,7 @@ def resolve(text: str) -> Image:
         local_id,
         labels.get(VERSION_LABEL, reference.tag),
         labels.get(SCHEMA_LABEL, ""),
+        decode(labels.get(SCHEMA_MIGRATIONS_LABEL, "")),
     )
 
 
@@ -106,6 +114,12 @@ def inspect(text: str) -> dict[str, Any] | None:
     if "no such image" in done.stderr.lower():
         return None
     raise OperatorError(f"this machine's Docker Engine did not answer: {done.stderr.strip().splitlines()[-1]}")
+
+
+def size(text: str) -> int:
+    """Unpacked size in bytes as this machine's engine has it; 0 for an image that only the hosts will see."""
+    found = inspect(text)
+    return int(found["Size"]) if found else 0
 
 
 def archive(image_id: str, directory: Path) -> Path:

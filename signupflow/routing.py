@@ -6,13 +6,14 @@ generation serves on which host; releases change it one host at a time.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
 
-LINE = re.compile(r"^# (\S+) generation (\d+) at ((?:\S+ ?)+)$", re.MULTILINE)
+LINE = re.compile(r"^# (\S+) generation (\d+)(?: weight (\d+))? at ((?:\S+ ?)+)$", re.MULTILINE)
 
 # A lost host is out within the sum of the first two, in seconds. Each failed try of a request costs the third.
 CHECK_INTERVAL, CHECK_TIMEOUT, DIAL_TIMEOUT = 0.5, 0.5, 0.5
@@ -58,33 +59,52 @@ def routers(app: str, domains: Sequence[str], response_seconds: int) -> str:
 
 @dataclass(frozen=True)
 class Served:
-    """What serves on one host: a generation and its servers' URLs."""
+    """One generation on one host: its servers' URLs, and the percentage of the host's traffic that it gets."""
 
     generation: int
     urls: tuple[str, ...]
+    weight: int = 100
 
 
 @dataclass(frozen=True)
 class Serving:
-    """Host name to what serves there. It is kept in the file itself, as comments."""
+    """Host name to what serves there: one generation, or two while traffic shifts. It is kept in the file itself, as comments."""
 
-    hosts: Mapping[str, Served] = field(default_factory=dict)
+    hosts: Mapping[str, tuple[Served, ...]] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str | None) -> Serving:
         """Read a file that `render` wrote; nothing serves when there is none."""
-        lines = LINE.findall(text or "")
-        return cls({host: Served(int(generation), tuple(urls.split())) for host, generation, urls in lines})
+        found: dict[str, tuple[Served, ...]] = {}
+        for host, generation, weight, urls in LINE.findall(text or ""):
+            served = Served(int(generation), tuple(urls.split()), int(weight or 100))
+            found[host] = tuple(sorted((*found.get(host, ()), served), key=lambda item: item.generation))
+        return cls(found)
 
     def generation(self, host: str) -> int:
-        """Generation that serves on a host; 0 for none."""
-        return self.hosts[host].generation if host in self.hosts else 0
+        """Generation that serves on a host, or served before the one that is on its way; 0 for none."""
+        return min(self.routed(host), default=0)
+
+    def routed(self, host: str) -> tuple[int, ...]:
+        """Generations of a host in the routes, ascending."""
+        return tuple(served.generation for served in self.hosts.get(host, ()))
+
+    def urls_of(self, host: str, generation: int) -> tuple[str, ...]:
+        return next((served.urls for served in self.hosts.get(host, ()) if served.generation == generation), ())
 
     def having(self, host: str, generation: int, urls: Sequence[str]) -> Serving:
-        """The same with one host's servers replaced."""
+        """The same with all of one host's traffic at one generation."""
         if not urls:
             raise ValueError("an empty list of servers would take the host out; `without` does that")
-        return Serving({**self.hosts, host: Served(generation, tuple(urls))})
+        return Serving({**self.hosts, host: (Served(generation, tuple(urls)),)})
+
+    def sharing(self, host: str, old: int, new: int, urls: Sequence[str], percent: int) -> Serving:
+        """The same with `percent` of one host's traffic at a new generation, and the rest where it was."""
+        before = self.urls_of(host, old)
+        if not urls or not before or not 0 < percent < 100:
+            raise ValueError("a share needs servers of both generations and a percentage between 0 and 100")
+        both = (Served(old, before, 100 - percent), Served(new, tuple(urls), percent))
+        return Serving({**self.hosts, host: tuple(sorted(both, key=lambda item: item.generation))})
 
     def without(self, host: str) -> Serving:
         """The same with one host taken out; refused when nothing would be left."""
@@ -98,36 +118,88 @@ class Serving:
         return Serving(left)
 
     @property
+    def all(self) -> list[tuple[str, Served]]:
+        """Every generation that serves somewhere, by host and number."""
+        return [(host, served) for host, generations in sorted(self.hosts.items()) for served in generations]
+
+    @property
     def urls(self) -> list[str]:
-        return [url for _, served in sorted(self.hosts.items()) for url in served.urls]
+        return [url for _, served in self.all for url in served.urls]
+
+    def shares(self, app: str) -> dict[str, int]:
+        """Service of each generation to its weight: a host with more replicas gets more."""
+        return {generation_service(app, host, served.generation): served.weight * len(served.urls) for host, served in self.all}
 
     def render(self, app: str, ready_path: str, domain: str) -> str:
-        """The file: service `app` sends to servers that pass their health check, and to all when none passes.
+        """The file: `app` sends to generations whose servers pass their check, and to all servers when none passes.
 
-        A check that fails on a busy machine must not take the last server out. Several servers are checked;
-        with one there is nobody else to send to.
+        Each generation on each host is a service of its own, so that Traefik counts its answers apart and can give it a
+        share. A check that fails on a busy machine must not take the last server out: then all are asked, unchecked.
+        Several servers are checked; with one there is nobody else to send to.
         """
         if not self.hosts:
             raise ValueError("an empty list of servers would empty the routing")
-        balancer = {"servers": [{"url": url} for url in self.urls], "passHostHeader": True, "serversTransport": app}
-        every, passing = every_server(app), passing_servers(app)
-        services: dict[str, object] = {every: {"loadBalancer": balancer}}
-        if len(self.urls) > 1:
-            check = {
-                "path": ready_path,
-                "hostname": domain,
-                "interval": f"{CHECK_INTERVAL}s",
-                "timeout": f"{CHECK_TIMEOUT}s",
+        shares = [{"name": name, "weight": weight} for name, weight in self.shares(app).items()]
+        checked = len(self.urls) > 1
+        check = {
+            "path": ready_path,
+            "hostname": domain,
+            "interval": f"{CHECK_INTERVAL}s",
+            "timeout": f"{CHECK_TIMEOUT}s",
+        }
+        services: dict[str, object] = {}
+        for host, served in self.all:
+            balancer: dict[str, object] = {
+                "servers": [{"url": url} for url in served.urls],
+                "passHostHeader": True,
+                "serversTransport": app,
             }
-            services[passing] = {"loadBalancer": {**balancer, "healthCheck": check}}
-            services[app] = {"failover": {"service": passing, "fallback": every}}
+            if checked:
+                balancer["healthCheck"] = check
+            services[generation_service(app, host, served.generation)] = {"loadBalancer": balancer}
+        if checked:
+            servers = [{"url": url, "weight": served.weight} for _, served in self.all for url in served.urls]
+            every = {"servers": servers, "passHostHeader": True, "serversTransport": app}
+            services[every_server(app)] = {"loadBalancer": every}
+            services[passing_servers(app)] = {"weighted": {"healthCheck": {}, "services": shares}}
+            services[app] = {"failover": {"service": passing_servers(app), "fallback": every_server(app)}}
         else:
-            services[app] = {"weighted": {"services": [{"name": every}]}}
-        known = [
-            f"# {host} generation {served.generation} at {' '.join(served.urls)}\n" for host, served in sorted(self.hosts.items())
-        ]
+            services[app] = {"weighted": {"services": shares}}
+        known = "".join(
+            f"# {host} generation {served.generation}{f' weight {served.weight}' if served.weight != 100 else ''}"
+            f" at {' '.join(served.urls)}\n"
+            for host, served in self.all
+        )
         text = yaml.dump({"http": {"services": services}}, Dumper=_Plain, sort_keys=False)
-        return "# Written by deploys/app; releases read the lines below.\n" + "".join(known) + text
+        return "# Written by deploys/app; releases read the lines below.\n" + known + text
+
+    def unconfirmed(self, app: str, listed: str) -> str:
+        """How Traefik's answer to /api/http/services differs from what should serve; empty when it is the same.
+
+        `listed` is the JSON list. Compared are each generation's servers, their shares, and that no other generation is left.
+        """
+        try:
+            found = {item["name"].partition("@")[0]: item for item in json.loads(listed) if item.get("provider") == "file"}
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return "Traefik's API does not answer"
+        mine = {name: item for name, item in found.items() if name.startswith(f"{app}-on-")}
+        wanted = {generation_service(app, host, served.generation): set(served.urls) for host, served in self.all}
+        serving = {
+            name: {server["url"] for server in item.get("loadBalancer", {}).get("servers", [])} for name, item in mine.items()
+        }
+        if serving != wanted:
+            return f"Traefik routes to {_listing(serving)}, not to {_listing(wanted)}"
+        top = found.get(passing_servers(app)) if len(self.urls) > 1 else found.get(app)
+        shares = {item["name"].partition("@")[0]: item["weight"] for item in (top or {}).get("weighted", {}).get("services", [])}
+        expected = self.shares(app)
+        if shares != expected:
+            return f"Traefik's shares are {shares}, not {expected}"
+        disabled = sorted(name for name in (*mine, app) if found.get(name, {}).get("status") != "enabled")
+        return f"Traefik has disabled {', '.join(disabled)}" if disabled else ""
+
+
+def _listing(servers: Mapping[str, Collection[str]]) -> str:
+    return " ".join(sorted(url for urls in servers.values() for url in urls)) or "nothing"
 
 
 class _Plain(yaml.SafeDumper):
@@ -137,13 +209,18 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
+def generation_service(app: str, host: str, generation: int) -> str:
+    """Name of one generation's service on one host, which is also how Traefik's metrics count it."""
+    return f"{app}-on-{re.sub(r'[^a-z0-9]+', '-', host.lower())}-g{generation}"
+
+
 def every_server(app: str) -> str:
-    """Name of the service that has all servers of an app, in whatever state."""
+    """Name of the service that has all servers of an app, in whatever state; there is none with a single server."""
     return f"{app}-every"
 
 
 def passing_servers(app: str) -> str:
-    """Name of the service whose servers are health-checked; there is none with a single server."""
+    """Name of the service that sends to what passes its health check; there is none with a single server."""
     return f"{app}-passing"
 
 

@@ -74,6 +74,12 @@ class Environment(BaseModel):
     acme_ca_file: str = Field(
         default="", description="PEM on the controller to trust for `acme_directory`; empty for a public CA."
     )
+    public_address: str = Field(
+        default="", description="Where releases ask the public entry from this machine; default the edge's ssh_hostname."
+    )
+    public_ca_file: str = Field(
+        default="", description="PEM on the controller that vouches for the domains' certificates; empty for public CAs."
+    )
     acme_certificate_hours: int = Field(
         default=2160,
         ge=1,
@@ -137,6 +143,47 @@ class Environment(BaseModel):
     app_stop_seconds: int = Field(default=40, ge=1, le=600, description="Grace between SIGTERM and SIGKILL, in seconds.")
     app_start_seconds: int = Field(default=60, ge=5, le=900, description="A replica must be healthy within this, in seconds.")
 
+    # A release: how it goes over the hosts, and when it is taken back
+    app_check_command: tuple[str, ...] = Field(
+        default=(),
+        description="Run in a new replica before traffic; prints JSON with `version` and `schema`, exits 0 when all is well.",
+    )
+    app_smoke_command: tuple[str, ...] = Field(
+        default=(),
+        description="Command of the running image that proves, on a scratch database, that it lives with the new schema.",
+    )
+    app_canary: str = Field(default="", description="App host that gets a release first; default the first of the inventory.")
+    app_rehearsal_seconds: float = Field(
+        default=25,
+        ge=0,
+        le=600,
+        description="On the first host: seconds that candidates are watched before traffic, after their stop was tried.",
+    )
+    app_shift_weights: tuple[int, ...] = Field(
+        default=(10, 50), description="Percentages of a host's traffic that the new replicas get one after another before all."
+    )
+    app_shift_pause_seconds: float = Field(default=5, ge=0, le=600, description="Seconds after each of `app_shift_weights`.")
+    app_bake_seconds: float = Field(
+        default=30, ge=0, le=3600, description="Seconds that a host's new replicas are watched before the next host's turn."
+    )
+    app_observe_seconds: float = Field(
+        default=120, ge=0, le=3600, description="Seconds that the whole service is watched after the last host."
+    )
+    app_error_percent: float = Field(
+        default=5, gt=0, le=100, description="Share of answers with status 500 or more at which a release is taken back."
+    )
+    app_on_failure: Literal["take-back", "keep"] = Field(
+        default="take-back", description="Hosts that have the release already when a later one fails: taken back, or kept."
+    )
+    app_keep_releases: int = Field(
+        default=3, ge=2, le=20, description="Releases, the serving one included, that stay on a host with their images."
+    )
+    app_probe_rate: float = Field(
+        default=5, ge=0, le=50, description="Requests a second through the public entry while a release runs; 0 for none."
+    )
+    reason: str = Field(default="", description="Why this run, for the lease and the record.")
+    allow_unhealthy: bool = Field(default=False, description="Release although what serves now is not healthy.")
+
     # The host
     public_tcp_ports: tuple[int, ...] = Field(default=(22, 80, 443), description="All that answers from outside.")
     registry_mirrors: tuple[str, ...] = Field(default=(), description="Docker's registry-mirrors.")
@@ -150,7 +197,8 @@ class Environment(BaseModel):
         description="age identity; default SIGNUPFLOW_AGE_KEY_FILE or ~/.config/signupflow/<environment>.key.",
     )
     allow_interrupts: tuple[str, ...] = Field(
-        default=(), description="Services this run may recreate although that interrupts: docker, traefik, postgres."
+        default=(),
+        description="What this run may interrupt: docker, traefik, postgres (recreated), schema (a breaking migration).",
     )
 
     @field_validator("environment", "app_name", "deploy_user", "postgres_database")
@@ -176,9 +224,16 @@ class Environment(BaseModel):
     @field_validator("allow_interrupts")
     @classmethod
     def _known_services(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = sorted(set(value) - {"docker", "traefik", "postgres"})
+        unknown = sorted(set(value) - {"docker", "traefik", "postgres", "schema"})
         if unknown:
-            raise ValueError(f"unknown service {', '.join(unknown)}; use docker, traefik or postgres")
+            raise ValueError(f"unknown service {', '.join(unknown)}; use docker, traefik, postgres or schema")
+        return value
+
+    @field_validator("app_shift_weights")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(not 0 < weight < 100 for weight in value) or list(value) != sorted(set(value)):
+            raise ValueError("must be ascending percentages between 0 and 100")
         return value
 
     @field_validator("domains")
@@ -210,6 +265,20 @@ class Environment(BaseModel):
             raise ValueError("must be a mail address")
         return value
 
+    @field_validator("app_canary", "public_address")
+    @classmethod
+    def _host(cls, value: str) -> str:
+        if not re.match(r"^[A-Za-z0-9@/._-]*$", value):
+            raise ValueError(f"{value!r} is not a host's name or address")
+        return value
+
+    @field_validator("reason")
+    @classmethod
+    def _one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("must be one line of text")
+        return value
+
     @field_validator("app_database_variable")
     @classmethod
     def _variable_or_none(cls, value: str) -> str:
@@ -232,7 +301,7 @@ class Environment(BaseModel):
             raise ValueError("must be an https URL")
         return value
 
-    @field_validator("acme_ca_file")
+    @field_validator("acme_ca_file", "public_ca_file")
     @classmethod
     def _readable(cls, value: str) -> str:
         if value and not Path(value).is_file():
@@ -311,6 +380,11 @@ class Environment(BaseModel):
     @property
     def ready_path(self) -> str:
         return self.app_ready_path or self.app_health_path
+
+    @property
+    def health_path(self) -> str:
+        """What the public entry is asked; its answer may tell of the database (`/health` of SignUpFlow does)."""
+        return self.app_health_path
 
     @property
     def connections(self) -> int:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.lab_client import ROOT, Lab
 from tests.proofs import convergence
@@ -22,6 +23,10 @@ from tests.proofs import convergence
 MARK = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]
 NAME, CLUSTER = f"test{MARK}", f"clus{MARK}"
 os.environ["LAB_NAME"] = NAME
+
+# Time is never asserted in a test: a busy machine would fail it.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # Shorter than Traefik's threshold of 20 minutes before expiry, so that every check (one a minute) renews.
 CERTIFICATE_SECONDS = 900

@@ -2,18 +2,21 @@
 
 from pathlib import Path
 
-from pyinfra import host, inventory, state
-from pyinfra.api import deploy
+from pyinfra import host, inventory
+from pyinfra.api import Host, deploy
 
 from deploys.app.configuration import secret_values, secret_variables, uses_database
 from deploys.app.networks import APP_BRIDGE, APP_NETWORK, networks
-from deploys.environment import environment, fleet, image, in_group, secrets
+from deploys.environment import entries, environment, fleet, image, in_group, order, secrets_of
 from deploys.postgres.roles import CERTIFICATE
 from deploys.traefik import DYNAMIC
+from facts.host_files import ManagedFile
 from operations import compose, files, images
 from operations import release as releases
+from operations.elsewhere import connected
+from signupflow.release.turn import Turn
 from signupflow.render import compose_value, template
-from signupflow.routing import routers
+from signupflow.routing import Serving, routers
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -25,9 +28,8 @@ def app_image() -> None:
         images.present(name="Present", image=image(environment().app_image))
 
 
-@deploy("App")
-def release() -> None:
-    """Routes, then one host after another in the inventory's order; none after the first that fails."""
+def routes() -> None:
+    """On the edge: what follows from settings and the inventory alone."""
     env = environment()
     if in_group("edge"):
         files.config(
@@ -36,24 +38,22 @@ def release() -> None:
             content=routers(env.app_name, env.domains, env.app_response_seconds),
         )
         releases.only(name="Routes lead to hosts of the inventory only", route=route())
+
+
+def prepare_host() -> None:
+    """On an app host: what all generations share."""
+    env = environment()
     if in_group("app"):
         compose.directory(name="Data directory", path=data_directory(), mode="0750", uid=env.app_user)
         if APP_NETWORK in networks(fleet(), host.name, uses_database(env)):
             compose.network(name="Network", network=APP_NETWORK, bridge=APP_BRIDGE)
-    releases.begin(name="Turns begin")
-    for name in host.loop([item.name for item in inventory.get_group("app")]):
-        if name == host.name:
-            new = image(env.app_image)
-            releases.generation(
-                name=f"Release {new.version or new.on_host} on {name}", release=desired(), _if=lambda: not state.failed_hosts
-            )
 
 
 @deploy("App")
 def leave() -> None:
     """Out of the routes first, and stopped when the edge confirms that nothing is sent here any more."""
     if in_group("app"):
-        releases.left(name=f"Leave {host.name}", release=desired())
+        releases.left(name=f"Leave {host.name}", release=desired(host))
 
 
 def data_directory() -> str:
@@ -72,10 +72,11 @@ def route() -> releases.Route:
     )
 
 
-def desired() -> releases.Release:
-    """What the current app host should run."""
-    env, values, hosts = environment(), secrets(), fleet()
-    new, name = image(env.app_image), host.name
+def desired(target: Host) -> releases.Release:
+    """What an app host should run, and how it gets there."""
+    env = environment(target)
+    values, hosts = secrets_of(env), fleet()
+    new, name = image(env.app_image), target.name
     secrets_directory = f"/etc/signupflow/secrets/app-{env.app_name}"
     variables = secret_variables(env, values, role="app_a")
     database = uses_database(env)
@@ -102,6 +103,9 @@ def desired() -> releases.Release:
         directory=f"/opt/signupflow/app-{env.app_name}",
         files=contents,
         image_id=new.image_id,
+        repository=new.reference.name,
+        version=new.version,
+        older_revisions=new.older_revisions if database else (),
         # Compose reads an env file as root; mounted files belong to the app's user.
         secrets=releases.SecretFiles(
             secrets_directory, secret_values(env, values, role="app_a"), env.app_user if env.app_secrets_as == "files" else 0
@@ -114,4 +118,27 @@ def desired() -> releases.Release:
         health_path=env.app_health_path,
         start_seconds=env.app_start_seconds,
         stop_seconds=env.app_stop_seconds,
+        check_command=env.app_check_command,
+        error_percent=env.app_error_percent,
+        keep=env.app_keep_releases,
+        entries=entries(env),
+        observe_path=env.health_path,
+        probe_rate=env.app_probe_rate,
+        fresh=Turn(
+            host=name,
+            new=0,
+            old=0,
+            replicas=env.app_replicas,
+            verify=bool(env.app_check_command),
+            rehearsal_seconds=env.app_rehearsal_seconds if name == order(env, hosts)[0] else 0,
+            weights=env.app_shift_weights,
+            pause_seconds=env.app_shift_pause_seconds,
+            bake_seconds=env.app_bake_seconds,
+        ),
     )
+
+
+def serving() -> Serving:
+    """What the edge's routes say now."""
+    edge = inventory.get_host(fleet().holder("edge").name)
+    return Serving.parse(connected(edge).get_fact(ManagedFile, path=route().path).content)

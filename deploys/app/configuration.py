@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploys.postgres.roles import database_url
 from signupflow.errors import OperatorError
+from signupflow.release import scratch
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
 
@@ -20,6 +21,19 @@ def secret_variables(env: Environment, secrets: Secrets, role: str) -> dict[str,
     if role.startswith("app"):
         values |= {variable: secrets[name] for variable, name in env.app_secrets.items()}
     return dict(sorted(values.items()))
+
+
+# A file beside the migrator's URL: the same role on the scratch database on which a migration is tried.
+REHEARSAL_URL = "REHEARSAL_DATABASE_URL"
+
+
+def migrator_values(env: Environment, secrets: Secrets) -> dict[str, str]:
+    """The migrator's secret files: the database's URL, and the scratch database's for an image that can prove itself there."""
+    values = secret_values(env, secrets, role="migrator")
+    if env.app_smoke_command and env.app_secrets_as == "files":
+        name = f"{env.postgres_database}{scratch.SUFFIX}"
+        values[REHEARSAL_URL] = database_url(env.postgres_database, "migrator", secrets, name)
+    return values
 
 
 def secret_values(env: Environment, secrets: Secrets, role: str) -> dict[str, str]:

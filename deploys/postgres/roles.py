@@ -37,8 +37,11 @@ def role_digests(database: str, secrets: Secrets) -> dict[str, str]:
     }
 
 
-def database_url(database: str, suffix: str, secrets: Secrets) -> str:
-    """URL for one login role: TLS with the server's certificate verified, the same on every host of every topology."""
+def database_url(database: str, suffix: str, secrets: Secrets, name: str = "") -> str:
+    """URL for one login role: TLS with the server's certificate verified, the same on every host of every topology.
+
+    `name` is another database of the same server than the role's own.
+    """
     password = quote(secrets[PASSWORDS[suffix]], safe="")
     verify = f"sslmode=verify-full&sslrootcert={TRUST}/{CERTIFICATE}"
-    return f"postgresql://{database}_{suffix}:{password}@{POSTGRES}:{POSTGRES_PORT}/{database}?{verify}"
+    return f"postgresql://{database}_{suffix}:{password}@{POSTGRES}:{POSTGRES_PORT}/{name or database}?{verify}"

@@ -5,13 +5,18 @@ It runs beside PostgreSQL, so that the migrator's password never leaves the data
 
 from pathlib import Path
 
+from pyinfra import inventory
 from pyinfra.api import deploy
 
-from deploys.app.configuration import secret_values, uses_database
-from deploys.environment import environment, image, in_group, secrets
+from deploys.app import serving
+from deploys.app.configuration import REHEARSAL_URL, migrator_values, uses_database
+from deploys.environment import environment, fleet, image, in_group, secrets
 from deploys.postgres.roles import CERTIFICATE
+from facts.containers import Containers
 from operations import database, files
 from operations import secrets as secret_files
+from operations.elsewhere import connectable
+from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow.render import compose_value, template
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -26,17 +31,47 @@ def schema() -> None:
     command = [compose_value(word) for word in env.app_migration_command]
     migrator = f"/etc/signupflow/secrets/schema-{env.app_name}"
     secret_files.directory(
-        name="Migrator's database URL", path=migrator, values=secret_values(env, secrets(), role="migrator"), uid=env.app_user
+        name="Migrator's database URL", path=migrator, values=migrator_values(env, secrets()), uid=env.app_user
     )
     directory, values = f"/opt/signupflow/schema-{env.app_name}", secrets()
     files.config(
         name="Whom to trust as PostgreSQL", dest=f"{directory}/trust/{CERTIFICATE}", content=values["postgres_tls_certificate"]
     )
+    smoke = [compose_value(word) for word in env.app_smoke_command] if env.app_secrets_as == "files" else []
+    compose = template(
+        TEMPLATES / "compose.yaml.j2",
+        env=env,
+        image=app_image.on_host,
+        secrets=migrator,
+        command=command,
+        smoke=smoke,
+        rehearsal=REHEARSAL_URL,
+    )
     database.migrated(
         name=f"Schema {app_image.schema_revision or 'of this image'}",
-        database=env.postgres_database,
-        revision=app_image.schema_revision,
-        identity=f"{app_image.on_host} {' '.join(env.app_migration_command)}",
-        directory=directory,
-        compose=template(TEMPLATES / "compose.yaml.j2", env=env, image=app_image.on_host, secrets=migrator, command=command),
+        wanted=database.Schema(
+            database=env.postgres_database,
+            revision=app_image.schema_revision,
+            migrations=app_image.migrations,
+            identity=f"{app_image.on_host} {' '.join(env.app_migration_command)}",
+            directory=directory,
+            compose=compose,
+            smoke=bool(smoke),
+            restore_point=f"before-{app_image.version}"[:60],
+        ),
+        running=running,
+        allow_interrupts=env.allow_interrupts,
     )
+
+
+def running() -> str:
+    """Id of the image that serves now, on the first app host that serves; empty when none does."""
+    found = serving()
+    for name in fleet().apps:
+        target, current = inventory.get_host(name), found.generation(name)
+        if not current or not connectable(target):
+            continue
+        for item in target.get_fact(Containers, label=f"{APP_LABEL}={environment().app_name}"):
+            if item.labels.get(GENERATION_LABEL) == str(current):
+                return item.image
+    return ""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 import yaml
 from hypothesis import given
@@ -24,9 +27,9 @@ hosts = st.dictionaries(
 )
 
 
-def services(serving: Serving) -> dict[str, dict[str, dict[str, object]]]:
+def services(serving: Serving) -> dict[str, Any]:
     document = yaml.safe_load(serving.render("app", "/ready", "a.helpers.org"))
-    found: dict[str, dict[str, dict[str, object]]] = document["http"]["services"]
+    found: dict[str, Any] = document["http"]["services"]
     return found
 
 
@@ -43,27 +46,72 @@ def test_us8_3_writes_are_never_repeated_by_status_alone() -> None:
     assert retry["status"] == ["502", "504"]
 
 
-def test_us8_1_servers_of_all_hosts_share_the_load_and_are_checked() -> None:
-    found = services(BOTH)["app-passing"]["loadBalancer"]
-    assert found["servers"] == [
-        {"url": "http://10.0.0.2:18064"},
-        {"url": "http://10.0.0.3:18000"},
-        {"url": "http://10.0.0.3:18001"},
-    ]
-    assert found["healthCheck"] == {"path": "/ready", "hostname": "a.helpers.org", "interval": "0.5s", "timeout": "0.5s"}
+def test_us8_1_servers_of_all_hosts_share_the_load_by_their_number_and_are_checked() -> None:
+    found = services(BOTH)
+    assert found["app-passing"]["weighted"] == {
+        "healthCheck": {},
+        "services": [{"name": "app-on-web1-g3", "weight": 100}, {"name": "app-on-web2-g8", "weight": 200}],
+    }
+    balancer = found["app-on-web2-g8"]["loadBalancer"]
+    assert balancer["servers"] == [{"url": "http://10.0.0.3:18000"}, {"url": "http://10.0.0.3:18001"}]
+    assert balancer["healthCheck"] == {"path": "/ready", "hostname": "a.helpers.org", "interval": "0.5s", "timeout": "0.5s"}
 
 
 def test_us8_3_when_no_server_passes_its_check_all_are_asked() -> None:
     found = services(BOTH)
     assert found["app"] == {"failover": {"service": "app-passing", "fallback": "app-every"}}
-    assert found["app-every"]["loadBalancer"]["servers"] == found["app-passing"]["loadBalancer"]["servers"]
-    assert "healthCheck" not in found["app-every"]["loadBalancer"]
+    every = found["app-every"]["loadBalancer"]
+    assert [server["url"] for server in every["servers"]] == BOTH.urls
+    assert "healthCheck" not in every
 
 
 def test_us8_3_a_single_server_is_not_taken_out_because_there_is_nobody_else() -> None:
     found = services(BOTH.without("web2"))
-    assert set(found) == {"app", "app-every"}
-    assert "healthCheck" not in found["app-every"]["loadBalancer"]
+    assert set(found) == {"app", "app-on-web1-g3"}
+    assert "healthCheck" not in found["app-on-web1-g3"]["loadBalancer"]
+
+
+def test_us5_4_a_share_of_one_hosts_traffic_leaves_the_others_alone() -> None:
+    shared = BOTH.sharing("web1", 3, 4, ["http://10.0.0.2:18000"], 10)
+    assert shared.shares("app") == {"app-on-web1-g3": 90, "app-on-web1-g4": 10, "app-on-web2-g8": 200}
+    assert shared.routed("web1") == (3, 4)
+    assert shared.generation("web1") == 3
+    assert Serving.parse(shared.render("app", "/ready", "a.helpers.org")).all == shared.all
+    assert shared.having("web1", 4, ["http://10.0.0.2:18000"]).routed("web1") == (4,)
+
+
+@pytest.mark.parametrize(
+    ("old", "urls", "percent"), [(9, ["http://a:1"], 10), (3, [], 10), (3, ["http://a:1"], 0), (3, ["u"], 100)]
+)
+def test_us5_4_a_share_needs_servers_on_both_sides(old: int, urls: list[str], percent: int) -> None:
+    with pytest.raises(ValueError, match="share needs"):
+        BOTH.sharing("web1", old, 4, urls, percent)
+
+
+def listed(serving: Serving, **changes: object) -> str:
+    """What Traefik's API says when it has read the file; `changes` replace whole services."""
+    document = {**services(serving), **changes}
+    rows = [{"name": f"{name}@file", "provider": "file", "status": "enabled", **item} for name, item in document.items() if item]
+    return json.dumps([*rows, {"name": "api@internal", "provider": "internal", "status": "enabled"}])
+
+
+def test_us5_2_traefik_confirms_what_it_was_told() -> None:
+    shared = BOTH.sharing("web1", 3, 4, ["http://10.0.0.2:18000"], 10)
+    for serving in (BOTH, shared, BOTH.without("web2")):
+        assert serving.unconfirmed("app", listed(serving)) == ""
+
+
+def test_us5_2_what_traefik_does_not_yet_serve_is_not_confirmed() -> None:
+    shared = BOTH.sharing("web1", 3, 4, ["http://10.0.0.2:18000"], 10)
+    assert "routes to" in shared.unconfirmed("app", listed(BOTH))
+    assert "routes to" in BOTH.unconfirmed("app", listed(shared))
+    other = BOTH.sharing("web1", 3, 4, ["http://10.0.0.2:18000"], 50)
+    assert "shares are" in shared.unconfirmed("app", listed(other))
+    disabled = listed(BOTH, app={"status": "disabled"})
+    assert BOTH.unconfirmed("app", disabled) == "Traefik has disabled app"
+    for nonsense in ("", "[1]", "{}x"):
+        assert "does not answer" in BOTH.unconfirmed("app", nonsense)
+    assert BOTH.unconfirmed("app", "[]").startswith("Traefik routes to nothing")
 
 
 @given(hosts)
@@ -72,7 +120,7 @@ def test_us5_2_what_serves_is_read_back_from_the_file(found: dict[str, tuple[int
     for host, (generation, urls) in found.items():
         serving = serving.having(host, generation, urls)
     again = Serving.parse(serving.render("app", "/ready", "a.helpers.org"))
-    assert dict(again.hosts) == dict(serving.hosts)
+    assert again.all == serving.all
     assert {host: again.generation(host) for host in found} == {host: generation for host, (generation, _) in found.items()}
 
 

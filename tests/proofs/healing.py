@@ -160,10 +160,11 @@ def _wait_until(holds: Callable[[], bool], otherwise: str, seconds: float = 60) 
 
 
 def server_statuses(lab: Lab) -> dict[str, str]:
-    """Server URL to UP or DOWN, as Traefik sees it."""
-    api = "curl --silent --max-time 2 http://127.0.0.1:8099/api/http/services/signupflow-passing@file"
-    found: dict[str, str] = json.loads(lab.ssh(lab.the("edge"), api)).get("serverStatus", {})
-    return found
+    """Server URL to UP or DOWN, as Traefik sees it: of every generation's service that has a health check."""
+    api = "curl --silent --max-time 2 'http://127.0.0.1:8099/api/http/services?search=signupflow-on-&per_page=1000'"
+    services = json.loads(lab.ssh(lab.the("edge"), api))
+    checked = [item for item in services if "healthCheck" in item["loadBalancer"]]
+    return {url: status for item in checked for url, status in item["serverStatus"].items()}
 
 
 def _healthy(lab: Lab) -> bool:

@@ -15,6 +15,7 @@ reported as the application's own would be.
 """
 
 import asyncio
+import math
 import os
 import signal
 import time
@@ -25,12 +26,16 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 PIECE = bytes(65536)
+PROBES = ("/health", "/metrics")
 
 
 class Faults:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._unready = os.environ.get("FAULTS_AT_START") == "unready"
+        at_start = os.environ.get("FAULTS_AT_START", "")
+        self._unready = at_start == "unready"
+        # A moment of the monotonic clock.
+        self._errors_from = time.monotonic() + float(os.environ.get("FAULTS_AFTER") or 0) if at_start == "errors" else math.inf
         self._kept: list[bytearray] = []
         self._faults: dict[str, Callable[[dict[str, float]], Awaitable[Response]]] = {
             "GET /faults/slow": self._slow,
@@ -51,6 +56,8 @@ class Faults:
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
             await send({"type": "http.response.body", "body": b"half", "more_body": True})
             return
+        if name and not scope["path"].startswith(PROBES) and time.monotonic() >= self._errors_from:
+            raise RuntimeError("a release that answers 500, on command")
         if name.startswith("GET /health/ready") and self._unready:
             await JSONResponse({"status": "unready on command"}, 503)(scope, receive, send)
         elif name in self._faults:

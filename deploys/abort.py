@@ -1,0 +1,8 @@
+"""Take an unfinished release back: every host serves what it served before the run that was cut off.
+
+pyinfra inventory.py deploys/abort.py [--dry]
+"""
+
+from deploys.release import abort
+
+abort()

@@ -1,0 +1,151 @@
+"""A release: ready, leased, host after host, observed, taken back when it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyinfra import host, inventory, state
+from pyinfra.api import Host, deploy
+
+from deploys.app import desired, prepare_host, routes, serving
+from deploys.environment import entries, environment, fleet, image, in_group, order
+from deploys.release.announcement import announce
+from facts.release import Generations
+from operations import ready as readying
+from operations import release as releases
+from operations import run as runs
+from operations.elsewhere import connected
+from signupflow.images import size
+from signupflow.release import readiness
+from signupflow.settings import Environment
+
+# Beyond the longest step: two minutes in which the next renewal may come.
+LEASE_MARGIN = 120
+# The schema step's own limit (alembic/env.py), twice: the rehearsal and the migration.
+SCHEMA_SECONDS = 600
+
+
+@deploy("Ready")
+def ready() -> None:
+    """Every host is asked before any is changed; then the lease, for the time of the run."""
+    readying.everybody(name="Every host is there", what="every host takes SSH")
+    readying.ready(name="Pre-flight", checks=checks())
+    readying.everybody(name="Every host is ready", what="every host is ready")
+    _lease(environment().reason or f"release {image(environment().app_image).version or environment().app_image}")
+
+
+def _lease(reason: str) -> None:
+    hosts = leased_hosts()
+    if host.name == hosts[0]:
+        readying.leased(name="Lease", hosts=hosts, reason=reason, seconds=lease_seconds(environment()))
+    readying.everybody(name="Leased", what="this run has the lease")
+
+
+def leased_hosts() -> list[str]:
+    """All hosts of this run, in inventory order; the edge too when the run leaves it out, because turns change its routes."""
+    names = [item.name for item in inventory if item in state.activated_hosts]
+    edge = fleet().holder("edge").name
+    return names if edge in names else [*names, edge]
+
+
+def lease_seconds(env: Environment) -> int:
+    """How long a lease lasts from each renewal: longer than any step may take without one."""
+    steps = (
+        env.app_start_seconds + env.app_stop_seconds,
+        env.app_rehearsal_seconds + env.app_start_seconds + env.app_stop_seconds,
+        env.app_bake_seconds,
+        env.app_shift_pause_seconds,
+        SCHEMA_SECONDS,
+    )
+    return int(max(steps)) + LEASE_MARGIN
+
+
+def checks() -> readying.Checks:
+    env, hosts = environment(), fleet()
+    new = image(env.app_image)
+    takes_image = in_group("app") or (in_group("db") and bool(env.app_migration_command))
+    return readying.Checks(
+        image=new.on_host,
+        needs=readiness.Needs(
+            size(env.app_image) if takes_image else 0,
+            env.app_replicas if in_group("app") else 0,
+            readiness.size_bytes(env.app_memory),
+        ),
+        connections=max((member.connections for member in hosts.members), default=0),
+        database=in_group("db"),
+        entries=entries(env) if in_group("edge") and serving().hosts else (),
+        health_path=env.health_path,
+        lifetime_seconds=env.acme_certificate_hours * 3600,
+        allow_unhealthy=env.allow_unhealthy or not releasing(),
+    )
+
+
+def releasing() -> bool:
+    """Whether some host would get another release than it serves. Mending what serves needs nothing to be healthy."""
+    found = serving()
+    for item in _apps():
+        wanted = desired(item)
+        current = found.generation(item.name)
+        files = connected(item).get_fact(Generations, directory=wanted.directory)
+        if current and files.get(current) != wanted.desired:
+            return True
+    return False
+
+
+def _apps() -> Sequence[Host]:
+    return [
+        inventory.get_host(name) for name in order(environment(), fleet()) if inventory.get_host(name) in state.activated_hosts
+    ]
+
+
+@deploy("App")
+def release() -> None:
+    """Routes, then one host after another in the inventory's order; none after the first that fails."""
+    env = environment()
+    routes()
+    prepare_host()
+    if not runs.current().plan_printed:
+        runs.current().plan_printed = True
+        announce(_apps(), serving(), env)
+    releases.begin(name="Turns begin")
+    for name in host.loop([item.name for item in _apps()]):
+        if name == host.name:
+            new = image(env.app_image)
+            releases.turn(
+                name=f"Release {new.version or new.on_host} on {name}", release=desired(host), _if=lambda: not state.failed_hosts
+            )
+
+
+@deploy("Observation")
+def observation() -> None:
+    """The whole service is watched; a release that fails, here or in a turn, is taken back from the last host to the first."""
+    env, apps = environment(), [item.name for item in _apps()]
+    if runs.current().ledger is None and apps:
+        edge = inventory.get_host(fleet().holder("edge").name)
+        new = image(env.app_image)
+        runs.current().ledger = (edge, env.app_name)
+        runs.current().release = {"version": new.version, "image": new.image_id or new.on_host, "schema": new.schema_revision}
+    if apps and host.name == apps[-1]:
+        releases.observed(
+            name="Observation", release=desired(host), seconds=env.app_observe_seconds, _if=lambda: not state.failed_hosts
+        )
+    releases.begin(name="Observed")
+    for name in host.loop(list(reversed(apps))):
+        if name == host.name:
+            releases.taken_back(name=f"Take back on {name}", release=desired(host), keep=env.app_on_failure == "keep")
+    releases.verdict(name="Verdict")
+
+
+@deploy("Abort")
+def abort() -> None:
+    """Undo what a run that was cut off has left, from the last host to the first."""
+    _lease("abort")
+    releases.begin(name="Undoing begins")
+    for name in host.loop([item.name for item in reversed(_apps())]):
+        if name == host.name:
+            releases.undone(name=f"Undo on {name}", release=desired(host))
+
+
+@deploy("Unlock")
+def unlock() -> None:
+    readying.unlocked(name="Lease")

@@ -1,0 +1,66 @@
+"""Scripts on hosts, for steps that outlive a lost connection.
+
+A script is given to `sh` on its standard input, so that nothing of it is in a process list. Each can be repeated: when the
+connection is lost in the middle, it is made again and the script runs again from its start.
+"""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+from paramiko import SSHException
+from pyinfra.api import Host, StringCommand
+from pyinfra.api.exceptions import ConnectError
+
+# How long a host may be out of reach in the middle of a release before its step fails, in seconds.
+PATIENCE = 90.0
+# A script that says nothing for longer than it may take is taken for a lost connection.
+SCRIPT_SECONDS = 15.0
+
+END = "signupflow-script-ended"
+
+
+class ScriptError(Exception):
+    """A script failed. The text is what it wrote to standard error, or its output when it wrote none."""
+
+
+class UnreachableError(ScriptError):
+    """The host could not be reached for as long as one may wait."""
+
+
+def run(target: Host, script: str, seconds: float = SCRIPT_SECONDS, patience: float = PATIENCE) -> str:
+    """Run a script as root and return its standard output. `seconds` is what it may take without a connection being suspected."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return _once(target, script, seconds)
+        except (ConnectError, TimeoutError, OSError, EOFError, SSHException) as error:
+            if time.monotonic() >= deadline:
+                raise UnreachableError(f"{target.name} cannot be reached: {error or type(error).__name__}") from None
+            _forget(target)
+            gevent.sleep(0.5)
+
+
+def _once(target: Host, script: str, seconds: float) -> str:
+    if not target.connected:
+        target.connect(reason="the connection was lost", show_errors=False, raise_exceptions=True)
+    # The last line tells an exit code from a connection that ended in the middle.
+    wrapped = f"(\n{script}\n) </dev/null\necho {END} $?\n"
+    with gevent.Timeout(seconds, TimeoutError(f"no answer within {seconds:.0f} s")):
+        _, output = target.run_shell_command(StringCommand("sh -s"), _sudo=True, _stdin=wrapped)
+    lines = output.stdout_lines
+    if not lines or not lines[-1].startswith(END):
+        said = " ".join(output.stderr_lines).strip()
+        raise OSError(said or "the connection ended in the middle of a script")
+    if lines[-1] != f"{END} 0":
+        raise ScriptError("\n".join(output.stderr_lines or lines[:-1]).strip() or "a script failed without a word")
+    return "\n".join(lines[:-1])
+
+
+def _forget(target: Host) -> None:
+    """Drop a connection that may be half dead; the next script makes a new one."""
+    client = getattr(target.connector, "client", None)
+    if client is not None:
+        client.close()
+    target.connected = False

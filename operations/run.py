@@ -1,0 +1,248 @@
+"""This run of a deploy, as the operations share it: its lease, what it has switched, its probe, and how it ends.
+
+What other runs need to know is on the hosts (lease, journal, ledger); this is only what one process remembers.
+"""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import gevent
+from pyinfra import logger
+from pyinfra.api import Host, State
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.state import BaseStateCallback
+
+from operations.remote import ScriptError, run
+from signupflow.probe import Counted, Entry
+from signupflow.release import lease, ledger
+
+# A host's lease is renewed when it is older than this, in seconds; far less than any lease lasts.
+RENEW_AFTER = 20.0
+
+Lease = lease.Lease
+
+
+class LeaseLostError(ScriptError):
+    """Another run has the lease: this one was out of touch for longer than its lease lasted, and must not go on."""
+
+
+def _process() -> str:
+    """This process as no other: machine, boot, pid and its start in clock ticks since that boot (proc(5), field 22)."""
+    return f"{socket.gethostname()} {_boot()} {os.getpid()} {_started(os.getpid())}"
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _started(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def ended(process: str) -> bool:
+    """Whether a process of this machine is known to have ended; a process of another machine is never known to."""
+    parts = process.split()
+    if len(parts) != 4 or parts[0] != socket.gethostname():
+        return False
+    return parts[1] != _boot() or _started(int(parts[2])) != parts[3]
+
+
+@dataclass
+class Run:
+    """One process's run. `switched` is host name to the generation that served there before this run's turn."""
+
+    identity: str = field(default_factory=lambda: uuid.uuid4().hex[:12])
+    began: float = field(default_factory=time.monotonic)
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    lease: Lease | None = None
+    leased: dict[str, tuple[Host, float]] = field(default_factory=dict)
+    switched: dict[str, int] = field(default_factory=dict)
+    taken_back: list[str] = field(default_factory=list)
+    seconds: dict[str, dict[str, float]] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    ledger: tuple[Host, str] | None = None
+    release: dict[str, Any] = field(default_factory=dict)
+    restore_point: str = ""
+    plan_printed: bool = False
+    _probe: subprocess.Popen[str] | None = None
+    _closed: bool = False
+
+    def acquire(self, hosts: Sequence[Host], reason: str, seconds: int) -> Lease | None:
+        """Take the lease on all hosts in this order; on a refusal give all back and return the one that stands in the way."""
+        owner = f"{_owner()}@{socket.gethostname()}"
+        self.lease = Lease(self.identity, owner, reason, _process(), seconds)
+        for host in hosts:
+            refused = self._acquire(host)
+            if refused is not None:
+                self.give_back()
+                return refused
+            self.leased[host.name] = (host, time.monotonic())
+        return None
+
+    def _acquire(self, host: Host) -> Lease | None:
+        assert self.lease
+        gone: tuple[str, ...] = ()
+        for _ in range(2):
+            said = run(host, lease.acquire_script(self.lease, gone))
+            if not said.startswith(lease.REFUSED):
+                return None
+            found = lease.parse(said)
+            if found is None or not ended(found.process):
+                return found or Lease("?", "somebody", "unknown", "", 0)
+            logger.warning(f"[{host.name}] the lease of {found.owner} ({found.reason}) is taken over: its process has ended")
+            gone = (found.run,)
+        return found
+
+    def renew(self, *, now: Sequence[str] = ()) -> None:
+        """Lengthen the lease where it is due, and on the hosts named `now`; raise LeaseLostError when it is somebody else's."""
+        if self.lease is None:
+            return
+        moment = time.monotonic()
+        due = [host for name, (host, at) in self.leased.items() if name in now or moment - at > RENEW_AFTER]
+        jobs = [gevent.spawn(_renewed, host, self.lease) for host in due]
+        for host, job in zip(due, jobs, strict=True):
+            job.join()
+            found = job.value
+            if isinstance(found, Lease):
+                raise LeaseLostError(f"the lease on {host.name} is now held by {found.said}; this run stops")
+            if found:
+                self.leased[host.name] = (host, time.monotonic())
+
+    def give_back(self) -> None:
+        """Return the lease everywhere. A host that cannot be reached keeps it until it runs out."""
+        for name, (host, _) in list(self.leased.items()):
+            try:
+                run(host, lease.return_script(self.identity), patience=5)
+            except ScriptError as error:
+                logger.warning(f"[{name}] the lease was not given back and runs out by itself: {error}")
+            del self.leased[name]
+
+    def fail(self, reason: str) -> None:
+        """Remember why this run failed; the first reason is what its last line says."""
+        self.failures.append(reason)
+
+    def start_probe(self, entry: Entry, path: str, rate: float) -> None:
+        """Begin to ask the public entry steadily; `close` counts."""
+        if self._probe is None and rate > 0:
+            command = [sys.executable, "-m", "signupflow.probe", "--address", entry.address, "--domain", entry.domain]
+            command += ["--path", path, "--rate", str(rate), *(["--ca-file", entry.ca_file] if entry.ca_file else [])]
+            self._probe = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def close(self) -> None:
+        """The end of the run, however it came: count the probe, write the record, say what failed, give the lease back."""
+        if self._closed:
+            return
+        self._closed = True
+        counted = self._counted()
+        if self.release and (self.switched or self.failures):
+            self._record(counted)
+        for reason in self.failures[:1]:
+            click.echo(f"{click.style('Error:', fg='red', bold=True)} {reason}", err=True)
+        self.give_back()
+
+    def _counted(self) -> Counted | None:
+        if self._probe is None:
+            return None
+        said, _ = self._probe.communicate()
+        self._probe = None
+        try:
+            counted = Counted(**json.loads(said))
+        except (ValueError, TypeError):
+            logger.warning("the probe ended without a count")
+            return None
+        logger.info(f"--> Probe: {counted.said}, p99 {counted.p99_ms:.0f} ms")
+        for failure in counted.failures:
+            logger.warning(f"    {failure}")
+        return counted
+
+    def _record(self, counted: Counted | None) -> None:
+        if self.ledger is None or self.lease is None:
+            return
+        host, app = self.ledger
+        record = ledger.Record(
+            run=self.identity,
+            app=app,
+            owner=self.lease.owner,
+            reason=self.lease.reason,
+            began=self.began_at.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - self.began, 1),
+            outcome="failed" if self.failures else "released",
+            why=self.failures[0] if self.failures else "",
+            hosts=tuple(self.switched),
+            taken_back=tuple(self.taken_back),
+            probe=None if counted is None else {"sent": counted.sent, "failed": counted.failed},
+            steps=self.seconds,
+            restore_point=self.restore_point,
+            **self.release,
+        )
+        try:
+            run(host, ledger.append_script(record))
+        except ScriptError as error:
+            logger.warning(f"[{host.name}] the record was not written: {error}")
+
+
+def _renewed(host: Host, held: Lease) -> Lease | bool:
+    """Another's lease when it was lost, True when it was renewed, False when the host could not be asked now."""
+    try:
+        said = run(host, lease.renew_script(held), patience=0)
+    except ScriptError:
+        return False
+    if said.startswith(lease.LOST):
+        return lease.parse(said) or Lease("?", "nobody (it was taken away)", "deploys/unlock.py", "", 0)
+    return True
+
+
+def _owner() -> str:
+    """Who deploys: GitHub's actor, or the login that called sudo, or this login."""
+    return os.environ.get("GITHUB_ACTOR") or os.environ.get("SUDO_USER") or getpass.getuser()
+
+
+@functools.cache
+def current() -> Run:
+    """The run of this process."""
+    return Run()
+
+
+class AtEnd(BaseStateCallback):
+    """Closes the run after its last operation; after a failure that left no host, when pyinfra disconnects."""
+
+    @staticmethod
+    def operation_start(state: State, op_hash: str) -> None:
+        try:
+            current().renew()
+        except LeaseLostError as error:
+            current().fail(str(error))
+            raise PyinfraError(str(error)) from None
+
+    @staticmethod
+    def operation_host_error(state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0) -> None:
+        if not current().failures:
+            names = ", ".join(sorted(state.get_op_meta(op_hash).names))
+            current().fail(f"{host.name}: {names} failed; what it printed stands above")
+
+    @staticmethod
+    def operation_end(state: State, op_hash: str) -> None:
+        if op_hash == state.get_op_order()[-1]:
+            current().close()
+
+    @staticmethod
+    def host_disconnect(state: State, host: Host) -> None:
+        current().close()

@@ -1,0 +1,435 @@
+"""The steps of one host's turn, done: what `signupflow.release.turn` orders, on the host and on the edge.
+
+Every step can be repeated: a connection that is lost is made again and the step's script runs again; a run that was killed
+is followed by one that finds what is there and goes on.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from pyinfra import logger
+from pyinfra.api import Host, State
+from pyinfra.api.command import PyinfraCommand
+
+from operations import run as runs
+from operations.remote import ScriptError, run
+from signupflow import probe
+from signupflow.release import journal, prune, watch
+from signupflow.release.resume import Work
+from signupflow.release.turn import ENDS, Event, Step, Turn
+from signupflow.routing import Serving, generation_service, replica_names
+
+if TYPE_CHECKING:
+    from operations.release import Release
+
+TRAEFIK = "http://127.0.0.1:8099"
+# Traefik reads a changed file within milliseconds; this is for a machine that is busy with everything else.
+CONFIRM_SECONDS = 15.0
+POLL_SECONDS = 0.1
+WATCH_SECONDS = 0.5
+SMOKE_SECONDS = 20.0
+# The first time, certificates are still on their way (SPEC.md: within 5 minutes).
+FIRST_SMOKE_SECONDS = 300.0
+GRACE = 15.0
+
+
+class StepFailedError(Exception):
+    """A step's own verdict: the first line is the reason, further lines are what containers said."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """One container of a generation as `docker inspect` and its health path show it."""
+
+    name: str
+    status: str
+    restarts: int
+    health: str
+    exit_code: int
+    health_code: str = "000"
+    ready_code: str = "000"
+
+    @property
+    def serves(self) -> bool:
+        return self.status == "running" and self.health_code == self.ready_code == "200"
+
+    @property
+    def steady(self) -> bool:
+        return self.status == "running" and self.restarts == 0 and self.health != "unhealthy"
+
+
+class Turns(PyinfraCommand):
+    """All that one host has to do in its turn: usually one turn, after a run that was cut off also the rest of that one."""
+
+    def __init__(self, host: Host, edge: Host, release: Release, todo: Iterable[Work]) -> None:
+        super().__init__()
+        self.host, self.edge, self.release, self.todo = host, edge, release, tuple(todo)
+
+    def __repr__(self) -> str:
+        return f"Turns({self.host.name}, {[(work.first, work.turn.new) for work in self.todo]})"
+
+    def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
+        # A turn that only takes away what a killed run left must not keep the wanted one from following.
+        return all(Machine(self.host, self.edge, self.release, work.turn).go(work.first) for work in self.todo)
+
+
+class Machine:
+    """Drives one turn from a step to an end, and keeps the journal. `go` says whether it ended as it was meant to."""
+
+    def __init__(self, host: Host, edge: Host, release: Release, turn: Turn) -> None:
+        self.host, self.edge, self.release, self.turn = host, edge, release, turn
+        self.run = runs.current()
+        self.weights = list(turn.weights)
+        self.reason = ""
+        self.began = time.monotonic()
+        self.effects: Mapping[Step, Callable[[], Event | None]] = {
+            Step.WRITE: self.write,
+            Step.START: lambda: self.start(turn.new),
+            Step.HEALTH: lambda: self.healthy(turn.new),
+            Step.VERIFY: self.verify,
+            Step.REHEARSE: self.rehearse,
+            Step.SHIFT: self.shift,
+            Step.PROMOTE: lambda: self.promote(turn.new, turn.old),
+            Step.SWITCH: lambda: self.route(turn.new),
+            Step.STOP: lambda: self.stop(turn.old),
+            Step.SMOKE: self.smoke,
+            Step.BAKE: self.bake,
+            Step.FINISH: self.finish,
+            Step.REVIVE: self.revive,
+            Step.ROUTE_BACK: self.route_back,
+            Step.REMOVE: self.remove,
+        }
+
+    def go(self, step: Step) -> bool:
+        """Run to an end; True when the new generation serves, or when what was to be taken away is gone."""
+        removing = step in (Step.REMOVE, Step.ROUTE_BACK)
+        while step not in ENDS:
+            step = self.turn.after(step, self._one(step))
+        self._note(step)
+        if step is Step.STUCK:
+            logger.error(self._said(f"stuck: look at `docker ps` here and {self.release.route.path} on {self.edge.name}"))
+        if step is Step.DONE and not self.turn.known and self.turn.old and not removing:
+            self.run.switched.setdefault(self.host.name, self.turn.old)
+        return step is Step.DONE or (removing and step is Step.UNDONE)
+
+    def _one(self, step: Step) -> Event:
+        started = time.monotonic()
+        try:
+            self.run.renew(now=(self.edge.name,))
+            self._note(step)
+            event = self.effects[step]() or Event.OK
+        except (StepFailedError, ScriptError) as error:
+            event = Event.FAILED
+            first, _, rest = str(error).partition("\n")
+            reason = f"{self.host.name}: {step} of generation {self.turn.new} failed: {first}"
+            if not self.reason:
+                self.reason = reason
+                self.run.fail(reason)
+            logger.error(self._said(f"Error: {step}: {first}"))
+            for line in rest.splitlines():
+                logger.warning(self._said(f"    {line}"))
+        took = time.monotonic() - started
+        spent = self.run.seconds.setdefault(self.host.name, {})
+        spent[step] = round(spent.get(step, 0.0) + took, 2)
+        return event
+
+    def _said(self, text: str) -> str:
+        return f"{self.host.print_prefix}{text}"
+
+    def _note(self, step: Step) -> None:
+        """One line for the operator, and one in the host's journal."""
+        logger.info(self._said(f"{time.monotonic() - self.began:6.1f} s  {step}  (generation {self.turn.new})"))
+        image = self.release.image_id
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        entry = journal.Entry(
+            self.run.identity, at, self.turn.new, self.turn.old, str(step), self.release.version, "" if self.turn.known else image
+        )
+        run(self.host, f"mkdir -p $(dirname {self._journal}); printf '%s\\n' {shlex.quote(entry.line())} >> {self._journal}")
+
+    @property
+    def _journal(self) -> str:
+        return journal.path(self.release.app)
+
+    # Forward
+
+    def write(self) -> None:
+        directory, secrets = self.release.project(self.turn.new), self.release.secret_directory(self.turn.new)
+        files = {f"{directory}/{name}": text for name, text in self.release.files.items()}
+        files[f"{directory}/.env"] = self.release.environment(self.turn.new)
+        uid = self.release.secrets.uid
+        script = [
+            "set -e",
+            f"rm -rf {shlex.quote(secrets)}",
+            f"mkdir -p -m 0711 /etc/signupflow/secrets && install -d -m 0700 -o {uid} -g {uid} "
+            f"{shlex.quote(self.release.secrets.parent)} {shlex.quote(secrets)}",
+            *(_file(path, text if text.endswith("\n") else text + "\n", "0644", 0) for path, text in files.items()),
+            *(
+                _file(f"{secrets}/{name}", value.rstrip("\n") + "\n", "0400", uid)
+                for name, value in self.release.secrets.values.items()
+            ),
+        ]
+        run(self.host, "\n".join(script))
+
+    def start(self, number: int) -> None:
+        compose = f"docker compose --project-directory {self.release.project(number)}"
+        try:
+            # Not `--wait`: Docker first asks after its whole interval, and an image need not say how it is asked.
+            run(self.host, f"{compose} up --detach --quiet-pull --remove-orphans 2>&1", self.release.start_seconds + GRACE)
+        except ScriptError as error:
+            raise StepFailedError(f"its containers do not start\n{error}") from None
+
+    def healthy(self, number: int) -> None:
+        deadline = time.monotonic() + self.release.start_seconds
+        while True:
+            found = self.replicas(number, ask=True)
+            if len(found) == self.turn.replicas and all(item.serves for item in found):
+                return
+            gone = [item for item in found if item.status != "running"]
+            if gone or time.monotonic() >= deadline:
+                raise StepFailedError(self._unhealthy(found))
+            gevent.sleep(POLL_SECONDS)
+
+    def _unhealthy(self, found: list[Replica]) -> str:
+        limit = self.release.start_seconds
+        for item in found:
+            if item.status != "running":
+                return f"{item.name} is {item.status} (exit code {item.exit_code}) and not running\n{self._logs(item.name)}"
+            for path, code in ((self.release.health_path, item.health_code), (self.release.route.ready_path, item.ready_code)):
+                if code != "200":
+                    said = f"answered {code}" if code != "000" else f"did not answer on port {self.release.port}"
+                    return f"{item.name}: {path} {said}, not 200, within {limit} s\n{self._logs(item.name)}"
+        return f"only {len(found)} of {self.turn.replicas} replicas are there"
+
+    def _logs(self, name: str) -> str:
+        """What the container wrote last, and what Docker's health checks of it said."""
+        health = (
+            '{{if .State.Health}}{{range .State.Health.Log}}health check: exit {{.ExitCode}} {{.Output}}{{"\\n"}}{{end}}{{end}}'
+        )
+        try:
+            return run(self.host, f"docker logs --tail 40 {name} 2>&1; docker inspect --format '{health}' {name}", patience=0)
+        except ScriptError as error:
+            return f"(its log cannot be read: {error})"
+
+    def replicas(self, number: int, ask: bool = False) -> list[Replica]:
+        """The generation's containers; with `ask` also what the health path of each answers (`000`: nothing)."""
+        labels = f"label={self.release.app_label}={self.release.app}", f"label={self.release.generation_label}={number}"
+        fields = (
+            "{{slice .Name 1}} {{.State.Status}} {{.RestartCount}}"
+            " {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
+            " {{.State.ExitCode}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+        )
+        # Health, and what the routes will ask: a replica that is healthy and never ready would take no traffic.
+        curl = (
+            f"curl --silent -m 5 -o /dev/null --write-out '%{{http_code}} ' --header 'Host: {self.release.route.domain}'"
+            f' "http://$address:{self.release.port}$path"'
+        )
+        paths = f"{self.release.health_path} {self.release.route.ready_path}"
+        asked = f'test -z "$address" || for path in {paths}; do codes="$codes$({curl})"; done'
+        asked = asked if ask else "true"
+        script = (
+            f'ids=$(docker ps -aq --filter {labels[0]} --filter {labels[1]}); test -n "$ids" || exit 0\n'
+            f"docker inspect --format '{fields}' $ids | while read -r name status restarts health exit address rest; do\n"
+            f"  codes=\n  {asked}\n"
+            '  echo "$name $status $restarts $health $exit $codes"\ndone'
+        )
+        rows = [line.split() for line in run(self.host, script).splitlines()]
+        found = [Replica(row[0], row[1], int(row[2]), row[3], int(row[4]), *row[5:7]) for row in rows]
+        return sorted(found, key=lambda item: item.name)
+
+    def verify(self) -> None:
+        """The image's own check, inside the first replica; what it says must be this release's version and schema."""
+        name = replica_names(self.release.app, self.turn.new, 1)[0]
+        command = shlex.join(self.release.check_command)
+        try:
+            said = run(self.host, f"docker exec {name} {command}", 60)
+            answer = json.loads(said.splitlines()[-1])
+        except ScriptError as error:
+            raise StepFailedError(f"{name}: `{command}` says: {error}\n{self._logs(name)}") from None
+        except (ValueError, IndexError):
+            raise StepFailedError(f"{name}: `{command}` printed no JSON") from None
+        if self.release.version and answer.get("version") != self.release.version:
+            raise StepFailedError(f"{name} says version {answer.get('version')!r}, and the release is {self.release.version!r}")
+        if answer.get("schema") in self.release.older_revisions:
+            raise StepFailedError(f"{name} finds schema {answer['schema']!r}, which is older than this release's")
+        logger.info(self._said(f"         {', '.join(f'{key} {value}' for key, value in answer.items())}"))
+
+    def rehearse(self) -> None:
+        """Stop the last candidate as it will be stopped one day, start it again, and watch them all before they matter."""
+        name = replica_names(self.release.app, self.turn.new, self.turn.replicas)[-1]
+        limit = self.release.stop_seconds
+        run(self.host, f"docker stop --time {limit} {name} >/dev/null", limit + GRACE)
+        code = int(run(self.host, f"docker inspect --format '{{{{.State.ExitCode}}}}' {name}"))
+        if code == 137:
+            raise StepFailedError(
+                f"{name} ignores SIGTERM: it was killed after {limit} s, and would lose what is in flight\n{self._logs(name)}"
+            )
+        run(self.host, f"docker start {name} >/dev/null", self.release.start_seconds + GRACE)
+        self.healthy(self.turn.new)
+        until = time.monotonic() + self.turn.rehearsal_seconds
+        while time.monotonic() < until:
+            self._steady("before it got traffic")
+            gevent.sleep(WATCH_SECONDS)
+
+    def _steady(self, when: str) -> None:
+        found = self.replicas(self.turn.new)
+        for item in found:
+            if not item.steady:
+                what = f"exited ({item.exit_code})" if item.status != "running" else "restarted" if item.restarts else item.health
+                raise StepFailedError(f"{item.name} {what} {when}\n{self._logs(item.name)}")
+        if len(found) < self.turn.replicas:
+            raise StepFailedError(f"only {len(found)} of {self.turn.replicas} replicas are there {when}")
+
+    def shift(self) -> Event:
+        """The next share of this host's traffic; then its pause, in which errors end it."""
+        weight = self.weights.pop(0)
+        urls = self.release.urls(self.turn.new)
+        self._rewrite(lambda serving: serving.sharing(self.host.name, self.turn.old, self.turn.new, urls, weight))
+        logger.info(self._said(f"         {weight} % to generation {self.turn.new}"))
+        self._watch(self.turn.pause_seconds, f"with {weight} % of the traffic")
+        return Event.MORE if self.weights else Event.OK
+
+    def _watch(self, seconds: float, when: str) -> None:
+        before, until = self._counts(), time.monotonic() + seconds
+        while True:
+            self._steady(when)
+            now = self._counts()
+            new, old = (
+                now.get(service, watch.Count()) - before.get(service, watch.Count())
+                for service in (self._service(self.turn.new), self._service(self.turn.old))
+            )
+            if reason := watch.fails(new, old, self.release.error_percent):
+                raise StepFailedError(f"{reason} {when}\n{self._logs(replica_names(self.release.app, self.turn.new, 1)[0])}")
+            if time.monotonic() >= until:
+                return
+            gevent.sleep(min(WATCH_SECONDS, max(0.0, until - time.monotonic())))
+
+    def _service(self, number: int) -> str:
+        return generation_service(self.release.app, self.host.name, number)
+
+    def _counts(self) -> dict[str, watch.Count]:
+        # A host whose counters cannot be read now is looked at again half a second later.
+        try:
+            return watch.counts(
+                run(self.edge, f"curl --silent -m 5 {TRAEFIK}/metrics | grep '^traefik_service_requests_total' || true")
+            )
+        except ScriptError:
+            return {}
+
+    def promote(self, up: int, down: int) -> None:
+        """From now on a reboot starts `up`, and not `down`. Before all traffic moves, so that what is routed to comes up."""
+        script = f'ids=$({self._ids(up)}) && test -n "$ids" && docker update --restart unless-stopped $ids >/dev/null'
+        if down:
+            script += f" && {self._ids(down)} | xargs -r docker update --restart no >/dev/null"
+        run(self.host, script)
+
+    def _ids(self, number: int) -> str:
+        release = self.release
+        return (
+            f"docker ps -aq --filter label={release.app_label}={release.app} --filter label={release.generation_label}={number}"
+        )
+
+    def route(self, number: int) -> None:
+        urls = self.release.urls(number)
+        self._rewrite(lambda serving: serving.having(self.host.name, number, urls))
+
+    def _rewrite(self, change: Callable[[Serving], Serving]) -> None:
+        """Read the routes again (other hosts had their turns), change this host's, and wait until Traefik confirms them."""
+        route = self.release.route
+        serving = change(Serving.parse(run(self.edge, f"cat {route.path} 2>/dev/null || true"))).only(route.hosts)
+        run(self.edge, "set -e\n" + _file(route.path, route.render(serving), "0644", 0))
+        confirm(self.edge, route.app, serving)
+
+    def stop(self, number: int) -> None:
+        """Stop a generation with its grace, and keep its files: it is what a release is taken back to."""
+        limit = self.release.stop_seconds
+        killed = run(
+            self.host,
+            f'ids=$({self._ids(number)}); test -n "$ids" || exit 0\ndocker stop --time {limit} $ids >/dev/null || exit 1\n'
+            "docker inspect --format '{{.Name}} {{.State.ExitCode}}' $ids | sed -n 's#^/\\(.*\\) 137$#\\1#p'\n"
+            "docker rm --force $ids >/dev/null",
+            limit + GRACE,
+        )
+        for name in killed.split():
+            logger.warning(self._said(f"{name} did not end within its grace of {limit} s and was killed"))
+
+    def smoke(self) -> None:
+        """Each domain through the public entry answers its health path."""
+        deadline = time.monotonic() + (SMOKE_SECONDS if self.turn.old else FIRST_SMOKE_SECONDS)
+        for entry in self.release.entries:
+            while True:
+                try:
+                    status, _ = probe.ask(entry, self.release.health_path)
+                    said = f"answers {status}"
+                except (OSError, HTTPException) as error:
+                    status, said = 0, f"does not answer: {error}"
+                if status == 200:
+                    break
+                if time.monotonic() >= deadline:
+                    raise StepFailedError(f"https://{entry.domain}{self.release.health_path} {said}")
+                gevent.sleep(0.5)
+
+    def bake(self) -> None:
+        self._watch(self.turn.bake_seconds, f"within {self.turn.bake_seconds:g} s of all traffic")
+
+    def finish(self) -> None:
+        """Old releases go: their files, and images that nothing names any more."""
+        directory, secrets = self.release.directory, self.release.secrets.parent
+        listed = run(self.host, f"ls {directory} | sed -n 's/^g\\([0-9]*\\)$/\\1/p'")
+        old = prune.doomed({self.turn.new, self.turn.old}, [int(number) for number in listed.split()], self.release.keep)
+        images = prune.images_script(directory, self.release.repository, self.release.keep)
+        run(self.host, prune.files_script(directory, secrets, old) + images, 60)
+
+    # Backward
+
+    def revive(self) -> None:
+        """The generation before comes up again beside the one that failed; its files are still there."""
+        self.start(self.turn.old)
+        self.healthy(self.turn.old)
+
+    def route_back(self) -> None:
+        self.promote(self.turn.old, self.turn.new)
+        self.route(self.turn.old)
+
+    def remove(self) -> None:
+        """Take the candidate away, with its files; not while anything might be sent to it."""
+        serving = Serving.parse(run(self.edge, f"cat {self.release.route.path} 2>/dev/null || true"))
+        if self.turn.new in serving.routed(self.host.name):
+            raise StepFailedError(f"generation {self.turn.new} is still in the routes")
+        if serving.hosts:
+            confirm(self.edge, self.release.app, serving)
+        self.stop(self.turn.new)
+        if not self.turn.known:  # a release that has served stays to go back to
+            run(self.host, f"rm -rf {self.release.project(self.turn.new)} {self.release.secret_directory(self.turn.new)}")
+
+
+def confirm(edge: Host, app: str, serving: Serving) -> None:
+    """Poll Traefik's API until it serves exactly this."""
+    deadline = time.monotonic() + CONFIRM_SECONDS
+    while True:
+        listed = run(edge, f"curl --silent -m 5 '{TRAEFIK}/api/http/services?per_page=10000' || true")
+        said = serving.unconfirmed(app, listed)
+        if not said:
+            return
+        if time.monotonic() >= deadline:
+            raise StepFailedError(said)
+        gevent.sleep(0.05)
+
+
+def _file(path: str, text: str, mode: str, uid: int) -> str:
+    """Lines of a script that write a file beside its place and rename it over. Its content is in no process list."""
+    packed = base64.b64encode(text.encode()).decode()
+    new, target, parent = shlex.quote(f"{path}.new"), shlex.quote(path), shlex.quote(path.rpartition("/")[0])
+    return (
+        f"mkdir -p {parent}; install -m 0600 /dev/null {new}; base64 -d > {new} <<'SIGNUPFLOW'\n{packed}\nSIGNUPFLOW\n"
+        f"chown {uid}:{uid} {new}; chmod {mode} {new}; mv -f {new} {target}"
+    )

@@ -1,0 +1,54 @@
+"""What a turn has done so far, kept on its host: JSON lines, one for each step begun. The next run reads the last."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from signupflow.release.turn import ENDS, Step
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One step of a turn. `at` is UTC in ISO 8601; `image` is the image id of the new generation."""
+
+    run: str
+    at: str
+    new: int
+    old: int
+    step: str
+    version: str
+    image: str
+
+    def line(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @property
+    def ended(self) -> bool:
+        return self.step in ENDS
+
+    @property
+    def switched(self) -> bool:
+        """Whether the turn ended with the new generation serving."""
+        return self.step == Step.DONE
+
+
+def last(text: str) -> Entry | None:
+    """The last entry; a line that was cut off in the middle does not count."""
+    for line in reversed(text.splitlines()):
+        try:
+            return Entry(**json.loads(line))
+        except (ValueError, TypeError):
+            continue
+    return None
+
+
+def path(app: str) -> str:
+    return f"/var/lib/signupflow/releases/{app}.journal"
+
+
+def unfinished(entry: Entry | None, serving: int) -> int | None:
+    """The generation before the one that serves, when that one's turn did not end; None when it did, or nothing is known."""
+    if entry is None or entry.ended or entry.new != serving:
+        return None
+    return entry.old

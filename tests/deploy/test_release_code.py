@@ -1,0 +1,254 @@
+"""Leases, journals, the ledger, the pre-flight, the probe and the watch: pure code of a release."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from signupflow import probe
+from signupflow.release import journal, lease, ledger, prune, readiness, watch
+from signupflow.release.lease import Lease
+from signupflow.release.turn import Step
+from signupflow.release.watch import Count
+
+# The lease's scripts run in a shell, here in this machine's.
+
+
+@pytest.fixture
+def sh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def run(script: str) -> str:
+        moved = script.replace(lease.DIRECTORY, str(tmp_path / "lease"))
+        done = subprocess.run(["sh", "-s"], input=moved, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+ADA = Lease("run-a", "ada@laptop", "release 2", "laptop boot 1 1", 300)
+BOB = Lease("run-b", "bob@desk", "it's urgent; $(rm -rf /)", "desk boot 2 2", 300)
+
+
+def test_ec5_the_second_is_refused_with_the_owners_name(sh) -> None:
+    assert sh(lease.acquire_script(ADA)) == ""
+    said = sh(lease.acquire_script(BOB))
+    assert said.startswith(lease.REFUSED)
+    held = lease.parse(said)
+    assert held is not None
+    assert (held.owner, held.reason) == ("ada@laptop", "release 2")
+    assert 290 < held.left <= 300
+    assert "ada@laptop (release 2)" in held.said
+
+
+def test_ec5_the_same_run_takes_its_own_lease_again(sh) -> None:
+    sh(lease.acquire_script(ADA))
+    assert sh(lease.acquire_script(ADA)) == ""
+
+
+def test_ec5_a_lease_that_ran_out_is_taken_over_and_its_owner_learns_it(sh) -> None:
+    sh(lease.acquire_script(Lease("run-a", "ada", "r", "p", -1)))
+    assert sh(lease.acquire_script(BOB)) == ""
+    said = sh(lease.renew_script(ADA))
+    assert said.startswith(lease.LOST)
+    assert lease.parse(said).owner == "bob@desk"
+    assert lease.parse(said).reason == "it's urgent; $(rm -rf /)"
+
+
+def test_ec5_a_lease_of_a_process_that_has_ended_is_taken_over(sh) -> None:
+    sh(lease.acquire_script(ADA))
+    assert sh(lease.acquire_script(BOB, gone=("run-a",))) == ""
+
+
+def test_ec5_renewing_lengthens_and_returning_ends(sh) -> None:
+    sh(lease.acquire_script(Lease("run-a", "ada", "r", "p", 10)))
+    assert sh(lease.renew_script(ADA)) == ""
+    assert lease.parse(sh(lease.READ)).left > 200
+    sh(lease.return_script("run-b"))
+    assert lease.parse(sh(lease.READ)).run == "run-a"
+    sh(lease.return_script("run-a"))
+    assert lease.parse(sh(lease.READ)) is None
+    sh(lease.acquire_script(BOB))
+    sh(lease.return_script(""))
+    assert sh(lease.READ) == ""
+
+
+def test_ec5_returning_where_there_was_never_a_lease_leaves_nothing(sh, tmp_path: Path) -> None:
+    sh(lease.return_script("run-a"))
+    assert not (tmp_path / "lease").exists()
+
+
+def test_ec5_what_people_write_into_a_lease_is_one_plain_line() -> None:
+    assert lease.clean("a\nrun=other\x1b[31m") == "a?run=other?[31m"
+    assert len(lease.clean("x" * 999)) == 200
+
+
+ENTRY = journal.Entry("run-a", "2026-11-24T10:00:00", 8, 7, "bake", "2.0", "sha256:0")
+
+
+def test_us5_3_the_journal_tells_of_a_turn_that_did_not_end() -> None:
+    text = "\n".join([ENTRY.line(), '{"run": "cut off in the mi'])
+    assert journal.last(text) == ENTRY
+    assert journal.unfinished(journal.last(text), serving=8) == 7
+    assert journal.unfinished(journal.last(text), serving=9) is None
+    assert journal.unfinished(None, serving=8) is None
+    assert journal.last("") is None
+    for end, switched in ((Step.DONE, True), (Step.UNDONE, False), (Step.STUCK, False)):
+        ended = journal.Entry(**{**json.loads(ENTRY.line()), "step": str(end)})
+        assert journal.unfinished(ended, serving=8) is None
+        assert ended.switched is switched
+
+
+def test_sc004_the_ledger_keeps_a_release_once(tmp_path: Path) -> None:
+    record = ledger.Record(
+        "run-a", "app", "2.0", "sha256:0", "abc", "ada", "it's time", "2026-11-24T10:00:00+00:00", 61.5,
+        "failed", "web2: 'health'",
+        ("web1",), ("web1",), {"sent": 300, "failed": 0}, {"web1": {"bake": 30.1}},
+    )  # fmt: skip
+    script = ledger.append_script(record).replace("/var/lib/signupflow", str(tmp_path))
+    for _ in range(2):
+        subprocess.run(["sh", "-s"], input=script, text=True, check=True)
+    text = (tmp_path / "releases" / "ledger.jsonl").read_text()
+    assert len(ledger.parse(text + "not json\n")) == 1
+    assert ledger.parse(text)[0].why == "web2: 'health'"
+
+
+GOOD = readiness.Host(disk_free=10 * 2**30, memory_available=4 * 2**30, clock=1000.0)
+NEEDS = readiness.Needs(image_bytes=200 * 2**20, new_replicas=2, replica_memory=384 * 2**20)
+
+
+def test_sc004_a_host_that_has_all_is_ready() -> None:
+    assert list(readiness.host_problems(GOOD, NEEDS, clock=1001.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "named"),
+    [
+        (readiness.Host(300 * 2**20, 4 * 2**30, 1000.0), "disk: 300 MB are free"),
+        (readiness.Host(10 * 2**30, 500 * 2**20, 1000.0), "memory: 500 MB are available"),
+        (readiness.Host(10 * 2**30, 4 * 2**30, 900.0), "clock: it differs from this machine's by -100 s"),
+    ],
+)
+def test_sc004_a_host_that_lacks_something_is_not(host: readiness.Host, named: str) -> None:
+    (problem,) = readiness.host_problems(host, NEEDS, clock=1000.0)
+    assert problem.startswith(named)
+    assert ":" in problem.removeprefix(named)
+
+
+def test_sc004_the_database_certificate_and_current_release_are_judged() -> None:
+    assert not list(readiness.database_problems(readiness.Database(20, 100), 16))
+    assert "does not answer" in next(readiness.database_problems(None, 16))
+    assert "90 of 100 connections" in next(readiness.database_problems(readiness.Database(90, 100), 16))
+    assert not list(readiness.certificate_problems("a.org", 30 * 86400, 90 * 86400))
+    assert "1.0 days" in next(readiness.certificate_problems("a.org", 86400, 90 * 86400))
+    assert "nothing left" in next(readiness.certificate_problems("a.org", -5, 90 * 86400)).replace("has nothing", "nothing")
+    assert not list(readiness.health_problems(200, ""))
+    assert "allow_unhealthy" in next(readiness.health_problems(503, "degraded"))
+    assert "answers nothing (no reason given)" in next(readiness.health_problems(0, ""))
+    assert [readiness.size_bytes(text) for text in ("1k", "384m", "2g")] == [1024, 384 * 2**20, 2 * 2**30]
+
+
+METRICS = """\
+# TYPE traefik_service_requests_total counter
+traefik_service_requests_total{code="200",method="GET",protocol="http",service="app-on-web1-g8@file"} 95
+traefik_service_requests_total{code="500",method="GET",protocol="http",service="app-on-web1-g8@file"} 4
+traefik_service_requests_total{code="502",method="POST",protocol="http",service="app-on-web1-g8@file"} 1
+traefik_service_requests_total{code="404",method="GET",protocol="http",service="app-on-web1-g7@file"} 1e+03
+traefik_service_requests_tls_total{service="app-on-web1-g8@file",tls_version="1.3"} 7
+"""
+
+
+def test_us5_3_errors_are_counted_per_generation_from_traefiks_metrics() -> None:
+    found = watch.counts(METRICS)
+    assert found == {"app-on-web1-g8": Count(100, 5), "app-on-web1-g7": Count(1000, 0)}
+    assert watch.total(found, ["app-on-web1-g8", "app-on-web1-g7", "unknown"]) == Count(1100, 5)
+    assert Count(3, 1) - Count(100, 5) == Count(3, 1)
+    assert Count(103, 6) - Count(100, 5) == Count(3, 1)
+    assert Count().percent == 0
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "fails"),
+    [
+        (Count(100, 6), Count(100, 0), True),
+        (Count(100, 5), Count(100, 0), False),  # at the limit, not over it
+        (Count(3, 2), Count(0, 0), False),  # too few to be a rate
+        (Count(3, 3), Count(0, 0), True),
+        (Count(100, 20), Count(100, 10), False),  # what failed before is not this release's doing
+        (Count(100, 21), Count(100, 10), True),
+        (Count(0, 0), Count(0, 0), False),
+    ],
+)
+def test_us5_3_a_generation_that_answers_errors_fails(new: Count, old: Count, fails: bool) -> None:
+    assert bool(watch.fails(new, old, 5.0)) is fails
+
+
+NONE = Count()
+
+
+def healthy(at: float, count: Count = NONE, database: bool | None = True) -> watch.Sample:
+    return watch.Sample(at, 200, database, count)
+
+
+def test_us3_5_three_failed_checks_in_a_row_take_a_release_back() -> None:
+    judged = watch.Observation()
+    said = [judged.add(item) for item in (healthy(0), *(watch.Sample(at, 503) for at in (1, 2)), healthy(3))]
+    assert said == ["", "", "", ""]
+    assert [bool(judged.add(watch.Sample(at, 0))) for at in (4, 5, 6)] == [False, False, True]
+
+
+def test_us3_5_over_five_percent_errors_for_two_minutes_take_a_release_back() -> None:
+    judged = watch.Observation()
+    assert not judged.add(healthy(0, Count(1000, 0)))
+    assert not judged.add(healthy(119, Count(2000, 100)))
+    assert "6 % of 1000 answers" in judged.add(healthy(120, Count(2000, 60)))
+    calm = watch.Observation()
+    assert not calm.add(healthy(0, Count(0, 0)))
+    assert not calm.add(healthy(121, Count(1000, 50)))
+
+
+def test_us3_5_a_database_lost_for_over_a_minute_takes_a_release_back() -> None:
+    judged = watch.Observation()
+    assert not judged.add(healthy(0, database=False))
+    assert not judged.add(healthy(60, database=False))
+    assert "61 s" in judged.add(healthy(61, database=False))
+    again = watch.Observation()
+    for at, database in ((0, False), (50, True), (51, False), (111, None)):
+        assert not again.add(healthy(at, database=database))
+
+
+def test_us3_5_what_the_public_entry_says_is_read() -> None:
+    body = json.dumps({"components": {"database": {"status": "unhealthy"}}})
+    assert watch.sample(1, 503, body, Count()).database is False
+    assert watch.sample(1, 200, "<html>", Count()).database is None
+    assert watch.sample(1, 200, "[]", Count()).database is None
+
+
+def test_sc004_old_releases_go_and_what_serves_or_served_before_stays() -> None:
+    assert prune.doomed({8, 7}, [1, 2, 5, 7, 8], keep=3) == [1, 2]
+    assert prune.doomed({8, 7}, [7, 8], keep=3) == []
+    assert prune.doomed({8, 2}, [2, 5, 6, 7, 8], keep=2) == [5, 6, 7]
+    assert prune.doomed({8, 0}, [5, 8], keep=2) == []
+    assert prune.files_script("/opt/a b", "/etc/s", [5]) == "rm -rf '/opt/a b/g5' /etc/s/g5\n"
+
+
+def test_sc009_the_probe_counts_connections_apart_from_answers() -> None:
+    counted = probe.summary([5.0, 1.0, 100.0, 2.0], ["10:00:00 refused"], ["10:00:01 503"])
+    assert (counted.sent, counted.failed, counted.connection, counted.http) == (4, 2, 1, 1)
+    assert counted.said == "2 failed of 4 (1 connections, 1 answers)"
+    assert (counted.p50_ms, counted.p99_ms) == (5.0, 100.0)
+    assert probe.summary([], [], []).sent == 0
+
+
+def test_sc009_the_probe_sees_a_server_that_is_not_there() -> None:
+    asked = probe.Probe(probe.Entry("127.0.0.1", "nobody.test"), "/", rate=50)
+    import threading
+
+    threading.Timer(0.5, asked.stop).start()
+    began = time.monotonic()
+    counted = asked.run()
+    assert counted.sent == counted.connection > 0
+    assert time.monotonic() - began < 2 * probe.TIMEOUT

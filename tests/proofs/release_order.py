@@ -1,0 +1,175 @@
+"""Who goes when: two deployments at once, the inventory's order, the parts of a turn's time, and ten releases in a row."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import time
+from typing import Any
+
+from tests import releases
+from tests.lab_client import PYINFRA, ROOT, Lab
+from tests.proofs.healing import wait_until_whole
+from tests.proofs.releasing import (
+    QUICK,
+    Evidence,
+    app_hosts,
+    baseline,
+    fqdn,
+    must,
+    nothing_to_do,
+    one_generation,
+    options,
+    records,
+    release,
+    started,
+    versions,
+)
+from tests.traffic import Traffic, lost_writes
+
+
+def ten_in_a_row(
+    lab: Lab, count: int = 10, rate: float = 150, least: int = 50_000, compare_p99: bool = True, **settings: Any
+) -> Evidence:
+    """Release after release under mixed traffic: nothing fails, every acknowledged write is a row, and it stays quick."""
+    baseline(lab, releases.image("good", 1))
+    images = [releases.image("good", 2 + number) for number in range(count)]
+    with Traffic(lab, rate=rate, faults=True, seconds=3500) as traffic:
+        time.sleep(40 if compare_p99 else 5)
+        quiet = (0.0, traffic.now())
+        runs, spans = [], []
+        for image in images:
+            began = traffic.now()
+            runs.append(must(release(lab, image, **settings)))
+            spans.append((began, traffic.now()))
+        # So many as were promised, also when the machine is quick.
+        while (traffic.now() - quiet[1]) * rate < least:
+            time.sleep(1)
+    report = traffic.report
+    before = traffic.report_between(*quiet)
+    during = traffic.report_between(spans[0][0], spans[-1][1])
+    evidence = {
+        "releases": count,
+        "app_hosts": len(app_hosts(lab)),
+        "settings": {**QUICK, **settings},
+        "rate": rate,
+        "traffic": report.as_dict(),
+        "p99_ms_before": before.short_ms(0.99),
+        "p99_ms_during": during.short_ms(0.99),
+        "p50_ms_before": before.short_ms(0.5),
+        "p50_ms_during": during.short_ms(0.5),
+        "p99_ms_of_each_release": [traffic.report_between(*span).short_ms(0.99) for span in spans],
+        "seconds_of_each_release": [run.seconds for run in runs],
+        "probe_of_each_release": [run.probe for run in runs],
+        "acknowledged_writes": len(report.writes),
+        "lost_writes": len(lost_writes(lab, report)),
+    }
+    assert report.failed == 0, evidence
+    assert report.sent >= least, evidence
+    assert not evidence["lost_writes"], evidence
+    assert all(run.probe.startswith("0 failed") for run in runs), evidence
+    assert not compare_p99 or evidence["p99_ms_during"] <= 2 * evidence["p99_ms_before"], evidence
+    one_generation(lab)
+    return evidence
+
+
+def two_at_once(lab: Lab) -> Evidence:
+    """Two deployments started at the same moment, of different versions: exactly one runs, the other names its owner."""
+    baseline(lab, releases.image("good", 1))
+    images = [releases.image("good", number) for number in (2, 3)]
+    with started(lab, images[0], reason="the first of two") as one, started(lab, images[1], reason="the second of two") as other:
+        said = [run.communicate(timeout=600)[0] for run in (one, other)]
+    codes = [one.returncode, other.returncode]
+    why = [next((line for line in text.splitlines() if line.startswith("Error: ")), "") for text in said]
+    evidence = {"exits": codes, "why": why, "versions": versions(lab)}
+    assert sorted(code != 0 for code in codes) == [False, True], (evidence, said)
+    refused = codes.index(next(code for code in codes if code))
+    assert "@" in why[refused], evidence
+    assert "of two" in why[refused], evidence
+    expected = f"1.{2 + (1 - refused)}.0-good"
+    assert {version for found in evidence["versions"].values() for version in found} == {expected}, evidence
+    nothing_to_do(lab, images[1 - refused])
+    return evidence
+
+
+def order_is_kept(lab: Lab, plans: int = 20, runs: int = 5) -> Evidence:
+    """Dry plans and real runs name and take the hosts in the inventory's order, which is not the alphabet's."""
+    order = [fqdn(lab, host) for host in app_hosts(lab)]
+    assert order != sorted(order)
+    baseline(lab, releases.image("good", 1))
+    image = releases.image("good", 2)
+    planned = [_planned(lab, image) for _ in range(plans)]
+    went = []
+    for number in range(runs):
+        done = must(release(lab, releases.image("good", 2 + number % 2)))
+        went.append(list(dict.fromkeys(host for host, _ in done.steps)))
+    evidence = {
+        "order": order,
+        "plans": plans,
+        "plans_in_order": planned.count(order),
+        "runs": runs,
+        "runs_in_order": went.count(order),
+    }
+    assert planned == [order] * plans, evidence
+    assert went == [order] * runs, evidence
+    return evidence
+
+
+def _planned(lab: Lab, image: str) -> list[str]:
+    command = [PYINFRA, lab["inventory"], "deploys/production.py", "--dry", *options(app_image=image, **QUICK)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    numbered = re.findall(r"^ +\d+\. (\S+)$", done.stdout + done.stderr, re.MULTILINE)
+    return [name for name in numbered if "." in name]
+
+
+def a_turn_in_parts(lab: Lab, runs: int = 3, **settings: Any) -> Evidence:
+    """Where the seconds of a host's turn go: what is not the app's start, the bake, a pause or the drain is ours."""
+    baseline(lab, releases.image("good", 1))
+    turns = []
+    for number in range(runs):
+        must(release(lab, releases.image("good", 2 + number), app_bake_seconds=5, **settings))
+        found = records(lab)[-1]
+        for host, steps in found.steps.items():
+            pauses = QUICK["app_shift_pause_seconds"] * len(QUICK["app_shift_weights"])
+            waited = {
+                "start": steps["start"] + steps["health"],
+                "bake": 5.0,
+                "drain": steps["stop"],
+                "pause": pauses,
+            }
+            total = sum(steps.values())
+            turns.append(
+                {"host": host, "total": round(total, 2), **waited, "rest": round(total - sum(waited.values()), 2), "steps": steps}
+            )
+    rest = [turn["rest"] for turn in turns]
+    evidence = {"turns": turns, "rest_median_seconds": statistics.median(rest), "rest_max_seconds": max(rest)}
+    assert evidence["rest_median_seconds"] < 3, evidence
+    return evidence
+
+
+def plan_is_what_is_done(lab: Lab) -> Evidence:
+    """The steps that a dry run prints for each host are the steps that the run then takes, in that order."""
+    baseline(lab, releases.image("good", 1))
+    image = releases.image("good", 2)
+    settings = {"app_rehearsal_seconds": 1}
+    command = [PYINFRA, lab["inventory"], "deploys/production.py", "--dry", *options(app_image=image, **{**QUICK, **settings})]
+    dry = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    said: dict[str, list[str]] = {}
+    host = ""
+    for line in (dry.stdout + dry.stderr).splitlines():
+        if match := re.match(r"^ +\d+\. (.+)$", line):
+            host = match[1] if match[1] in {item["fqdn"] for item in lab["hosts"]} else ""
+        elif host and (match := re.match(r"^ {10,}([a-z ]+): ", line)):
+            said.setdefault(host, []).append(match[1])
+    done = must(release(lab, image, **settings))
+    took: dict[str, list[str]] = {}
+    for name, step in done.steps:
+        if step != "done" and took.setdefault(name, [])[-1:] != [step]:
+            took[name].append(step)
+    evidence = {"printed": said, "done": took}
+    assert said == took, json.dumps(evidence)
+    assert list(said) == [fqdn(lab, name) for name in app_hosts(lab)], evidence
+    wait_until_whole(lab)
+    return evidence

@@ -1,0 +1,8 @@
+#!/bin/sh
+# Scale up, wait until Docker calls the new ones healthy, stop and remove the old ones. `scale_then_stop.sh SERVICE`.
+set -eu
+service=$1
+old=$(docker compose ps --quiet "$service")
+docker compose up --detach --no-deps --no-recreate --scale "$service=$(($(echo "$old" | wc -l) * 2))" --wait "$service"
+docker stop $old
+docker rm $old
