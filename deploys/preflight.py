@@ -58,6 +58,14 @@ def _check(params: dict[str, Any]) -> None:
         _render_secrets(env)
         for reference in (env.traefik_image, env.postgres_image, env.app_image):
             image(reference)
+        _revision_known(env)
+
+
+def _revision_known(env: Environment) -> None:
+    """Whether the schema fits can be judged only by what the image says of itself."""
+    new = image(env.app_image)
+    if env.app_migration_command and not new.known:
+        raise OperatorError(f"what {env.app_image} does to the schema is not known here: `docker pull` it on this machine first")
 
 
 def _render_secrets(env: Environment) -> None:

@@ -34,6 +34,8 @@ from signupflow.routing import Serving, replica_names
 
 APP_LABEL = "org.signupflow.app"
 GENERATION_LABEL = "org.signupflow.generation"
+# Between two checks of the observation; three failed ones in a row take a release back (SPEC.md).
+CHECK_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,6 @@ def taken_back(release: Release, keep: bool) -> Iterator[PyinfraCommand]:
         return
     current = Serving.parse(found.content).generation(host.name)
     yield Turns(host, edge, release, [resume.back(release.fresh, current, before)])
-    yield Noted(run_.taken_back, host.name)
 
 
 @operation()
@@ -244,7 +245,8 @@ def undone(release: Release) -> Iterator[PyinfraCommand]:
     observed = observe(host, release, serving)
     todo = resume.undo(observed, release.fresh)
     entry = journal.last(host.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
-    if not todo and entry is not None and entry.switched and entry.old and entry.run in _unrecorded(release):
+    # A release that was taken back names no image: it is not undone again.
+    if not todo and entry is not None and entry.switched and entry.old and entry.image and entry.run in _unrecorded(release):
         todo = (resume.back(release.fresh, entry.new, entry.old),)
     if not todo:
         host.noop("no unfinished release")
@@ -264,18 +266,6 @@ def _unrecorded(release: Release) -> set[str]:
     return named - {record.run for record in ledger.parse(text)}
 
 
-class Noted(PyinfraCommand):
-    """Remembers, after the command before it has succeeded."""
-
-    def __init__(self, into: list[str], what: str) -> None:
-        super().__init__()
-        self.into, self.what = into, what
-
-    def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
-        self.into.append(self.what)
-        return True
-
-
 @operation()
 def observed(release: Release, seconds: float) -> Iterator[PyinfraCommand]:
     """Watch the whole service after the last turn. A trigger does not fail this host, but the run: hosts are then taken back."""
@@ -292,7 +282,7 @@ def observed(release: Release, seconds: float) -> Iterator[PyinfraCommand]:
 
 
 class Watcher:
-    """Asks the public entry and Traefik's counters once a second."""
+    """Asks the public entry and Traefik's counters every few seconds."""
 
     def __init__(self, edge: Host, release: Release) -> None:
         self.edge, self.release = edge, release
@@ -303,12 +293,15 @@ class Watcher:
         began = time.monotonic()
         logger.info(f"--> Observing for {seconds:g} s")
         while True:
-            runs.current().renew(now=())
+            try:
+                runs.current().renew()
+            except runs.LeaseLostError as error:
+                return str(error)
             elapsed = time.monotonic() - began
             reason = judged.add(self._sample(elapsed))
             if reason or elapsed >= seconds:
                 return reason
-            gevent.sleep(1.0)
+            gevent.sleep(min(CHECK_SECONDS, seconds / 4))
 
     def _sample(self, at: float) -> watch.Sample:
         try:

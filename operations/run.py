@@ -47,7 +47,8 @@ def _process() -> str:
 
 
 def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    """This boot, and the namespace of process ids: a pid means something only within both."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid").removeprefix("pid:")
 
 
 def _started(pid: int) -> str:
@@ -81,6 +82,7 @@ class Run:
     ledger: tuple[Host, str] | None = None
     release: dict[str, Any] = field(default_factory=dict)
     restore_point: str = ""
+    outcome: str = "released"
     plan_printed: bool = False
     _probe: subprocess.Popen[str] | None = None
     _closed: bool = False
@@ -152,7 +154,7 @@ class Run:
             return
         self._closed = True
         counted = self._counted()
-        if self.release and (self.switched or self.failures):
+        if self.release and (self.switched or self.taken_back or self.failures):
             self._record(counted)
         for reason in self.failures[:1]:
             click.echo(f"{click.style('Error:', fg='red', bold=True)} {reason}", err=True)
@@ -184,7 +186,7 @@ class Run:
             reason=self.lease.reason,
             began=self.began_at.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self.began, 1),
-            outcome="failed" if self.failures else "released",
+            outcome="failed" if self.failures else self.outcome,
             why=self.failures[0] if self.failures else "",
             hosts=tuple(self.switched),
             taken_back=tuple(self.taken_back),

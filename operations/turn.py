@@ -7,6 +7,7 @@ is followed by one that finds what is there and goes on.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import shlex
 import time
@@ -41,6 +42,8 @@ SMOKE_SECONDS = 20.0
 # The first time, certificates are still on their way (SPEC.md: within 5 minutes).
 FIRST_SMOKE_SECONDS = 300.0
 GRACE = 15.0
+# Some thirty turns.
+JOURNAL_LINES = 500
 
 
 class StepFailedError(Exception):
@@ -115,11 +118,15 @@ class Machine:
         removing = step in (Step.REMOVE, Step.ROUTE_BACK)
         while step not in ENDS:
             step = self.turn.after(step, self._one(step))
-        self._note(step)
+        with contextlib.suppress(ScriptError):  # an end without its line in the journal is looked at again by the next run
+            self._note(step)
         if step is Step.STUCK:
             logger.error(self._said(f"stuck: look at `docker ps` here and {self.release.route.path} on {self.edge.name}"))
-        if step is Step.DONE and not self.turn.known and self.turn.old and not removing:
-            self.run.switched.setdefault(self.host.name, self.turn.old)
+        if step is Step.DONE and self.turn.old and not removing:
+            if self.turn.known:
+                self.run.taken_back.append(self.host.name)
+            else:
+                self.run.switched.setdefault(self.host.name, self.turn.old)
         return step is Step.DONE or (removing and step is Step.UNDONE)
 
     def _one(self, step: Step) -> Event:
@@ -387,7 +394,8 @@ class Machine:
         listed = run(self.host, f"ls {directory} | sed -n 's/^g\\([0-9]*\\)$/\\1/p'")
         old = prune.doomed({self.turn.new, self.turn.old}, [int(number) for number in listed.split()], self.release.keep)
         images = prune.images_script(directory, self.release.repository, self.release.keep)
-        run(self.host, prune.files_script(directory, secrets, old) + images, 60)
+        trim = f"tail -n {JOURNAL_LINES} {self._journal} > {self._journal}.new && mv -f {self._journal}.new {self._journal}\n"
+        run(self.host, trim + prune.files_script(directory, secrets, old) + images, 60)
 
     # Backward
 
@@ -397,8 +405,11 @@ class Machine:
         self.healthy(self.turn.old)
 
     def route_back(self) -> None:
-        self.promote(self.turn.old, self.turn.new)
-        self.route(self.turn.old)
+        """Traffic goes back even when the host itself cannot be reached any more."""
+        try:
+            self.promote(self.turn.old, self.turn.new)
+        finally:
+            self.route(self.turn.old)
 
     def remove(self) -> None:
         """Take the candidate away, with its files; not while anything might be sent to it."""

@@ -13,6 +13,7 @@ import re
 import subprocess
 import tarfile
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ class Image:
     `on_host` is what Compose files say: the pinned reference, or `name:id-<12 digits of the id>`
     for one that travels over SSH, so that a name never means two images. `image_id` is the
     config digest (`sha256:...`), empty for a pinned image that the controller has not seen;
-    `local_id` is its id on the controller.
+    `local_id` is its id on the controller; `known` whether the controller has it and read its labels.
     """
 
     reference: Reference
@@ -67,6 +68,7 @@ class Image:
     version: str
     schema_revision: str
     migrations: tuple[Migration, ...] = ()
+    known: bool = True
 
     @property
     def older_revisions(self) -> tuple[str, ...]:
@@ -83,14 +85,13 @@ def resolve(text: str) -> Image:
     """Turn a setting into an image; ask the controller's engine about one without a digest."""
     reference = Reference.parse(text)
     if reference.digest:
-        return Image(reference, text, "", "", reference.tag, "")
+        return _pinned(reference, text)
     found = inspect(text)
     if found is None:
         raise OperatorError(
             f"image {text} is neither pinned by digest nor present in this machine's Docker Engine; "
             "build it (`make build`) or pin it (`scripts/images.py pin`)"
         )
-    labels = found["Config"].get("Labels") or {}
     local_id = found["Id"]
     # Hosts name an image by its config's digest, which only the saved image tells when containerd keeps the images here.
     image_id = config_digest(archive(local_id, ARCHIVES)) if _containerd_store() else local_id
@@ -99,6 +100,23 @@ def resolve(text: str) -> Image:
         f"{reference.name}:id-{image_id.removeprefix('sha256:')[:12]}",
         image_id,
         local_id,
+        *_told(found, reference),
+    )
+
+
+def _pinned(reference: Reference, text: str) -> Image:
+    """Hosts pull it; what it says of itself is known where this machine has it as well."""
+    try:
+        found = inspect(text)
+    except OperatorError:  # no engine here
+        found = None
+    return Image(reference, text, "", "", *_told(found, reference), known=found is not None)
+
+
+def _told(found: Mapping[str, Any] | None, reference: Reference) -> tuple[str, str, tuple[Migration, ...]]:
+    """Version, schema revision and migrations, from an image's labels."""
+    labels = (found["Config"].get("Labels") or {}) if found else {}
+    return (
         labels.get(VERSION_LABEL, reference.tag),
         labels.get(SCHEMA_LABEL, ""),
         decode(labels.get(SCHEMA_MIGRATIONS_LABEL, "")),

@@ -120,11 +120,7 @@ def release() -> None:
 def observation() -> None:
     """The whole service is watched; a release that fails, here or in a turn, is taken back from the last host to the first."""
     env, apps = environment(), [item.name for item in _apps()]
-    if runs.current().ledger is None and apps:
-        edge = inventory.get_host(fleet().holder("edge").name)
-        new = image(env.app_image)
-        runs.current().ledger = (edge, env.app_name)
-        runs.current().release = {"version": new.version, "image": new.image_id or new.on_host, "schema": new.schema_revision}
+    _recorded()
     if apps and host.name == apps[-1]:
         releases.observed(
             name="Observation", release=desired(host), seconds=env.app_observe_seconds, _if=lambda: not state.failed_hosts
@@ -136,9 +132,19 @@ def observation() -> None:
     releases.verdict(name="Verdict")
 
 
+def _recorded() -> None:
+    """Where and as what this run will be recorded at its end."""
+    env, run = environment(), runs.current()
+    new = image(env.app_image)
+    run.ledger = (inventory.get_host(fleet().holder("edge").name), env.app_name)
+    run.release = {"version": new.version, "image": new.image_id or new.on_host, "schema": new.schema_revision}
+
+
 @deploy("Abort")
 def abort() -> None:
     """Undo what a run that was cut off has left, from the last host to the first."""
+    _recorded()
+    runs.current().outcome = "aborted"
     _lease("abort")
     releases.begin(name="Undoing begins")
     for name in host.loop([item.name for item in reversed(_apps())]):

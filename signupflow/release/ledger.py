@@ -14,7 +14,7 @@ FILE = "/var/lib/signupflow/releases/ledger.jsonl"
 class Record:
     """One release. `began` is UTC in ISO 8601; `image` the image id or reference, `schema` the Alembic revision.
 
-    `outcome` is released or failed, and `why` its reason; `hosts` were switched in this order, of which `taken_back` went
+    `outcome` is released, failed (and `why`) or aborted; `hosts` were switched in this order, of which `taken_back` went
     back again; `steps` is host to step to seconds; `probe` counts requests through the public entry.
     """
 

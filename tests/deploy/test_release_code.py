@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from signupflow import probe
-from signupflow.release import journal, lease, ledger, prune, readiness, watch
+from signupflow.release import journal, lease, ledger, prune, readiness, scratch, watch
+from signupflow.release.cause import cause
 from signupflow.release.lease import Lease
 from signupflow.release.turn import Step
 from signupflow.release.watch import Count
@@ -96,6 +97,7 @@ def test_us5_3_the_journal_tells_of_a_turn_that_did_not_end() -> None:
     assert journal.unfinished(journal.last(text), serving=9) is None
     assert journal.unfinished(None, serving=8) is None
     assert journal.last("") is None
+    assert journal.path("app") == "/var/lib/signupflow/releases/app.journal"
     for end, switched in ((Step.DONE, True), (Step.UNDONE, False), (Step.STUCK, False)):
         ended = journal.Entry(**{**json.loads(ENTRY.line()), "step": str(end)})
         assert journal.unfinished(ended, serving=8) is None
@@ -232,6 +234,7 @@ def test_sc004_old_releases_go_and_what_serves_or_served_before_stays() -> None:
     assert prune.doomed({8, 7}, [7, 8], keep=3) == []
     assert prune.doomed({8, 2}, [2, 5, 6, 7, 8], keep=2) == [5, 6, 7]
     assert prune.doomed({8, 0}, [5, 8], keep=2) == []
+    assert "docker image ls --quiet --no-trunc app/image" in prune.images_script("/opt/app", "app/image", 3)
     assert prune.files_script("/opt/a b", "/etc/s", [5]) == "rm -rf '/opt/a b/g5' /etc/s/g5\n"
 
 
@@ -252,3 +255,33 @@ def test_sc009_the_probe_sees_a_server_that_is_not_there() -> None:
     counted = asked.run()
     assert counted.sent == counted.connection > 0
     assert time.monotonic() - began < 2 * probe.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("Traceback\n  File x\npsycopg2.errors.Zero: by zero\n\n(Background)", "psycopg2.errors.Zero: by zero"),
+        ("Error response from daemon: manifest unknown", "Error response from daemon: manifest unknown"),
+        ("one\ntwo\n", "two"),
+        (" \n", "it failed without a word"),
+        ("x" * 999, "x" * 300),
+    ],
+)  # fmt: skip
+def test_ec2_the_cause_is_found_among_what_a_command_printed(output: str, line: str) -> None:
+    assert cause(output) == line
+
+
+def test_us2_4_a_scratch_database_is_made_used_and_dropped_whatever_happens() -> None:
+    text = scratch.script("psql", "db", "app", ["step one", "step two || exit 1"])
+    assert text.index("trap drop EXIT") < text.index('create database "app_rehearsal"') < text.index("{ step one; }")
+    assert text.index("{ step one; }") < text.index("{ step two || exit 1; }")
+    assert "pg_dump --schema-only" in text
+    # In a real shell: a step that fails ends the script, and the copy is dropped all the same.
+    stub = 'psql() { echo "$*" | grep -o \'drop database\' >> "$log" || true; cat >/dev/null; }; docker() { :; }; '
+    for steps, code, drops in ((["true"], 0, 2), (["false", "true"], 1, 2)):
+        script = stub + scratch.script("psql", "db", "app", steps)
+        done = subprocess.run(
+            ["bash", "-c", f"log=$(mktemp); trap 'wc -l < $log' EXIT; ( {script} ); exit $?"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, int(done.stdout)) == (code, drops), done

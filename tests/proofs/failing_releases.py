@@ -41,7 +41,7 @@ CASES = (
     Case("ignores SIGTERM", "deaf", "ignores SIGTERM", {"app_rehearsal_seconds": 1, "app_stop_seconds": 10}),
     Case("wrong port", "good", "did not answer on port 9999", {"app_port": 9999, "app_start_seconds": 8}),
     Case("image does not exist", "", "neither pinned by digest nor present"),
-    Case("pinned image does not exist", "digest", "cannot be pulled"),
+    Case("pinned image does not exist", "digest", "not known here"),
     Case("migration fails half way", "migration-fails", "division by zero"),
     Case("migration that the running version cannot live with", "migration-drops", "would break the version that runs"),
     Case("marked migration without a window", "migration-breaks", "maintenance window"),

@@ -179,9 +179,14 @@ def nothing_to_do(lab: Lab, image: str, **settings: Any) -> None:
     assert not changed, changed
 
 
-def baseline(lab: Lab, image: str) -> str:
+def container_ids(lab: Lab, host: str) -> list[str]:
+    """Full ids of the replicas that run on a host."""
+    return lab.ssh(host, "sudo docker ps -q --no-trunc --filter label=org.signupflow.app=signupflow").split()
+
+
+def baseline(lab: Lab, image: str, **settings: Any) -> str:
     """Release something good and wait until all of it serves; its version."""
-    must(release(lab, image))
+    must(release(lab, image, **settings))
     wait_until_whole(lab)
     (version,) = {version for found in versions(lab).values() for version in found}
     return version

@@ -10,6 +10,7 @@ from tests.proofs.rollouts.measure import measure
 from tests.proofs.rollouts.measured import Measured, table
 from tests.proofs.rollouts.old import Old
 from tests.proofs.rollouts.others import others
+from tests.proofs.rollouts.ours import ours
 from tests.proofs.rollouts.traffic import Target, Timed, mixed
 
-__all__ = ["Bench", "Measured", "Old", "Target", "Timed", "measure", "mixed", "others", "prepared", "table"]
+__all__ = ["Bench", "Measured", "Old", "Target", "Timed", "measure", "mixed", "others", "ours", "prepared", "table"]
