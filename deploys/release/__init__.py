@@ -61,7 +61,8 @@ def lease_seconds(env: Environment) -> int:
 
 
 def checks() -> readying.Checks:
-    env, hosts = environment(), fleet()
+    """What this host is asked. What serves must be in order only when it is about to be replaced: a run also mends."""
+    env, hosts, replacing = environment(), fleet(), releasing()
     new = image(env.app_image)
     takes_image = in_group("app") or (in_group("db") and bool(env.app_migration_command))
     return readying.Checks(
@@ -72,16 +73,16 @@ def checks() -> readying.Checks:
             readiness.size_bytes(env.app_memory),
         ),
         connections=max((member.connections for member in hosts.members), default=0),
-        database=in_group("db"),
-        entries=entries(env) if in_group("edge") and serving().hosts else (),
+        database=in_group("db") and replacing,
+        entries=entries(env) if in_group("edge") and replacing else (),
         health_path=env.health_path,
         lifetime_seconds=env.acme_certificate_hours * 3600,
-        allow_unhealthy=env.allow_unhealthy or not releasing(),
+        allow_unhealthy=env.allow_unhealthy,
     )
 
 
 def releasing() -> bool:
-    """Whether some host would get another release than it serves. Mending what serves needs nothing to be healthy."""
+    """Whether some host would get another release than it serves."""
     found = serving()
     for item in _apps():
         wanted = desired(item)

@@ -31,6 +31,8 @@ def deploys_by_group_data_alone(lab: Lab) -> Evidence:
     finally:
         lab.ssh("h1", back)
         lab.ssh("h1", "sudo docker ps -aq --filter label=org.signupflow.app=greeter | xargs -r sudo docker rm -f")
+        left = "/opt/signupflow/app-greeter /etc/signupflow/secrets/app-greeter /var/lib/signupflow/releases/greeter.journal"
+        lab.ssh("h1", f"sudo rm -rf {left}")
         lab.pyinfra("-y")
     evidence = {"first": exact, "second": again, "answers": answers, "replicas": replicas, "env_file": secret}
     assert set(answers.values()) == {"hello from lab for $5, database given"}, evidence

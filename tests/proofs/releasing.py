@@ -90,7 +90,7 @@ def release(
     """Run a release to its end, whatever that is."""
     started = time.monotonic()
     words = ["-y", *options(app_image=image, **{**QUICK, **settings}), *arguments]
-    done = lab.pyinfra(*words, deploy=deploy, check=False)
+    done = lab.pyinfra(*words, deploy=deploy, check=False, politely=True)
     return Released(done.returncode, done.stdout + done.stderr, round(time.monotonic() - started, 1))
 
 
