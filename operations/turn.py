@@ -26,6 +26,7 @@ from operations import run as runs
 from operations.remote import ScriptError, run
 from signupflow import probe
 from signupflow.release import journal, prune, watch
+from signupflow.release.cause import cause
 from signupflow.release.resume import Work
 from signupflow.release.turn import ENDS, Event, Step, Turn
 from signupflow.routing import Serving, generation_service, replica_names
@@ -174,11 +175,13 @@ class Machine:
         files = {f"{directory}/{name}": text for name, text in self.release.files.items()}
         files[f"{directory}/.env"] = self.release.environment(self.turn.new)
         uid = self.release.secrets.uid
+        keep = " ".join(f"! -name {shlex.quote(name)}" for name in self.release.secrets.values)
         script = [
             "set -e",
-            f"rm -rf {shlex.quote(secrets)}",
             f"mkdir -p -m 0711 /etc/signupflow/secrets && install -d -m 0700 -o {uid} -g {uid} "
             f"{shlex.quote(self.release.secrets.parent)} {shlex.quote(secrets)}",
+            # In place: a candidate of a run that was killed has this very directory mounted.
+            f"find {shlex.quote(secrets)} -mindepth 1 -maxdepth 1 -type f {keep} -delete",
             *(_file(path, text if text.endswith("\n") else text + "\n", "0644", 0) for path, text in files.items()),
             *(
                 _file(f"{secrets}/{name}", value.rstrip("\n") + "\n", "0400", uid)
@@ -193,7 +196,7 @@ class Machine:
             # Not `--wait`: Docker first asks after its whole interval, and an image need not say how it is asked.
             run(self.host, f"{compose} up --detach --quiet-pull --remove-orphans 2>&1", self.release.start_seconds + GRACE)
         except ScriptError as error:
-            raise StepFailedError(f"its containers do not start\n{error}") from None
+            raise StepFailedError(f"its containers do not start: {cause(str(error))}\n{error}") from None
 
     def healthy(self, number: int) -> None:
         deadline = time.monotonic() + self.release.start_seconds

@@ -136,8 +136,8 @@ def squatted(lab: Lab, host: str) -> Iterator[None]:
     (generation, _), *_ = running(lab, host)
     port = ports(FIRST_PORT, generation + 1, 1)[0]
     unit = f"squat-{port}"
-    listen = f"/usr/lib/systemd/systemd-socket-activate --listen={lab.address(host)}:{port} /bin/cat"
-    lab.ssh(host, f"sudo systemd-run --quiet --unit={unit} {listen}")
+    listen = f"python3 -m http.server --directory /var/empty --bind {lab.address(host)} {port}"
+    lab.ssh(host, f"sudo mkdir -p /var/empty && sudo systemd-run --quiet --unit={unit} {listen}")
     try:
         yield
     finally:

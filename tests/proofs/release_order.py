@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import statistics
-import subprocess
 import time
 from typing import Any
 
 from tests import releases
-from tests.lab_client import PYINFRA, ROOT, Lab
+from tests.lab_client import Lab
 from tests.proofs.healing import wait_until_whole
 from tests.proofs.releasing import (
     QUICK,
     Evidence,
+    Released,
     app_hosts,
     baseline,
     fqdn,
@@ -42,7 +41,7 @@ def ten_in_a_row(
         runs, spans = [], []
         for image in images:
             began = traffic.now()
-            runs.append(must(release(lab, image, **settings)))
+            runs.append(must(release(lab, image, deploy="deploys/production.py", **settings)))
             spans.append((began, traffic.now()))
         # So many as were promised, also when the machine is quick.
         while (traffic.now() - quiet[1]) * rate < least:
@@ -68,6 +67,7 @@ def ten_in_a_row(
     }
     assert report.failed == 0, evidence
     assert report.sent >= least, evidence
+    assert all(run.printed == run.taken for run in runs), [(run.printed, run.taken) for run in runs]
     assert not evidence["lost_writes"], evidence
     assert all(run.probe.startswith("0 failed") for run in runs), evidence
     assert not compare_p99 or evidence["p99_ms_during"] <= 2 * evidence["p99_ms_before"], evidence
@@ -118,10 +118,12 @@ def order_is_kept(lab: Lab, plans: int = 20, runs: int = 5) -> Evidence:
 
 
 def _planned(lab: Lab, image: str) -> list[str]:
-    command = [PYINFRA, lab["inventory"], "deploys/production.py", "--dry", *options(app_image=image, **QUICK)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    numbered = re.findall(r"^ +\d+\. (\S+)$", done.stdout + done.stderr, re.MULTILINE)
-    return [name for name in numbered if "." in name]
+    return list(Released(0, _dry(lab, image), 0).printed)
+
+
+def _dry(lab: Lab, image: str, **settings: Any) -> str:
+    done = lab.pyinfra("--dry", *options(app_image=image, **{**QUICK, **settings}))
+    return done.stdout + done.stderr
 
 
 def a_turn_in_parts(lab: Lab, runs: int = 3, **settings: Any) -> Evidence:
@@ -154,22 +156,10 @@ def plan_is_what_is_done(lab: Lab) -> Evidence:
     baseline(lab, releases.image("good", 1))
     image = releases.image("good", 2)
     settings = {"app_rehearsal_seconds": 1}
-    command = [PYINFRA, lab["inventory"], "deploys/production.py", "--dry", *options(app_image=image, **{**QUICK, **settings})]
-    dry = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    said: dict[str, list[str]] = {}
-    host = ""
-    for line in (dry.stdout + dry.stderr).splitlines():
-        if match := re.match(r"^ +\d+\. (.+)$", line):
-            host = match[1] if match[1] in {item["fqdn"] for item in lab["hosts"]} else ""
-        elif host and (match := re.match(r"^ {10,}([a-z ]+): ", line)):
-            said.setdefault(host, []).append(match[1])
-    done = must(release(lab, image, **settings))
-    took: dict[str, list[str]] = {}
-    for name, step in done.steps:
-        if step != "done" and took.setdefault(name, [])[-1:] != [step]:
-            took[name].append(step)
-    evidence = {"printed": said, "done": took}
-    assert said == took, json.dumps(evidence)
-    assert list(said) == [fqdn(lab, name) for name in app_hosts(lab)], evidence
+    dry = Released(0, _dry(lab, image, **settings), 0)
+    done = must(release(lab, image, deploy="deploys/production.py", **settings))
+    evidence = {"printed_by_the_dry_run": dry.printed, "printed_by_the_run": done.printed, "done": done.taken}
+    assert dry.printed == done.printed == done.taken, json.dumps(evidence)
+    assert list(done.taken) == [fqdn(lab, name) for name in app_hosts(lab)], evidence
     wait_until_whole(lab)
     return evidence

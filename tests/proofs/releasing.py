@@ -27,6 +27,8 @@ QUICK = {
     "app_observe_seconds": 2,
     "app_start_seconds": 15,
 }
+# The stages of a release alone: the same code as in deploys/production.py, without what is below the app.
+RELEASE = "deploys/resume.py"
 STEP = re.compile(r"\[(?P<host>[^\]]+)\]\s+[0-9.]+ s  (?P<step>[a-z ]+?)  \(generation (?P<generation>\d+)\)")
 
 
@@ -63,7 +65,7 @@ def fqdn(lab: Lab, name: str) -> str:
 
 @dataclass(frozen=True)
 class Released:
-    """One run of deploys/production.py: its exit code, all that it said, and how long it took."""
+    """One run of a release: its exit code, all that it said, and how long it took."""
 
     code: int
     said: str
@@ -75,6 +77,28 @@ class Released:
         return [(match["host"], match["step"]) for match in STEP.finditer(self.said)]
 
     @property
+    def printed(self) -> dict[str, list[str]]:
+        """Host to the steps that the run announced for it, before it began."""
+        found: dict[str, list[str]] = {}
+        host = ""
+        for line in self.said.splitlines():
+            if match := re.match(r"^ +\d+\. (.+)$", line):
+                host = match[1]
+            elif match := re.match(r"^ {10,}([a-z ]+): ", line):
+                found.setdefault(host, []).append(match[1])
+        return found
+
+    @property
+    def taken(self) -> dict[str, list[str]]:
+        """Host to the steps that it took, each once, but for its end."""
+        found: dict[str, list[str]] = {}
+        for host, step in self.steps:
+            steps = found.setdefault(host, [])
+            if step != "done" and steps[-1:] != [step]:
+                steps.append(step)
+        return found
+
+    @property
     def why(self) -> str:
         """The line that says why it failed, empty when it did not."""
         return next((line for line in self.said.splitlines() if line.startswith("Error: ")), "")
@@ -84,9 +108,7 @@ class Released:
         return next((line.removeprefix("--> Probe: ") for line in self.said.splitlines() if line.startswith("--> Probe: ")), "")
 
 
-def release(
-    lab: Lab, image: str, deploy: str = "deploys/production.py", arguments: tuple[str, ...] = (), **settings: Any
-) -> Released:
+def release(lab: Lab, image: str, deploy: str = RELEASE, arguments: tuple[str, ...] = (), **settings: Any) -> Released:
     """Run a release to its end, whatever that is."""
     started = time.monotonic()
     words = ["-y", *options(app_image=image, **{**QUICK, **settings}), *arguments]
@@ -100,7 +122,7 @@ def must(released: Released) -> Released:
 
 
 @contextmanager
-def started(lab: Lab, image: str, deploy: str = "deploys/production.py", **settings: Any) -> Iterator[subprocess.Popen[str]]:
+def started(lab: Lab, image: str, deploy: str = RELEASE, **settings: Any) -> Iterator[subprocess.Popen[str]]:
     """A release that runs beside; its output is to be read from `stdout`. Killed at the end if it still runs."""
     command = [PYINFRA, lab["inventory"], deploy, "-y", *options(app_image=image, **{**QUICK, **settings})]
     run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
