@@ -23,7 +23,7 @@ from pyinfra.api import Host, State
 from pyinfra.api.command import PyinfraCommand
 
 from operations import run as runs
-from operations.remote import ScriptError, run
+from operations.remote import SCRIPT_SECONDS, ScriptError, run
 from signupflow import probe
 from signupflow.release import journal, prune, watch
 from signupflow.release.cause import cause
@@ -37,12 +37,16 @@ if TYPE_CHECKING:
 TRAEFIK = "http://127.0.0.1:8099"
 # Traefik reads a changed file within milliseconds; this is for a machine that is busy with everything else.
 CONFIRM_SECONDS = 15.0
-POLL_SECONDS = 0.1
-WATCH_SECONDS = 0.5
+# How long a host asks its candidates before it tells how far they are.
+ASK_SECONDS = 2
+# How often a share of traffic is judged, and how often all of it.
+SHIFT_SECONDS, WATCH_SECONDS = 0.5, 1.0
 SMOKE_SECONDS = 20.0
 # The first time, certificates are still on their way (SPEC.md: within 5 minutes).
 FIRST_SMOKE_SECONDS = 300.0
 GRACE = 15.0
+# Docker's default weight. Candidates start with less (compose.yaml), so that starting does not slow down what serves.
+CPU_SHARES = 1024
 # Some thirty turns.
 JOURNAL_LINES = 500
 
@@ -207,7 +211,7 @@ class Machine:
             gone = [item for item in found if item.status != "running"]
             if gone or time.monotonic() >= deadline:
                 raise StepFailedError(self._unhealthy(found))
-            gevent.sleep(POLL_SECONDS)
+            gevent.sleep(0.1)
 
     def _unhealthy(self, found: list[Replica]) -> str:
         limit = self.release.start_seconds
@@ -240,19 +244,27 @@ class Machine:
         )
         # Health, and what the routes will ask: a replica that is healthy and never ready would take no traffic.
         curl = (
-            f"curl --silent -m 5 -o /dev/null --write-out '%{{http_code}} ' --header 'Host: {self.release.route.domain}'"
+            f"curl --silent -m {ASK_SECONDS} -o /dev/null --write-out '%{{http_code}} '"
+            f" --header 'Host: {self.release.route.domain}'"
             f' "http://$address:{self.release.port}$path"'
         )
         paths = f"{self.release.health_path} {self.release.route.ready_path}"
         asked = f'test -z "$address" || for path in {paths}; do codes="$codes$({curl})"; done'
         asked = asked if ask else "true"
+        # Asked again and again over there: each script from here costs a connection's worth of processor on a busy host.
         script = (
             f'ids=$(docker ps -aq --filter {labels[0]} --filter {labels[1]}); test -n "$ids" || exit 0\n'
-            f"docker inspect --format '{fields}' $ids | while read -r name status restarts health exit address rest; do\n"
-            f"  codes=\n  {asked}\n"
-            '  echo "$name $status $restarts $health $exit $codes"\ndone'
+            f"rows=$(docker inspect --format '{fields}' $ids); end=$(( $(date +%s) + {ASK_SECONDS} ))\n"
+            "while :; do\n"
+            '  said=$(echo "$rows" | while read -r name status restarts health exit address rest; do\n'
+            f"    codes=; {asked}\n"
+            '    echo "$name $status $restarts $health $exit $codes"\n'
+            "  done)\n"
+            f'  {"" if ask else "break; "}echo "$said" | grep -qv " 200 200 *$" || break\n'
+            '  test $(date +%s) -lt $end || break; sleep 0.1\ndone\necho "$said"'
         )
-        rows = [line.split() for line in run(self.host, script).splitlines()]
+        seconds = SCRIPT_SECONDS + 2 * ASK_SECONDS * self.turn.replicas
+        rows = [line.split() for line in run(self.host, script, seconds).splitlines()]
         found = [Replica(row[0], row[1], int(row[2]), row[3], int(row[4]), *row[5:7]) for row in rows]
         return sorted(found, key=lambda item: item.name)
 
@@ -301,14 +313,16 @@ class Machine:
 
     def shift(self) -> Event:
         """The next share of this host's traffic; then its pause, in which errors end it."""
+        if len(self.weights) == len(self.turn.weights):
+            run(self.host, f"{self._ids(self.turn.new)} | xargs -r docker update --cpu-shares {CPU_SHARES} >/dev/null")
         weight = self.weights.pop(0)
         urls = self.release.urls(self.turn.new)
         self._rewrite(lambda serving: serving.sharing(self.host.name, self.turn.old, self.turn.new, urls, weight))
         logger.info(self._said(f"         {weight} % to generation {self.turn.new}"))
-        self._watch(self.turn.pause_seconds, f"with {weight} % of the traffic")
+        self._watch(self.turn.pause_seconds, SHIFT_SECONDS, f"with {weight} % of the traffic")
         return Event.MORE if self.weights else Event.OK
 
-    def _watch(self, seconds: float, when: str) -> None:
+    def _watch(self, seconds: float, every: float, when: str) -> None:
         before, until = self._counts(), time.monotonic() + seconds
         while True:
             self._steady(when)
@@ -321,7 +335,7 @@ class Machine:
                 raise StepFailedError(f"{reason} {when}\n{self._logs(replica_names(self.release.app, self.turn.new, 1)[0])}")
             if time.monotonic() >= until:
                 return
-            gevent.sleep(min(WATCH_SECONDS, max(0.0, until - time.monotonic())))
+            gevent.sleep(min(every, max(0.0, until - time.monotonic())))
 
     def _service(self, number: int) -> str:
         return generation_service(self.release.app, self.host.name, number)
@@ -337,7 +351,8 @@ class Machine:
 
     def promote(self, up: int, down: int) -> None:
         """From now on a reboot starts `up`, and not `down`. Before all traffic moves, so that what is routed to comes up."""
-        script = f'ids=$({self._ids(up)}) && test -n "$ids" && docker update --restart unless-stopped $ids >/dev/null'
+        grown = f"docker update --restart unless-stopped --cpu-shares {CPU_SHARES} $ids >/dev/null"
+        script = f'ids=$({self._ids(up)}) && test -n "$ids" && {grown}'
         if down:
             script += f" && {self._ids(down)} | xargs -r docker update --restart no >/dev/null"
         run(self.host, script)
@@ -389,7 +404,7 @@ class Machine:
                 gevent.sleep(0.5)
 
     def bake(self) -> None:
-        self._watch(self.turn.bake_seconds, f"within {self.turn.bake_seconds:g} s of all traffic")
+        self._watch(self.turn.bake_seconds, WATCH_SECONDS, f"within {self.turn.bake_seconds:g} s of all traffic")
 
     def finish(self) -> None:
         """Old releases go: their files, and images that nothing names any more."""
