@@ -85,8 +85,11 @@ def certificate_problems(domain: str, seconds_left: float, lifetime_seconds: flo
 
 
 def health_problems(status: int, said: str) -> Iterator[str]:
-    """The release that serves now must be healthy: otherwise there is nothing to come back to."""
-    if status != 200:
+    """The release that serves now must be healthy: otherwise there is nothing to come back to.
+
+    404 is no verdict: the path is the new release's, and the one that serves may not know it.
+    """
+    if status not in (200, 404):
         yield (
             f"current release: /health answers {status or 'nothing'} ({said or 'no reason given'}): mend it first, or release "
             "all the same with --data allow_unhealthy=true"
