@@ -215,7 +215,7 @@ def turn(release: Release) -> Iterator[PyinfraCommand]:
         return
     if state.is_executing and plan.observed.current:
         runs.current().start_probe(release.entries[0], release.observe_path, release.probe_rate)
-    yield Turns(host, edge, release, plan.todo)
+    yield Turns(edge, release, plan.todo)
 
 
 @operation()
@@ -231,7 +231,7 @@ def taken_back(release: Release, keep: bool) -> Iterator[PyinfraCommand]:
         yield _unreachable(release.route)
         return
     current = Serving.parse(found.content).generation(host.name)
-    yield Turns(host, edge, release, [resume.back(release.fresh, current, before)])
+    yield Turns(edge, release, [resume.back(release.fresh, current, before)])
 
 
 @operation()
@@ -251,7 +251,7 @@ def undone(release: Release) -> Iterator[PyinfraCommand]:
     if not todo:
         host.noop("no unfinished release")
         return
-    yield Turns(host, edge, release, todo)
+    yield Turns(edge, release, todo)
 
 
 def _unrecorded(release: Release) -> set[str]:

@@ -79,16 +79,16 @@ class Replica:
 class Turns(PyinfraCommand):
     """All that one host has to do in its turn: usually one turn, after a run that was cut off also the rest of that one."""
 
-    def __init__(self, host: Host, edge: Host, release: Release, todo: Iterable[Work]) -> None:
+    def __init__(self, edge: Host, release: Release, todo: Iterable[Work]) -> None:
         super().__init__()
-        self.host, self.edge, self.release, self.todo = host, edge, release, tuple(todo)
+        self.edge, self.release, self.todo = edge, release, tuple(todo)
 
     def __repr__(self) -> str:
-        return f"Turns({self.host.name}, {[(work.first, work.turn.new) for work in self.todo]})"
+        return f"Turns({[(work.first, work.turn.new) for work in self.todo]})"
 
     def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
         # A turn that only takes away what a killed run left must not keep the wanted one from following.
-        return all(Machine(self.host, self.edge, self.release, work.turn).go(work.first) for work in self.todo)
+        return all(Machine(host, self.edge, self.release, work.turn).go(work.first) for work in self.todo)
 
 
 class Machine:
