@@ -7,5 +7,7 @@ A host that is lost for good needs only the latter.
 """
 
 from deploys.app import leave
+from deploys.release import leased
 
+leased("remove a host")
 leave()

@@ -10,6 +10,7 @@ from ssl import SSLError, cert_time_to_seconds
 
 from pyinfra import host, inventory, logger, state
 from pyinfra.api import Host, QuoteString, StringCommand, operation
+from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import ImageId
 from facts.release import Connections, HeldLease, Readiness
@@ -46,7 +47,8 @@ def ready(checks: Checks) -> Iterator[StringCommand]:
         return
     for problem in problems:
         logger.warning(f"{host.print_prefix}not ready: {problem}")
-    runs.current().fail(f"{host.name} is not ready: {problems[0]}")
+    if state.is_executing:  # what a plan saw may be over when the run begins
+        runs.current().fail(f"{host.name} is not ready: {problems[0]}")
     yield StringCommand("echo", QuoteString("; ".join(problems)), ">&2; exit 1")
 
 
@@ -98,10 +100,10 @@ def leased(hosts: Collection[str], reason: str, seconds: int) -> Iterator[String
     if not state.is_executing:
         host.noop("the lease is taken while a run lasts")
         return
-    state.add_callback_handler(runs.AtEnd())
     try:
         refused = runs.current().acquire([connected(inventory.get_host(name)) for name in hosts], reason, seconds)
-    except ScriptError as error:
+    except (ConnectError, ScriptError) as error:
+        runs.current().give_back()
         yield _refusal(f"the lease cannot be taken: {error}")
         return
     if refused is not None:
@@ -118,12 +120,15 @@ def _refusal(why: str) -> StringCommand:
 @operation()
 def everybody(what: str) -> Iterator[StringCommand]:
     """Go on only when no host has failed: what follows is for all or for none."""
+    if state.is_executing and not any(isinstance(handler, runs.AtEnd) for handler in state.callback_handlers):
+        state.add_callback_handler(runs.AtEnd())
     failed = sorted(item.name for item in state.failed_hosts)
     if not failed:
         host.noop(what)
         return
     run_ = runs.current()
-    run_.fail(f"{', '.join(failed)} cannot be reached or is not ready; leave it out with --limit, or mend it")
+    if not run_.failures:
+        run_.fail(f"{', '.join(failed)} cannot be reached or is not ready; leave it out with --limit, or mend it")
     if state.is_executing:
         run_.close()
     yield StringCommand("echo", QuoteString(f"stopped, because of {', '.join(failed)}"), ">&2; exit 1")

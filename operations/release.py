@@ -106,8 +106,8 @@ class Release:
 
     @property
     def desired(self) -> str:
-        published = {"ports": f"{self.first_port}"} if self.address else {}
-        return config_hash({**self.files, **published}, {"app": self.image_id}, self.secret_digests)
+        reached = {"port": f"{self.port}"} | ({"ports": f"{self.first_port}"} if self.address else {})
+        return config_hash({**self.files, **reached}, {"app": self.image_id}, self.secret_digests)
 
     def ports(self, generation: int) -> range:
         return fleet.ports(self.first_port, generation, self.replicas)
@@ -133,6 +133,11 @@ class Release:
             f"COMPOSE_PROJECT_NAME={self.app}-g{generation}\n"
             f"SIGNUPFLOW_GENERATION={generation}\n"
             f"SIGNUPFLOW_CONFIG_HASH={self.desired}\n"
+            # How this generation is reached and asked, for a release that is taken back to it one day.
+            f"SIGNUPFLOW_URLS={','.join(self.urls(generation))}\n"
+            f"SIGNUPFLOW_PORT={self.port}\n"
+            f"SIGNUPFLOW_HEALTH_PATH={self.health_path}\n"
+            f"SIGNUPFLOW_READY_PATH={self.route.ready_path}\n"
         )
         if self.address:
             text += f"SIGNUPFLOW_PORTS={ports[0]}" + (f"-{ports[-1]}\n" if len(ports) > 1 else "\n")
@@ -173,6 +178,7 @@ def observe(target: Host, release: Release, serving: Serving) -> Observed:
         tuple(target.get_fact(Generations, directory=release.directory)),
         len(routed) != 1 or serving.urls_of(target.name, current) == tuple(release.urls(current)),
         journal.unfinished(entry, max(routed, default=0)),
+        entry.going_back if entry else 0,
     )
 
 
@@ -207,6 +213,8 @@ def turn(release: Release) -> Iterator[PyinfraCommand]:
         return
     plan = planned(host, release, Serving.parse(found.content))
     if plan.nothing:
+        if state.is_executing:
+            _adopt(release)
         host.noop(f"{release.app} generation {plan.observed.current} serves as desired")
         return
     _announce(release, plan.observed.current)
@@ -244,9 +252,8 @@ def undone(release: Release) -> Iterator[PyinfraCommand]:
     serving = Serving.parse(found.content)
     observed = observe(host, release, serving)
     todo = resume.undo(observed, release.fresh)
-    entry = journal.last(host.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
-    # A release that was taken back names no image: it is not undone again.
-    if not todo and entry is not None and entry.switched and entry.old and entry.image and entry.run in _unrecorded(release):
+    entry = _unrecorded(release)
+    if not todo and entry is not None:
         todo = (resume.back(release.fresh, entry.new, entry.old),)
     if not todo:
         host.noop("no unfinished release")
@@ -254,16 +261,25 @@ def undone(release: Release) -> Iterator[PyinfraCommand]:
     yield Turns(edge, release, todo)
 
 
-def _unrecorded(release: Release) -> set[str]:
-    """Runs that the app hosts' journals name and the ledger does not: they never came to their end."""
-    named = set()
-    for name in release.route.hosts:
-        found = inventory.get_host(name)
-        entry = journal.last(connected(found).get_fact(ManagedFile, path=journal.path(release.app)).content or "")
-        if entry is not None:
-            named.add(entry.run)
+def _adopt(release: Release) -> None:
+    """Take over what a run that was cut off had switched here: it is watched, recorded, and taken back with the rest."""
+    entry = _unrecorded(release)
+    if entry is not None:
+        runs.current().switched.setdefault(host.name, entry.old)
+        runs.current().adopted.add(entry.run)
+
+
+def _unrecorded(release: Release) -> journal.Entry | None:
+    """The end of this host's last turn, when its run never came to its own end: the ledger does not name it.
+
+    A turn that took a release back names no image, and is not undone again; a first release has nothing before it.
+    """
+    entry = journal.last(host.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
+    if entry is None or not (entry.switched and entry.image and entry.old):
+        return None
     text = connected(inventory.get_host(release.route.edge)).get_fact(ManagedFile, path=ledger.FILE).content or ""
-    return named - {record.run for record in ledger.parse(text)}
+    known = {run for record in ledger.parse(text) for run in (record.run, *record.adopted)}
+    return None if entry.run in known else entry
 
 
 @operation()

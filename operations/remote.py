@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 import gevent
+from gevent.lock import RLock
 from paramiko import SSHException
 from pyinfra.api import Host, StringCommand
 from pyinfra.api.exceptions import ConnectError
@@ -19,6 +20,9 @@ PATIENCE = 90.0
 SCRIPT_SECONDS = 15.0
 
 END = "signupflow-script-ended"
+
+# Several scripts may find at once that a host's connection is gone: one of them makes it again.
+CONNECTING: dict[str, RLock] = {}
 
 
 class ScriptError(Exception):
@@ -36,15 +40,16 @@ def run(target: Host, script: str, seconds: float = SCRIPT_SECONDS, patience: fl
         try:
             return _once(target, script, seconds)
         except (ConnectError, TimeoutError, OSError, EOFError, SSHException) as error:
+            _forget(target)
             if time.monotonic() >= deadline:
                 raise UnreachableError(f"{target.name} cannot be reached: {error or type(error).__name__}") from None
-            _forget(target)
             gevent.sleep(0.5)
 
 
 def _once(target: Host, script: str, seconds: float) -> str:
-    if not target.connected:
-        target.connect(reason="the connection was lost", show_errors=False, raise_exceptions=True)
+    with CONNECTING.setdefault(target.name, RLock()):
+        if not target.connected:
+            target.connect(reason="the connection was lost", show_errors=False, raise_exceptions=True)
     # The last line tells an exit code from a connection that ended in the middle.
     wrapped = f"(\n{script}\n) </dev/null\necho {END} $?\n"
     with gevent.Timeout(seconds, TimeoutError(f"no answer within {seconds:.0f} s")):

@@ -42,13 +42,16 @@ class LeaseLostError(ScriptError):
 
 
 def _process() -> str:
-    """This process as no other: machine, boot, pid and its start in clock ticks since that boot (proc(5), field 22)."""
-    return f"{socket.gethostname()} {_boot()} {os.getpid()} {_started(os.getpid())}"
+    """This process as no other: machine, boot, pid namespace, pid and its start in ticks since that boot (proc(5), field 22)."""
+    return " ".join((*_here(), str(os.getpid()), _started(os.getpid())))
 
 
-def _boot() -> str:
-    """This boot, and the namespace of process ids: a pid means something only within both."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip() + os.readlink("/proc/self/ns/pid").removeprefix("pid:")
+def _here() -> tuple[str, str, str]:
+    """Machine, boot and namespace of process ids: a pid means something only within all three."""
+    identity = Path("/etc/machine-id")
+    machine = identity.read_text().strip() if identity.is_file() else ""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return machine or socket.gethostname(), boot, os.readlink("/proc/self/ns/pid").removeprefix("pid:")
 
 
 def _started(pid: int) -> str:
@@ -59,11 +62,17 @@ def _started(pid: int) -> str:
 
 
 def ended(process: str) -> bool:
-    """Whether a process of this machine is known to have ended; a process of another machine is never known to."""
+    """Whether a process is known to have ended: it ran on this machine and this boot's is another, or its pid is no more.
+
+    Of a process of another machine, or of another container on this one, nothing is known.
+    """
     parts = process.split()
-    if len(parts) != 4 or parts[0] != socket.gethostname():
+    machine, boot, namespace = _here()
+    if len(parts) != 5 or parts[0] != machine:
         return False
-    return parts[1] != _boot() or _started(int(parts[2])) != parts[3]
+    if parts[1] != boot:
+        return True
+    return parts[2] == namespace and _started(int(parts[3])) != parts[4]
 
 
 @dataclass
@@ -83,6 +92,7 @@ class Run:
     release: dict[str, Any] = field(default_factory=dict)
     restore_point: str = ""
     outcome: str = "released"
+    adopted: set[str] = field(default_factory=set)
     plan_printed: bool = False
     _probe: subprocess.Popen[str] | None = None
     _closed: bool = False
@@ -148,6 +158,10 @@ class Run:
             command += ["--path", path, "--rate", str(rate), *(["--ca-file", entry.ca_file] if entry.ca_file else [])]
             self._probe = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
         """The end of the run, however it came: count the probe, write the record, say what failed, give the lease back."""
         if self._closed:
@@ -193,6 +207,7 @@ class Run:
             probe=None if counted is None else {"sent": counted.sent, "failed": counted.failed},
             steps=self.seconds,
             restore_point=self.restore_point,
+            adopted=tuple(sorted(self.adopted)),
             **self.release,
         )
         try:
@@ -247,4 +262,8 @@ class AtEnd(BaseStateCallback):
 
     @staticmethod
     def host_disconnect(state: State, host: Host) -> None:
+        if not current().closed and not current().failures:
+            # Somebody's Ctrl-C, or a fault of this program. Nothing is recorded: `deploys/abort.py` can still undo it.
+            current().fail("the run was interrupted; run it again, or deploys/abort.py")
+            current().release = {}
         current().close()

@@ -7,7 +7,6 @@ is followed by one that finds what is there and goes on.
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import shlex
 import time
@@ -21,6 +20,7 @@ import gevent
 from pyinfra import logger
 from pyinfra.api import Host, State
 from pyinfra.api.command import PyinfraCommand
+from pyinfra.api.exceptions import ConnectError
 
 from operations import run as runs
 from operations.remote import SCRIPT_SECONDS, ScriptError, run
@@ -28,7 +28,7 @@ from signupflow import probe
 from signupflow.release import journal, prune, watch
 from signupflow.release.cause import cause
 from signupflow.release.resume import Work
-from signupflow.release.turn import ENDS, Event, Step, Turn
+from signupflow.release.turn import BACKWARD, ENDS, Event, Step, Turn
 from signupflow.routing import Serving, generation_service, replica_names
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ GRACE = 15.0
 CPU_SHARES = 1024
 # Some thirty turns.
 JOURNAL_LINES = 500
+PRUNE_SECONDS = 120.0
 
 
 class StepFailedError(Exception):
@@ -76,6 +77,16 @@ class Replica:
         return self.status == "running" and self.restarts == 0 and self.health != "unhealthy"
 
 
+@dataclass(frozen=True)
+class Kept:
+    """How a generation is reached and asked."""
+
+    urls: tuple[str, ...]
+    port: int
+    health_path: str
+    ready_path: str
+
+
 class Turns(PyinfraCommand):
     """All that one host has to do in its turn: usually one turn, after a run that was cut off also the rest of that one."""
 
@@ -99,6 +110,8 @@ class Machine:
         self.run = runs.current()
         self.weights = list(turn.weights)
         self.reason = ""
+        self.lost = False
+        self._kept: dict[int, Kept] = {}
         self.began = time.monotonic()
         self.effects: Mapping[Step, Callable[[], Event | None]] = {
             Step.WRITE: self.write,
@@ -123,8 +136,7 @@ class Machine:
         removing = step in (Step.REMOVE, Step.ROUTE_BACK)
         while step not in ENDS:
             step = self.turn.after(step, self._one(step))
-        with contextlib.suppress(ScriptError):  # an end without its line in the journal is looked at again by the next run
-            self._note(step)
+        self._noted(step)  # an end without its line in the journal is looked at again by the next run
         if step is Step.STUCK:
             logger.error(self._said(f"stuck: look at `docker ps` here and {self.release.route.path} on {self.edge.name}"))
         if step is Step.DONE and self.turn.old and not removing:
@@ -138,12 +150,15 @@ class Machine:
         started = time.monotonic()
         try:
             # Side by side, for each costs a round trip; the step itself begins when both are done.
-            noted = gevent.spawn(self._note, step)
+            noted = gevent.spawn(self._noted, step)
             self.run.renew(now=(self.edge.name, self.host.name))
-            noted.get()
+            unnoted = noted.get()
+            if unnoted and step not in BACKWARD:  # the way back does not wait for a host that cannot be reached
+                raise unnoted
             event = self.effects[step]() or Event.OK
-        except (StepFailedError, ScriptError) as error:
+        except (StepFailedError, ScriptError, ConnectError, ValueError, AttributeError) as error:
             event = Event.FAILED
+            self.lost = self.lost or isinstance(error, runs.LeaseLostError)
             first, _, rest = str(error).partition("\n")
             reason = f"{self.host.name}: {step} of generation {self.turn.new} failed: {first}"
             if not self.reason:
@@ -160,15 +175,25 @@ class Machine:
     def _said(self, text: str) -> str:
         return f"{self.host.print_prefix}{text}"
 
-    def _note(self, step: Step) -> None:
-        """One line for the operator, and one in the host's journal."""
+    def _noted(self, step: Step) -> ScriptError | None:
+        """One line for the operator, and one in the host's journal; the error when that could not be written.
+
+        A run that has lost its lease writes nothing more: the journal is its successor's.
+        """
         logger.info(self._said(f"{time.monotonic() - self.began:6.1f} s  {step}  (generation {self.turn.new})"))
-        image = self.release.image_id
+        if self.lost:
+            return None
+        image = self.release.image_id or self.release.version or "?"
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         entry = journal.Entry(
             self.run.identity, at, self.turn.new, self.turn.old, str(step), self.release.version, "" if self.turn.known else image
         )
-        run(self.host, f"mkdir -p $(dirname {self._journal}); printf '%s\\n' {shlex.quote(entry.line())} >> {self._journal}")
+        line = shlex.quote(entry.line())
+        try:
+            run(self.host, f"mkdir -p $(dirname {self._journal}); printf '%s\\n' {line} >> {self._journal}")
+        except ScriptError as error:
+            return error
+        return None
 
     @property
     def _journal(self) -> str:
@@ -204,27 +229,47 @@ class Machine:
         except ScriptError as error:
             raise StepFailedError(f"its containers do not start: {cause(str(error))}\n{error}") from None
 
+    def kept(self, number: int) -> Kept:
+        """How a generation is reached and asked: as wanted for a new one, as its own files say for one from before."""
+        release = self.release
+        wanted = Kept(tuple(release.urls(number)), release.port, release.health_path, release.route.ready_path)
+        if number == self.turn.new and not self.turn.known:
+            return wanted
+        if number not in self._kept:
+            text = run(self.host, f"cat {release.project(number)}/.env 2>/dev/null || true")
+            found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+            if "SIGNUPFLOW_URLS" not in found:  # made before these were kept
+                return wanted
+            self._kept[number] = Kept(
+                tuple(found["SIGNUPFLOW_URLS"].split(",")),
+                int(found["SIGNUPFLOW_PORT"]),
+                found["SIGNUPFLOW_HEALTH_PATH"],
+                found["SIGNUPFLOW_READY_PATH"],
+            )
+        return self._kept[number]
+
     def healthy(self, number: int) -> None:
+        wanted = len(self.kept(number).urls)
         deadline = time.monotonic() + self.release.start_seconds
         while True:
             found = self.replicas(number, ask=True)
-            if len(found) == self.turn.replicas and all(item.serves for item in found):
+            if len(found) == wanted and all(item.serves for item in found):
                 return
             gone = [item for item in found if item.status != "running"]
             if gone or time.monotonic() >= deadline:
-                raise StepFailedError(self._unhealthy(found))
+                raise StepFailedError(self._unhealthy(found, self.kept(number)))
             gevent.sleep(0.1)
 
-    def _unhealthy(self, found: list[Replica]) -> str:
+    def _unhealthy(self, found: list[Replica], asked: Kept) -> str:
         limit = self.release.start_seconds
         for item in found:
             if item.status != "running":
                 return f"{item.name} is {item.status} (exit code {item.exit_code}) and not running\n{self._logs(item.name)}"
-            for path, code in ((self.release.health_path, item.health_code), (self.release.route.ready_path, item.ready_code)):
+            for path, code in ((asked.health_path, item.health_code), (asked.ready_path, item.ready_code)):
                 if code != "200":
-                    said = f"answered {code}" if code != "000" else f"did not answer on port {self.release.port}"
+                    said = f"answered {code}" if code != "000" else f"did not answer on port {asked.port}"
                     return f"{item.name}: {path} {said}, not 200, within {limit} s\n{self._logs(item.name)}"
-        return f"only {len(found)} of {self.turn.replicas} replicas are there"
+        return f"only {len(found)} of {len(asked.urls)} replicas are there"
 
     def _logs(self, name: str) -> str:
         """What the container wrote last, and what Docker's health checks of it said."""
@@ -238,6 +283,7 @@ class Machine:
 
     def replicas(self, number: int, ask: bool = False) -> list[Replica]:
         """The generation's containers; with `ask` also what the health path of each answers (`000`: nothing)."""
+        there = self.kept(number)
         labels = f"label={self.release.app_label}={self.release.app}", f"label={self.release.generation_label}={number}"
         fields = (
             "{{slice .Name 1}} {{.State.Status}} {{.RestartCount}}"
@@ -248,9 +294,9 @@ class Machine:
         curl = (
             f"curl --silent -m {ASK_SECONDS} -o /dev/null --write-out '%{{http_code}} '"
             f" --header 'Host: {self.release.route.domain}'"
-            f' "http://$address:{self.release.port}$path"'
+            f' "http://$address:{there.port}$path"'
         )
-        paths = f"{self.release.health_path} {self.release.route.ready_path}"
+        paths = f"{there.health_path} {there.ready_path}"
         asked = f'test -z "$address" || for path in {paths}; do codes="$codes$({curl})"; done'
         asked = asked if ask else "true"
         # Asked again and again over there: each script from here costs a connection's worth of processor on a busy host.
@@ -366,7 +412,7 @@ class Machine:
         )
 
     def route(self, number: int) -> None:
-        urls = self.release.urls(number)
+        urls = self.kept(number).urls
         self._rewrite(lambda serving: serving.having(self.host.name, number, urls))
 
     def _rewrite(self, change: Callable[[Serving], Serving]) -> None:
@@ -392,17 +438,18 @@ class Machine:
     def smoke(self) -> None:
         """Each domain through the public entry answers its health path."""
         deadline = time.monotonic() + (SMOKE_SECONDS if self.turn.old else FIRST_SMOKE_SECONDS)
+        path = self.kept(self.turn.new).health_path
         for entry in self.release.entries:
             while True:
                 try:
-                    status, _ = probe.ask(entry, self.release.health_path)
+                    status, _ = probe.ask(entry, path)
                     said = f"answers {status}"
                 except (OSError, HTTPException) as error:
                     status, said = 0, f"does not answer: {error}"
                 if status == 200:
                     break
                 if time.monotonic() >= deadline:
-                    raise StepFailedError(f"https://{entry.domain}{self.release.health_path} {said}")
+                    raise StepFailedError(f"https://{entry.domain}{path} {said}")
                 gevent.sleep(0.5)
 
     def bake(self) -> None:
@@ -415,7 +462,10 @@ class Machine:
         old = prune.doomed({self.turn.new, self.turn.old}, [int(number) for number in listed.split()], self.release.keep)
         images = prune.images_script(directory, self.release.repository, self.release.keep)
         trim = f"tail -n {JOURNAL_LINES} {self._journal} > {self._journal}.new && mv -f {self._journal}.new {self._journal}\n"
-        run(self.host, trim + prune.files_script(directory, secrets, old) + images, 60)
+        try:
+            run(self.host, trim + prune.files_script(directory, secrets, old) + images, PRUNE_SECONDS)
+        except ScriptError as error:  # the release serves; the next one prunes
+            logger.warning(self._said(f"old releases were not pruned: {error}"))
 
     # Backward
 
@@ -425,8 +475,15 @@ class Machine:
         self.healthy(self.turn.old)
 
     def route_back(self) -> None:
-        """Traffic goes back even when the host itself cannot be reached any more."""
+        """Traffic goes back even when the host itself cannot be reached any more.
+
+        After a reboot the old replicas may be down, having been demoted already: they come up before they are routed to.
+        """
         try:
+            down = f"docker ps -aq --filter status=exited --filter label={self.release.generation_label}={self.turn.old}"
+            app = f"--filter label={self.release.app_label}={self.release.app}"
+            if run(self.host, f'ids=$({down} {app}); test -z "$ids" || docker start $ids', self.release.start_seconds + GRACE):
+                self.healthy(self.turn.old)
             self.promote(self.turn.old, self.turn.new)
         finally:
             self.route(self.turn.old)

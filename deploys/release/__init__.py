@@ -14,15 +14,15 @@ from facts.release import Generations
 from operations import ready as readying
 from operations import release as releases
 from operations import run as runs
+from operations.database import MIGRATION_SECONDS
 from operations.elsewhere import connected
+from operations.images import PULL_SECONDS
 from signupflow.images import size
 from signupflow.release import readiness
 from signupflow.settings import Environment
 
 # Beyond the longest step: two minutes in which the next renewal may come.
 LEASE_MARGIN = 120
-# The schema step's own limit (alembic/env.py), twice: the rehearsal and the migration.
-SCHEMA_SECONDS = 600
 
 
 @deploy("Ready")
@@ -55,7 +55,9 @@ def lease_seconds(env: Environment) -> int:
         env.app_rehearsal_seconds + env.app_start_seconds + env.app_stop_seconds,
         env.app_bake_seconds,
         env.app_shift_pause_seconds,
-        SCHEMA_SECONDS,
+        2 * env.app_start_seconds + env.app_stop_seconds,
+        2 * MIGRATION_SECONDS,
+        PULL_SECONDS,
     )
     return int(max(steps)) + LEASE_MARGIN
 
@@ -146,11 +148,19 @@ def abort() -> None:
     """Undo what a run that was cut off has left, from the last host to the first."""
     _recorded()
     runs.current().outcome = "aborted"
+    readying.everybody(name="Every host is there", what="every host takes SSH")
     _lease("abort")
     releases.begin(name="Undoing begins")
     for name in host.loop([item.name for item in reversed(_apps())]):
         if name == host.name:
             releases.undone(name=f"Undo on {name}", release=desired(host))
+
+
+@deploy("Lease")
+def leased(reason: str) -> None:
+    """The lease alone, for a deploy that is no release."""
+    readying.everybody(name="Every host is there", what="every host takes SSH")
+    _lease(reason)
 
 
 @deploy("Unlock")

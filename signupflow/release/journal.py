@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from signupflow.release.turn import ENDS, Step
+from signupflow.release.turn import Step
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One step of a turn. `at` is UTC in ISO 8601; `image` is the image id of the new generation."""
+    """One step of a turn. `at` is UTC in ISO 8601; `image` is the new generation's, empty on the way back."""
 
     run: str
     at: str
@@ -25,7 +25,13 @@ class Entry:
 
     @property
     def ended(self) -> bool:
-        return self.step in ENDS
+        """Whether its turn came to an end that needs nothing more; one that is stuck does."""
+        return self.step in (Step.DONE, Step.UNDONE)
+
+    @property
+    def going_back(self) -> int:
+        """The generation to which a turn that did not end was taking the host back; 0 when it was not."""
+        return 0 if self.ended or self.image else self.new
 
     @property
     def switched(self) -> bool:

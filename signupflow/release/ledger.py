@@ -15,7 +15,8 @@ class Record:
     """One release. `began` is UTC in ISO 8601; `image` the image id or reference, `schema` the Alembic revision.
 
     `outcome` is released, failed (and `why`) or aborted; `hosts` were switched in this order, of which `taken_back` went
-    back again; `steps` is host to step to seconds; `probe` counts requests through the public entry.
+    back again; `steps` is host to step to seconds; `probe` counts requests through the public entry;
+    `adopted` are runs that were cut off and that this one finished.
     """
 
     run: str
@@ -34,6 +35,7 @@ class Record:
     probe: Mapping[str, int] | None
     steps: Mapping[str, Mapping[str, float]]
     restore_point: str = ""
+    adopted: tuple[str, ...] = ()
 
     def line(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))

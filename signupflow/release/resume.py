@@ -29,7 +29,7 @@ class Observed:
     """A host as it is: generations in the routes (ascending), generations with containers, and every number ever used.
 
     `unfinished` is the generation before the one that serves, when the journal says that its turn did not end; 0 when it had
-    none; None when the turn ended.
+    none; None when the turn ended. `going_back` is where a turn that did not end was taking the host back to; 0 for nowhere.
     """
 
     host: str
@@ -38,6 +38,7 @@ class Observed:
     used: tuple[int, ...] = ()
     routes_match: bool = True
     unfinished: int | None = None
+    going_back: int = 0
 
     @property
     def current(self) -> int:
@@ -84,6 +85,11 @@ def work(observed: Observed, fresh: Turn) -> tuple[Work, ...]:
 def undo(observed: Observed, fresh: Turn) -> tuple[Work, ...]:
     """What takes an unfinished turn back: the routes first, then the candidate; empty when there is none."""
     current = observed.current
+    if observed.going_back and observed.going_back == current:
+        others = [number for number in sorted(observed.present) if number != current]
+        return (Work(replace(_turn(fresh, current, others[-1] if others else 0), known=True), Step.PROMOTE),)
+    if observed.going_back:
+        return (back(fresh, current, observed.going_back),)
     if len(observed.routed) > 1:
         return (Work(_turn(fresh, max(observed.routed), current), Step.ROUTE_BACK),)
     if observed.unfinished:
@@ -101,7 +107,7 @@ def _shared(observed: Observed, fresh: Turn) -> tuple[Work, ...]:
     """Cut off while both served."""
     current, candidate = observed.current, max(observed.routed)
     found = observed.present.get(candidate)
-    turn = _turn(fresh, candidate, current)
+    turn = replace(_turn(fresh, candidate, current), shared=True)
     if found is not None and found.desired:
         return (Work(turn, Step.HEALTH),)
     again = work(Observed(observed.host, (current,), _without(observed, candidate), (*observed.used, candidate)), fresh)
@@ -116,8 +122,10 @@ def _stopped_short(observed: Observed, fresh: Turn, strays: list[int]) -> tuple[
     """What is wanted serves, and something else still runs: the one before it, or a candidate of another release."""
     current = observed.current
     before = [stray for stray in strays if stray == observed.unfinished]
+    # What serves is promoted first: whoever was on its way may have demoted it.
+    promoted = () if before or observed.present[current].promoted else (Work(_turn(fresh, current, 0), Step.PROMOTE),)
     removed = tuple(_removed(fresh, stray, current) for stray in strays if stray not in before)
-    return (*removed, *(Work(_turn(fresh, current, stray), Step.PROMOTE) for stray in before))
+    return (*promoted, *removed, *(Work(_turn(fresh, current, stray), Step.PROMOTE) for stray in before))
 
 
 def _last_checks(observed: Observed, fresh: Turn) -> tuple[Work, ...]:

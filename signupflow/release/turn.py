@@ -58,6 +58,7 @@ class Turn:
     """What one host's turn is to do. `old` is 0 when nothing serves there yet.
 
     `known`: the new generation is on the host from before, and has served there (a release that is taken back).
+    `shared`: both serve already (a run was cut off in its shift), so that every failure begins with the routes.
     `weights` are the percentages of the host's traffic that the new replicas get one after another before all of it;
     `pause_seconds` lies after each. `rehearsal_seconds` is how long the candidates are watched, and their stop is tried,
     before they get traffic; `bake_seconds` how long they are watched after. Zero leaves a step out.
@@ -68,6 +69,7 @@ class Turn:
     old: int
     replicas: int
     known: bool = False
+    shared: bool = False
     verify: bool = True
     rehearsal_seconds: float = 0
     weights: tuple[int, ...] = ()
@@ -83,7 +85,7 @@ class Turn:
             Step.START: True,
             Step.HEALTH: True,
             Step.VERIFY: self.verify and not known,
-            Step.REHEARSE: bool(self.rehearsal_seconds) and not first and not known,
+            Step.REHEARSE: bool(self.rehearsal_seconds) and not first and not known and not self.shared,
             Step.SHIFT: bool(self.weights) and not first and not known,
             Step.PROMOTE: True,
             Step.SWITCH: True,
@@ -113,7 +115,7 @@ class Turn:
 
     def _undo(self, step: Step) -> Step:
         if step in _BEFORE_TRAFFIC:
-            return Step.REMOVE
+            return Step.ROUTE_BACK if self.shared else Step.REMOVE
         if step is Step.FINISH:
             return Step.STUCK
         if not self.old:

@@ -98,10 +98,15 @@ def test_us5_3_the_journal_tells_of_a_turn_that_did_not_end() -> None:
     assert journal.unfinished(None, serving=8) is None
     assert journal.last("") is None
     assert journal.path("app") == "/var/lib/signupflow/releases/app.journal"
-    for end, switched in ((Step.DONE, True), (Step.UNDONE, False), (Step.STUCK, False)):
+    for end, switched in ((Step.DONE, True), (Step.UNDONE, False)):
         ended = journal.Entry(**{**json.loads(ENTRY.line()), "step": str(end)})
         assert journal.unfinished(ended, serving=8) is None
         assert ended.switched is switched
+        assert ended.going_back == 0
+    stuck = journal.Entry(**{**json.loads(ENTRY.line()), "step": str(Step.STUCK)})
+    assert journal.unfinished(stuck, serving=8) == 7, "a turn that is stuck is not over"
+    back = journal.Entry(**{**json.loads(ENTRY.line()), "image": ""})
+    assert (ENTRY.going_back, back.going_back) == (0, 8)
 
 
 def test_sc004_the_ledger_keeps_a_release_once(tmp_path: Path) -> None:

@@ -97,6 +97,15 @@ def test_us3_5_a_first_release_never_takes_its_own_routes_away(failing: Step) ->
     assert order[-1] is (Step.UNDONE if failing in (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY) else Step.STUCK)
 
 
+def test_us5_3_when_both_serve_already_every_failure_begins_with_the_routes() -> None:
+    shared = Turn("web1", new=8, old=7, replicas=1, shared=True, rehearsal_seconds=25, weights=(10,))
+    assert Step.REHEARSE not in shared.path, "a candidate that has traffic is not stopped to try it"
+    for step in (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY, Step.SHIFT):
+        assert shared.after(step, Event.FAILED) is Step.ROUTE_BACK
+    (resumed,) = work(Observed("web1", (7, 8), {7: OTHER, 8: CANDIDATE}), FULL)
+    assert resumed.turn.shared
+
+
 def test_us5_4_steps_that_a_setting_leaves_out_are_left_out() -> None:
     assert FIRST.path == (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY, Step.PROMOTE, Step.SWITCH, Step.SMOKE, Step.FINISH)
     assert BACK.path == (Step.START, Step.HEALTH, Step.PROMOTE, Step.SWITCH, Step.STOP, Step.SMOKE, Step.FINISH)
@@ -142,6 +151,7 @@ def todo(observed: Observed) -> list[tuple[Step, int, int]]:
         ),
         ("killed in the shift, and the old one is wanted", Observed("web1", (7, 8), {7: WANTED, 8: STALE}), [(Step.ROUTE_BACK, 8, 7)]),  # noqa: E501
         ("killed in the shift, candidate lost", Observed("web1", (7, 8), {7: WANTED}), [(Step.ROUTE_BACK, 8, 7)]),
+        ("a take-back killed before its switch", Observed("web1", (8,), {7: OTHER, 8: CANDIDATE}), [(Step.PROMOTE, 8, 0), (Step.REMOVE, 7, 8)]),  # noqa: E501
         ("killed before the stop", Observed("web1", (8,), {7: STALE, 8: WANTED}, unfinished=7), [(Step.PROMOTE, 8, 7)]),
         ("something older still runs", Observed("web1", (8,), {5: STALE, 8: WANTED}), [(Step.REMOVE, 5, 8)]),
         ("killed in the bake", Observed("web1", (8,), {8: WANTED}, unfinished=7), [(Step.SMOKE, 8, 7)]),
@@ -165,6 +175,10 @@ def test_us5_3_what_a_killed_run_left_is_finished_or_undone(
         (Observed("web1", (7, 8), {7: OTHER, 8: CANDIDATE}), [(Step.ROUTE_BACK, 8, 7)]),
         (Observed("web1", (8,), {8: WANTED}, unfinished=7), [(Step.START, 7, 8)]),
         (Observed("web1", (8,), {7: OTHER, 8: WANTED}, unfinished=7), [(Step.START, 7, 8)]),
+        # An abort, or a take-back, that was itself killed goes on, and never back again.
+        (Observed("web1", (8,), {7: OTHER, 8: WANTED}, going_back=7), [(Step.START, 7, 8)]),
+        (Observed("web1", (7,), {7: OTHER, 8: WANTED}, going_back=7), [(Step.PROMOTE, 7, 8)]),
+        (Observed("web1", (7,), {7: OTHER}, going_back=7), [(Step.PROMOTE, 7, 0)]),
     ],
 )
 def test_us5_3_abort_undoes_it(observed: Observed, expected: list[tuple[Step, int, int]]) -> None:

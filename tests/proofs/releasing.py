@@ -132,6 +132,8 @@ def started(lab: Lab, image: str, deploy: str = RELEASE, **settings: Any) -> Ite
         if run.poll() is None:
             run.kill()
         run.wait()
+        assert run.stdout
+        run.stdout.close()
 
 
 def until(run: subprocess.Popen[str], holds: Callable[[str], bool]) -> str:

@@ -59,7 +59,8 @@ class Traffic:
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         try:
             self._tell(json.dumps(asdict(self._settings())))
             said = self._hear(START_SECONDS)
@@ -149,6 +150,9 @@ class Traffic:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._reader.join(5)
+        assert self._process.stdout
+        self._process.stdout.close()
 
 
 def organisations(lab: Lab) -> list[str]:
