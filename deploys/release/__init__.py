@@ -132,7 +132,8 @@ def observation() -> None:
     for name in host.loop(list(reversed(apps))):
         if name == host.name:
             releases.taken_back(name=f"Take back on {name}", release=desired(host), keep=env.app_on_failure == "keep")
-    releases.verdict(name="Verdict")
+    if host.name == leased_hosts()[0]:
+        releases.verdict(name="Verdict")
 
 
 def _recorded() -> None:
