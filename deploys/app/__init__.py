@@ -25,9 +25,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def app_image() -> None:
     """A stage of its own: the schema step needs the image, on the database's host, before the release does."""
     if in_group("app") or (in_group("db") and environment().app_migration_command):
-        # A turn prunes an app host when it is over; a host with the database alone has no turn.
-        keep = 0 if in_group("app") else environment().app_keep_releases
-        images.present(name="Present", image=image(environment().app_image), keep=keep)
+        images.present(name="Present", image=image(environment().app_image))
 
 
 def routes() -> None:
