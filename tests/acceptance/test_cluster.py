@@ -68,7 +68,8 @@ def test_us5_3_after_the_first_unhealthy_host_no_other_is_touched(cluster: Lab) 
         failed = cluster.pyinfra("-y", "--json", *bad, check=False)
     steps = done(json.loads(failed.stdout), "error")
     assert failed.returncode != 0
-    assert [step.host.split(".")[0] for step in steps] == [cluster.holding("app")[0]], steps
+    # pyinfra counts what a failed host no longer ran (the observation, the take-back) as its errors too.
+    assert {step.host.split(".")[0] for step in steps} == {cluster.holding("app")[0]}, steps
     assert "/nothing answered 404, not 200" in failed.stderr
     assert containers(cluster) == before
     assert load.report.failed == 0, load.report
