@@ -236,7 +236,7 @@ class Machine:
         if number == self.turn.new and not self.turn.known:
             return wanted
         if number not in self._kept:
-            text = run(self.host, f"cat {release.project(number)}/.env 2>/dev/null || true")
+            text = run(self.host, _read(f"{release.project(number)}/.env"))
             found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
             if "SIGNUPFLOW_URLS" not in found:  # made before these were kept
                 return wanted
@@ -415,10 +415,13 @@ class Machine:
         urls = self.kept(number).urls
         self._rewrite(lambda serving: serving.having(self.host.name, number, urls))
 
+    def _serving(self) -> Serving:
+        return Serving.parse(run(self.edge, _read(self.release.route.path)))
+
     def _rewrite(self, change: Callable[[Serving], Serving]) -> None:
         """Read the routes again (other hosts had their turns), change this host's, and wait until Traefik confirms them."""
         route = self.release.route
-        serving = change(Serving.parse(run(self.edge, f"cat {route.path} 2>/dev/null || true"))).only(route.hosts)
+        serving = change(self._serving()).only(route.hosts)
         run(self.edge, "set -e\n" + _file(route.path, route.render(serving), "0644", 0))
         confirm(self.edge, route.app, serving)
 
@@ -490,7 +493,7 @@ class Machine:
 
     def remove(self) -> None:
         """Take the candidate away, with its files; not while anything might be sent to it."""
-        serving = Serving.parse(run(self.edge, f"cat {self.release.route.path} 2>/dev/null || true"))
+        serving = self._serving()
         if self.turn.new in serving.routed(self.host.name):
             raise StepFailedError(f"generation {self.turn.new} is still in the routes")
         if serving.hosts:
@@ -511,6 +514,12 @@ def confirm(edge: Host, app: str, serving: Serving) -> None:
         if time.monotonic() >= deadline:
             raise StepFailedError(said)
         gevent.sleep(0.05)
+
+
+def _read(path: str) -> str:
+    """A script that prints a file, or nothing when there is none. One that is there and cannot be read is an error:
+    taken for an absent one, it would drop the other hosts from the routes."""
+    return f"test ! -e {shlex.quote(path)} || cat {shlex.quote(path)}"
 
 
 def _file(path: str, text: str, mode: str, uid: int) -> str:
