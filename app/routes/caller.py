@@ -29,7 +29,8 @@ class Caller:
         return is_admin(self.person)
 
 
-def settings_of(request: Request) -> Settings:
+# `async def` where nothing waits: FastAPI sends a plain function to a worker thread, which costs more than these do.
+async def settings_of(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
@@ -44,12 +45,12 @@ async def _database(request: Request) -> AsyncIterator[Database]:
 DatabaseOf = Annotated[Database, Depends(_database, scope="function")]
 
 
-def limits_of(request: Request) -> RateLimits:
+async def limits_of(request: Request) -> RateLimits:
     limits: RateLimits = request.app.state.rate_limits
     return limits
 
 
-def counted_attempt(limits: Annotated[RateLimits, Depends(limits_of)]) -> None:
+async def counted_attempt(limits: Annotated[RateLimits, Depends(limits_of)]) -> None:
     """For routes that take a password or a token and do not go through app.sign_in: 429 after too many from one address."""
     limits.attempt()
 
@@ -88,7 +89,7 @@ def _caller(
 AnyCaller = Annotated[Caller, Depends(_caller, scope="function")]
 
 
-def _admin(caller: AnyCaller) -> Caller:
+async def _admin(caller: AnyCaller) -> Caller:
     if not caller.is_admin:
         raise ApiError(403, "forbidden")
     return caller
