@@ -28,10 +28,15 @@ class Scripted(PyinfraCommand):
             # Once: what a script that may take minutes has done before a connection was lost, the next run asks the host.
             run(host, self.script, self.seconds, patience=0)
         except ScriptError as error:
-            reason = f"{host.name}: {self.what}: {cause(str(error))}"
-            runs.current().fail(reason)
-            for line in str(error).splitlines():
-                logger.warning(f"{host.print_prefix}    {line}")
-            logger.error(f"{host.print_prefix}Error: {reason}")
-            return False
+            return self.failed(host, self.what, error)
         return True
+
+    @staticmethod
+    def failed(host: Host, what: str, error: ScriptError) -> bool:
+        """Tell why the run fails; False, which is what `execute` then returns."""
+        reason = f"{host.name}: {what}: {cause(str(error))}"
+        runs.current().fail(reason)
+        for line in str(error).splitlines():
+            logger.warning(f"{host.print_prefix}    {line}")
+        logger.error(f"{host.print_prefix}Error: {reason}")
+        return False

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 import subprocess
-import tarfile
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from signupflow import archives
 from signupflow.engine_client import docker_client
 from signupflow.errors import OperatorError
 from signupflow.release.schema import SCHEMA_MIGRATIONS_LABEL, Migration, decode
@@ -26,8 +23,6 @@ REFERENCE = re.compile(
     r"^(?P<name>(?:[a-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*?)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?$"
 )
-ARCHIVES = Path(".build/images")
-SAVING = threading.Lock()
 SCHEMA_LABEL = "org.signupflow.schema-revision"
 VERSION_LABEL = "org.opencontainers.image.version"
 
@@ -94,7 +89,7 @@ def resolve(text: str) -> Image:
         )
     local_id = found["Id"]
     # Hosts name an image by its config's digest, which only the saved image tells when containerd keeps the images here.
-    image_id = config_digest(archive(local_id, ARCHIVES)) if _containerd_store() else local_id
+    image_id = archives.config_digest(archives.saved(local_id)) if _containerd_store() else local_id
     return Image(
         reference,
         f"{reference.name}:id-{image_id.removeprefix('sha256:')[:12]}",
@@ -134,43 +129,16 @@ def inspect(text: str) -> dict[str, Any] | None:
     raise OperatorError(f"this machine's Docker Engine did not answer: {done.stderr.strip().splitlines()[-1]}")
 
 
+def layers(text: str) -> tuple[str, ...]:
+    """Digests (`sha256:...`) of an image's layers on this machine, the lowest first; none for one that is not here."""
+    found = inspect(text)
+    return tuple(found["RootFS"].get("Layers") or ()) if found else ()
+
+
 def size(text: str) -> int:
     """Unpacked size in bytes as this machine's engine has it; 0 for an image that only the hosts will see."""
     found = inspect(text)
     return int(found["Size"]) if found else 0
-
-
-def archive(image_id: str, directory: Path) -> Path:
-    """Save an image, by its id on this machine, as a compressed tar named after it, once; return its path."""
-    with SAVING:  # several hosts ask at the same moment
-        return _saved(image_id, directory)
-
-
-def _saved(image_id: str, directory: Path) -> Path:
-    target = directory / f"{image_id.removeprefix('sha256:')[:12]}.tar.gz"
-    if target.exists():
-        return target
-    directory.mkdir(parents=True, exist_ok=True)
-    partial = directory / f"{target.name}.{os.getpid()}"
-    with partial.open("wb") as out:
-        save = subprocess.Popen([docker_client(), "save", image_id], stdout=subprocess.PIPE)
-        # Level 1: the wire is faster than a core at a higher level would be.
-        zipped = subprocess.run(["gzip", "-1"], stdin=save.stdout, stdout=out, check=False)
-        if save.wait() or zipped.returncode:
-            partial.unlink()
-            raise OperatorError(f"could not save image {image_id} from this machine's Docker Engine")
-    partial.rename(target)
-    return target
-
-
-def config_digest(packed: Path) -> str:
-    """Id (`sha256:...`) that an engine with a classic image store gives to the image in a saved tar."""
-    with tarfile.open(packed) as opened:
-        manifest = opened.extractfile("manifest.json")
-        if manifest is None:
-            raise OperatorError(f"{packed} holds no manifest.json; remove it and run again")
-        config: str = json.load(manifest)[0]["Config"]
-    return "sha256:" + config.removesuffix(".json").rsplit("/", 1)[-1]
 
 
 @functools.cache

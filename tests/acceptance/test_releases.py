@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab import engine
+from signupflow import archives
 from signupflow.release.turn import Step
 from tests import releases
 from tests.lab_client import Lab
@@ -35,6 +37,14 @@ def several(cluster: Lab) -> Iterator[Lab]:
 def test_sc004_sc009_us5_1_us5_2_us5_4_ec1_a_release_under_load_fails_no_request(several: Lab) -> None:
     """Slow and long answers complete, streams come back, every acknowledged write is a row; what was printed was done."""
     release_order.ten_in_a_row(several, count=1, rate=60, least=0, compare_p99=False, app_rehearsal_seconds=1)
+
+
+def test_fr011_only_the_layers_that_a_host_lacks_are_sent(several: Lab) -> None:
+    image = releases.image("good", 3)
+    must(release(several, image))
+    sent = [path.name for path in archives.DIRECTORY.glob(f"{str(engine.image_id(image)).removeprefix('sha256:')[:12]}*")]
+    assert sent
+    assert all("-above-" in name for name in sent), sent
 
 
 def test_us5_3_us3_5_us2_4_ec2_a_release_that_fails_is_taken_back(several: Lab) -> None:
