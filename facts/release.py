@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from facts.database import PSQL, SILENT
@@ -74,7 +76,6 @@ class Connections(FactBase[readiness.Database | None]):
         return StringCommand(PSQL, "-d postgres -c", QuoteString(query), "2>/dev/null", SILENT)
 
     def process(self, output: list[str]) -> readiness.Database | None:
-        if output == ["?"] or not output:
-            return None
-        used, maximum = output[0].split()
-        return readiness.Database(int(used), int(maximum))
+        # Docker writes an exec that it cannot start to standard output: what is no answer is none.
+        match = re.fullmatch(r"(\d+) (\d+)", output[0]) if output else None
+        return readiness.Database(int(match[1]), int(match[2])) if match else None
