@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from pyinfra import host, logger
+from pyinfra import host, logger, state
 from pyinfra.api import QuoteString, StringCommand
+
+from operations import run as runs
 
 
 def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[StringCommand]:
@@ -13,4 +15,7 @@ def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[StringCo
     advice = "allowed by this run" if service in allowed else f"refused unless --data allow_interrupts={service}"
     logger.warning(f"{host.print_prefix}INTERRUPTS {service}: {why} ({advice})")
     if service not in allowed:
-        yield StringCommand("echo", QuoteString(f"INTERRUPTS {service}: {why}; {advice}"), ">&2; exit 1")
+        said = f"INTERRUPTS {service}: {why}; {advice}"
+        if state.is_executing:
+            runs.current().fail(f"{host.name}: {said}")
+        yield StringCommand("echo", QuoteString(said), ">&2; exit 1")

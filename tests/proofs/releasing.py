@@ -47,7 +47,14 @@ def three_app_hosts(lab: Lab) -> Lab:
     fqdn = {item["name"]: item["fqdn"] for item in lab["hosts"]}
     text = Path(lab["inventory"]).read_text()
     changed = re.sub(r"^app = .*$", f"app = {[fqdn[name] for name in order]!r}", text, flags=re.MULTILINE)
-    changed = re.sub(r"^spare = .*\n", "", changed, flags=re.MULTILINE)
+    # pyinfra's order is that in which the file first names the hosts.
+    listed = [*(fqdn[name] for name in order), *(name for key, name in fqdn.items() if key not in order)]
+    changed = re.sub(
+        r"^spare = .*\n",
+        f"lab = (sorted(lab[0], key=lambda item: {listed!r}.index(item[0])), lab[1])\n",
+        changed,
+        flags=re.MULTILINE,
+    )
     path = Path(lab["inventory"]).with_name("three.py")
     path.write_text(changed)
     hosts = [{**item, "roles": ["app"] if item["name"] in order else item["roles"]} for item in lab["hosts"]]
