@@ -23,7 +23,8 @@ from operations.compose import as_desired
 from operations.elsewhere import connected, on
 from operations.files import differs, show, written
 from operations.remote import ScriptError, run
-from operations.turn import TRAEFIK, StepFailedError, Turns, confirm
+from operations.replicas import StepFailedError
+from operations.turn import TRAEFIK, Turns, confirm
 from signupflow import fleet, probe
 from signupflow.probe import Entry
 from signupflow.release import journal, ledger, resume, watch
@@ -314,7 +315,7 @@ class Watcher:
             except runs.LeaseLostError as error:
                 return str(error)
             elapsed = time.monotonic() - began
-            reason = judged.add(self._sample(elapsed))
+            reason = judged.add(self._sample(elapsed)) or runs.current().probe_fails(self.release.error_percent)
             if reason or elapsed >= seconds:
                 return reason
             gevent.sleep(min(CHECK_SECONDS, seconds / 4))

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import functools
 import getpass
-import json
 import os
 import socket
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -27,9 +24,10 @@ from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 
+from operations.probing import SteadyProbe
 from operations.remote import ScriptError, run
 from signupflow.probe import Counted, Entry
-from signupflow.release import lease, ledger
+from signupflow.release import lease, ledger, watch
 
 # A host's lease is renewed when it is older than this, in seconds; far less than any lease lasts.
 RENEW_AFTER = 20.0
@@ -94,7 +92,8 @@ class Run:
     outcome: str = "released"
     adopted: set[str] = field(default_factory=set)
     plan_printed: bool = False
-    _probe: subprocess.Popen[str] | None = None
+    _probe: SteadyProbe | None = None
+    _probed_before: watch.Count | None = None
     _closed: bool = False
 
     def acquire(self, hosts: Sequence[Host], reason: str, seconds: int) -> Lease | None:
@@ -154,9 +153,20 @@ class Run:
     def start_probe(self, entry: Entry, path: str, rate: float) -> None:
         """Begin to ask the public entry steadily; `close` counts."""
         if self._probe is None and rate > 0:
-            command = [sys.executable, "-m", "signupflow.probe", "--address", entry.address, "--domain", entry.domain]
-            command += ["--path", path, "--rate", str(rate), *(["--ca-file", entry.ca_file] if entry.ca_file else [])]
-            self._probe = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            self._probe = SteadyProbe(entry, path, rate)
+
+    def probe_fails(self, limit_percent: float) -> str:
+        """Why what the probe has seen since this was first asked is too bad, or an empty string.
+
+        First asked when the first share of traffic moves: what failed before that is not the release's doing.
+        """
+        if self._probe is None:
+            return ""
+        seen = self._probe.count
+        if self._probed_before is None:
+            self._probed_before = seen
+        reason = watch.fails(seen - self._probed_before, self._probed_before, limit_percent)
+        return f"of the probe's requests through the public entry, {reason}" if reason else ""
 
     @property
     def closed(self) -> bool:
@@ -167,27 +177,12 @@ class Run:
         if self._closed:
             return
         self._closed = True
-        counted = self._counted()
+        counted = self._probe.finish() if self._probe else None
         if self.release and (self.switched or self.taken_back or self.failures):
             self._record(counted)
         for reason in self.failures[:1]:
             click.echo(f"{click.style('Error:', fg='red', bold=True)} {reason}", err=True)
         self.give_back()
-
-    def _counted(self) -> Counted | None:
-        if self._probe is None:
-            return None
-        said, _ = self._probe.communicate()
-        self._probe = None
-        try:
-            counted = Counted(**json.loads(said))
-        except (ValueError, TypeError):
-            logger.warning("the probe ended without a count")
-            return None
-        logger.info(f"--> Probe: {counted.said}, p99 {counted.p99_ms:.0f} ms")
-        for failure in counted.failures:
-            logger.warning(f"    {failure}")
-        return counted
 
     def _record(self, counted: Counted | None) -> None:
         if self.ledger is None or self.lease is None:

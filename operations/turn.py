@@ -11,7 +11,6 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,8 @@ from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import ConnectError
 
 from operations import run as runs
-from operations.remote import SCRIPT_SECONDS, ScriptError, run
+from operations.remote import ScriptError, run
+from operations.replicas import Replicas, StepFailedError, read_script
 from signupflow import probe
 from signupflow.release import journal, prune, watch
 from signupflow.release.cause import cause
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 TRAEFIK = "http://127.0.0.1:8099"
 # Traefik reads a changed file within milliseconds; this is for a machine that is busy with everything else.
 CONFIRM_SECONDS = 15.0
-# How long a host asks its candidates before it tells how far they are.
-ASK_SECONDS = 2
 # How often a share of traffic is judged, and how often all of it.
 SHIFT_SECONDS, WATCH_SECONDS = 0.5, 1.0
 SMOKE_SECONDS = 20.0
@@ -50,41 +48,6 @@ CPU_SHARES = 1024
 # Some thirty turns.
 JOURNAL_LINES = 500
 PRUNE_SECONDS = 120.0
-
-
-class StepFailedError(Exception):
-    """A step's own verdict: the first line is the reason, further lines are what containers said."""
-
-
-@dataclass(frozen=True)
-class Replica:
-    """One container of a generation as `docker inspect` and its health path show it."""
-
-    name: str
-    status: str
-    restarts: int
-    health: str
-    exit_code: int
-    health_code: str = "000"
-    ready_code: str = "000"
-
-    @property
-    def serves(self) -> bool:
-        return self.status == "running" and self.health_code == self.ready_code == "200"
-
-    @property
-    def steady(self) -> bool:
-        return self.status == "running" and self.restarts == 0 and self.health != "unhealthy"
-
-
-@dataclass(frozen=True)
-class Kept:
-    """How a generation is reached and asked."""
-
-    urls: tuple[str, ...]
-    port: int
-    health_path: str
-    ready_path: str
 
 
 class Turns(PyinfraCommand):
@@ -111,17 +74,17 @@ class Machine:
         self.weights = list(turn.weights)
         self.reason = ""
         self.lost = False
-        self._kept: dict[int, Kept] = {}
+        self.replicas = Replicas(host, release, 0 if turn.known else turn.new)
         self.began = time.monotonic()
         self.effects: Mapping[Step, Callable[[], Event | None]] = {
             Step.WRITE: self.write,
             Step.START: lambda: self.start(turn.new),
-            Step.HEALTH: lambda: self.healthy(turn.new),
+            Step.HEALTH: lambda: self.replicas.healthy(turn.new),
             Step.VERIFY: self.verify,
             Step.REHEARSE: self.rehearse,
             Step.SHIFT: self.shift,
             Step.PROMOTE: lambda: self.promote(turn.new, turn.old),
-            Step.SWITCH: lambda: self.route(turn.new),
+            Step.SWITCH: self.switch,
             Step.STOP: lambda: self.stop(turn.old),
             Step.SMOKE: self.smoke,
             Step.BAKE: self.bake,
@@ -229,93 +192,6 @@ class Machine:
         except ScriptError as error:
             raise StepFailedError(f"its containers do not start: {cause(str(error))}\n{error}") from None
 
-    def kept(self, number: int) -> Kept:
-        """How a generation is reached and asked: as wanted for a new one, as its own files say for one from before."""
-        release = self.release
-        wanted = Kept(tuple(release.urls(number)), release.port, release.health_path, release.route.ready_path)
-        if number == self.turn.new and not self.turn.known:
-            return wanted
-        if number not in self._kept:
-            text = run(self.host, _read(f"{release.project(number)}/.env"))
-            found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
-            if "SIGNUPFLOW_URLS" not in found:  # made before these were kept
-                return wanted
-            self._kept[number] = Kept(
-                tuple(found["SIGNUPFLOW_URLS"].split(",")),
-                int(found["SIGNUPFLOW_PORT"]),
-                found["SIGNUPFLOW_HEALTH_PATH"],
-                found["SIGNUPFLOW_READY_PATH"],
-            )
-        return self._kept[number]
-
-    def healthy(self, number: int) -> None:
-        wanted = len(self.kept(number).urls)
-        deadline = time.monotonic() + self.release.start_seconds
-        while True:
-            found = self.replicas(number, ask=True)
-            if len(found) == wanted and all(item.serves for item in found):
-                return
-            gone = [item for item in found if item.status != "running"]
-            if gone or time.monotonic() >= deadline:
-                raise StepFailedError(self._unhealthy(found, self.kept(number)))
-            gevent.sleep(0.1)
-
-    def _unhealthy(self, found: list[Replica], asked: Kept) -> str:
-        limit = self.release.start_seconds
-        for item in found:
-            if item.status != "running":
-                return f"{item.name} is {item.status} (exit code {item.exit_code}) and not running\n{self._logs(item.name)}"
-            for path, code in ((asked.health_path, item.health_code), (asked.ready_path, item.ready_code)):
-                if code != "200":
-                    said = f"answered {code}" if code != "000" else f"did not answer on port {asked.port}"
-                    return f"{item.name}: {path} {said}, not 200, within {limit} s\n{self._logs(item.name)}"
-        return f"only {len(found)} of {len(asked.urls)} replicas are there"
-
-    def _logs(self, name: str) -> str:
-        """What the container wrote last, and what Docker's health checks of it said."""
-        health = (
-            '{{if .State.Health}}{{range .State.Health.Log}}health check: exit {{.ExitCode}} {{.Output}}{{"\\n"}}{{end}}{{end}}'
-        )
-        try:
-            return run(self.host, f"docker logs --tail 40 {name} 2>&1; docker inspect --format '{health}' {name}", patience=0)
-        except ScriptError as error:
-            return f"(its log cannot be read: {error})"
-
-    def replicas(self, number: int, ask: bool = False) -> list[Replica]:
-        """The generation's containers; with `ask` also what the health path of each answers (`000`: nothing)."""
-        there = self.kept(number)
-        labels = f"label={self.release.app_label}={self.release.app}", f"label={self.release.generation_label}={number}"
-        fields = (
-            "{{slice .Name 1}} {{.State.Status}} {{.RestartCount}}"
-            " {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
-            " {{.State.ExitCode}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-        )
-        # Health, and what the routes will ask: a replica that is healthy and never ready would take no traffic.
-        curl = (
-            f"curl --silent -m {ASK_SECONDS} -o /dev/null --write-out '%{{http_code}} '"
-            f" --header 'Host: {self.release.route.domain}'"
-            f' "http://$address:{there.port}$path"'
-        )
-        paths = f"{there.health_path} {there.ready_path}"
-        asked = f'test -z "$address" || for path in {paths}; do codes="$codes$({curl})"; done'
-        asked = asked if ask else "true"
-        # Asked again and again over there: each script from here costs a connection's worth of processor on a busy host.
-        script = (
-            f'ids=$(docker ps -aq --filter {labels[0]} --filter {labels[1]}); test -n "$ids" || exit 0\n'
-            f"rows=$(docker inspect --format '{fields}' $ids); end=$(( $(date +%s) + {ASK_SECONDS} ))\n"
-            "while :; do\n"
-            '  said=$(echo "$rows" | while read -r name status restarts health exit address rest; do\n'
-            f"    codes=; {asked}\n"
-            '    echo "$name $status $restarts $health $exit $codes"\n'
-            "  done)\n"
-            f'  {"" if ask else "break; "}echo "$said" | grep -qv " 200 200 *$" || break\n'
-            '  test $(date +%s) -lt $end || break; sleep 0.1\ndone\necho "$said"'
-        )
-        seconds = SCRIPT_SECONDS + 2 * ASK_SECONDS * self.turn.replicas
-        rows = [line.split() for line in run(self.host, script, seconds).splitlines()]
-        found = [Replica(row[0], row[1], int(row[2]), row[3], int(row[4]), *row[5:7]) for row in rows]
-        return sorted(found, key=lambda item: item.name)
-
     def verify(self) -> None:
         """The image's own check, inside the first replica; what it says must be this release's version and schema."""
         name = replica_names(self.release.app, self.turn.new, 1)[0]
@@ -324,7 +200,7 @@ class Machine:
             said = run(self.host, f"docker exec {name} {command}", 60)
             answer = json.loads(said.splitlines()[-1])
         except ScriptError as error:
-            raise StepFailedError(f"{name}: `{command}` says: {error}\n{self._logs(name)}") from None
+            raise StepFailedError(f"{name}: `{command}` says: {error}\n{self.replicas.logs(name)}") from None
         except (ValueError, IndexError):
             raise StepFailedError(f"{name}: `{command}` printed no JSON") from None
         if self.release.version and answer.get("version") != self.release.version:
@@ -340,29 +216,20 @@ class Machine:
         run(self.host, f"docker stop --time {limit} {name} >/dev/null", limit + GRACE)
         code = int(run(self.host, f"docker inspect --format '{{{{.State.ExitCode}}}}' {name}"))
         if code == 137:
-            raise StepFailedError(
-                f"{name} ignores SIGTERM: it was killed after {limit} s, and would lose what is in flight\n{self._logs(name)}"
-            )
+            ignores = f"{name} ignores SIGTERM: it was killed after {limit} s, and would lose what is in flight"
+            raise StepFailedError(f"{ignores}\n{self.replicas.logs(name)}")
         run(self.host, f"docker start {name} >/dev/null", self.release.start_seconds + GRACE)
-        self.healthy(self.turn.new)
+        self.replicas.healthy(self.turn.new)
         until = time.monotonic() + self.turn.rehearsal_seconds
         while time.monotonic() < until:
-            self._steady("before it got traffic")
+            self.replicas.steady(self.turn.new, "before it got traffic")
             gevent.sleep(WATCH_SECONDS)
-
-    def _steady(self, when: str) -> None:
-        found = self.replicas(self.turn.new)
-        for item in found:
-            if not item.steady:
-                what = f"exited ({item.exit_code})" if item.status != "running" else "restarted" if item.restarts else item.health
-                raise StepFailedError(f"{item.name} {what} {when}\n{self._logs(item.name)}")
-        if len(found) < self.turn.replicas:
-            raise StepFailedError(f"only {len(found)} of {self.turn.replicas} replicas are there {when}")
 
     def shift(self) -> Event:
         """The next share of this host's traffic; then its pause, in which errors end it."""
+        self._probed()
         if len(self.weights) == len(self.turn.weights):
-            run(self.host, f"{self._ids(self.turn.new)} | xargs -r docker update --cpu-shares {CPU_SHARES} >/dev/null")
+            run(self.host, f"{self.replicas.ids(self.turn.new)} | xargs -r docker update --cpu-shares {CPU_SHARES} >/dev/null")
         weight = self.weights.pop(0)
         urls = self.release.urls(self.turn.new)
         self._rewrite(lambda serving: serving.sharing(self.host.name, self.turn.old, self.turn.new, urls, weight))
@@ -373,17 +240,25 @@ class Machine:
     def _watch(self, seconds: float, every: float, when: str) -> None:
         before, until = self._counts(), time.monotonic() + seconds
         while True:
-            self._steady(when)
+            self.replicas.steady(self.turn.new, when)
+            self._probed()
             now = self._counts()
             new, old = (
                 now.get(service, watch.Count()) - before.get(service, watch.Count())
                 for service in (self._service(self.turn.new), self._service(self.turn.old))
             )
             if reason := watch.fails(new, old, self.release.error_percent):
-                raise StepFailedError(f"{reason} {when}\n{self._logs(replica_names(self.release.app, self.turn.new, 1)[0])}")
+                raise StepFailedError(
+                    f"{reason} {when}\n{self.replicas.logs(replica_names(self.release.app, self.turn.new, 1)[0])}"
+                )
             if time.monotonic() >= until:
                 return
             gevent.sleep(min(every, max(0.0, until - time.monotonic())))
+
+    def _probed(self) -> None:
+        """Fails when the run's probe of the public entry does; the first call is before the first traffic moves."""
+        if not self.turn.known and (reason := self.run.probe_fails(self.release.error_percent)):
+            raise StepFailedError(reason)
 
     def _service(self, number: int) -> str:
         return generation_service(self.release.app, self.host.name, number)
@@ -400,23 +275,21 @@ class Machine:
     def promote(self, up: int, down: int) -> None:
         """From now on a reboot starts `up`, and not `down`. Before all traffic moves, so that what is routed to comes up."""
         grown = f"docker update --restart unless-stopped --cpu-shares {CPU_SHARES} $ids >/dev/null"
-        script = f'ids=$({self._ids(up)}) && test -n "$ids" && {grown}'
+        script = f'ids=$({self.replicas.ids(up)}) && test -n "$ids" && {grown}'
         if down:
-            script += f" && {self._ids(down)} | xargs -r docker update --restart no >/dev/null"
+            script += f" && {self.replicas.ids(down)} | xargs -r docker update --restart no >/dev/null"
         run(self.host, script)
 
-    def _ids(self, number: int) -> str:
-        release = self.release
-        return (
-            f"docker ps -aq --filter label={release.app_label}={release.app} --filter label={release.generation_label}={number}"
-        )
+    def switch(self) -> None:
+        self._probed()
+        self.route(self.turn.new)
 
     def route(self, number: int) -> None:
-        urls = self.kept(number).urls
+        urls = self.replicas.kept(number).urls
         self._rewrite(lambda serving: serving.having(self.host.name, number, urls))
 
     def _serving(self) -> Serving:
-        return Serving.parse(run(self.edge, _read(self.release.route.path)))
+        return Serving.parse(run(self.edge, read_script(self.release.route.path)))
 
     def _rewrite(self, change: Callable[[Serving], Serving]) -> None:
         """Read the routes again (other hosts had their turns), change this host's, and wait until Traefik confirms them."""
@@ -428,9 +301,10 @@ class Machine:
     def stop(self, number: int) -> None:
         """Stop a generation with its grace, and keep its files: it is what a release is taken back to."""
         limit = self.release.stop_seconds
+        ids = self.replicas.ids(number)
         killed = run(
             self.host,
-            f'ids=$({self._ids(number)}); test -n "$ids" || exit 0\ndocker stop --time {limit} $ids >/dev/null || exit 1\n'
+            f'ids=$({ids}); test -n "$ids" || exit 0\ndocker stop --time {limit} $ids >/dev/null || exit 1\n'
             "docker inspect --format '{{.Name}} {{.State.ExitCode}}' $ids | sed -n 's#^/\\(.*\\) 137$#\\1#p'\n"
             "docker rm --force $ids >/dev/null",
             limit + GRACE,
@@ -441,7 +315,7 @@ class Machine:
     def smoke(self) -> None:
         """Each domain through the public entry answers its health path."""
         deadline = time.monotonic() + (SMOKE_SECONDS if self.turn.old else FIRST_SMOKE_SECONDS)
-        path = self.kept(self.turn.new).health_path
+        path = self.replicas.kept(self.turn.new).health_path
         for entry in self.release.entries:
             while True:
                 try:
@@ -475,7 +349,7 @@ class Machine:
     def revive(self) -> None:
         """The generation before comes up again beside the one that failed; its files are still there."""
         self.start(self.turn.old)
-        self.healthy(self.turn.old)
+        self.replicas.healthy(self.turn.old)
 
     def route_back(self) -> None:
         """Traffic goes back even when the host itself cannot be reached any more.
@@ -486,7 +360,7 @@ class Machine:
             down = f"docker ps -aq --filter status=exited --filter label={self.release.generation_label}={self.turn.old}"
             app = f"--filter label={self.release.app_label}={self.release.app}"
             if run(self.host, f'ids=$({down} {app}); test -z "$ids" || docker start $ids', self.release.start_seconds + GRACE):
-                self.healthy(self.turn.old)
+                self.replicas.healthy(self.turn.old)
             self.promote(self.turn.old, self.turn.new)
         finally:
             self.route(self.turn.old)
@@ -514,12 +388,6 @@ def confirm(edge: Host, app: str, serving: Serving) -> None:
         if time.monotonic() >= deadline:
             raise StepFailedError(said)
         gevent.sleep(0.05)
-
-
-def _read(path: str) -> str:
-    """A script that prints a file, or nothing when there is none. One that is there and cannot be read is an error:
-    taken for an absent one, it would drop the other hosts from the routes."""
-    return f"test ! -e {shlex.quote(path)} || cat {shlex.quote(path)}"
 
 
 def _file(path: str, text: str, mode: str, uid: int) -> str:

@@ -2,8 +2,9 @@
 
 python -m signupflow.probe --address 203.0.113.10 --domain signupflow.example.org --path /health/live --rate 5
 
-A process of its own, so that a busy controller does not distort it. It ends when its standard input does, and then prints
-one line of JSON. Half of the requests use a connection that is kept, half a new one; none is repeated.
+A process of its own, so that a busy controller does not distort it. It prints a line of JSON each second, with what it counted
+so far, and ends when its standard input does, with a last one in which `whole` is true. Half of the requests use a connection
+that is kept, half a new one; none is repeated.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import click
 # How long one request may take, in seconds, before it counts as failed.
 TIMEOUT = 10.0
 WORKERS = 8
+TELL_SECONDS = 1.0
 KEPT_FAILURES = 10
 
 
@@ -125,7 +127,16 @@ class Probe:
             self._due.put(None)
         for thread in self._threads:
             thread.join(2 * TIMEOUT)
-        return summary(self._times, self._connection, self._answers)
+        return self.counted()
+
+    def counted(self) -> Counted:
+        """What came of the requests that have ended so far."""
+        with self._lock:
+            return summary(self._times, self._connection, self._answers)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it was stopped within that time."""
+        return self._stopped.wait(seconds)
 
     def stop(self) -> None:
         self._stopped.set()
@@ -167,8 +178,17 @@ def main(address: str, domain: str, path: str, rate: float, ca_file: str) -> Non
         sys.stdin.read()
         probe.stop()
 
-    threading.Thread(target=until_the_end_of_input, daemon=True).start()
-    click.echo(json.dumps(asdict(probe.run())))
+    def tell() -> None:
+        while not probe.wait(TELL_SECONDS):
+            _say(probe.counted(), whole=False)
+
+    for job in (until_the_end_of_input, tell):
+        threading.Thread(target=job, daemon=True).start()
+    _say(probe.run(), whole=True)
+
+
+def _say(counted: Counted, whole: bool) -> None:
+    click.echo(json.dumps({**asdict(counted), "whole": whole}))
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def ten_releases() -> dict[str, Any]:
     found = cluster()
     asked = {"rate_asked": ASKED_RATE, "share_of_the_machine_busy_at_that_rate": release_order.busy_at(found, ASKED_RATE)}
     settings = {"app_rehearsal_seconds": 3, "app_shift_weights": [10, 50], "app_bake_seconds": 3}
-    return asked | release_order.ten_in_a_row(found, rate=ASKED_RATE / 2, **settings)
+    return release_order.ten_in_a_row(found, rate=ASKED_RATE / 2, beside=asked, **settings)
 
 
 def three() -> Lab:

@@ -21,11 +21,11 @@ def test_fr019_one_line_a_request(sqlite_url: str, capsys: pytest.CaptureFixture
     with serving(development(sqlite_url, TRUSTED_PROXIES="127.0.0.0/8")) as (client, _):
         organization = Organization(client)
         event = organization.event()
-        capsys.readouterr()
         headers = organization.admin | {"X-Forwarded-For": "9.9.9.9, 198.51.100.7"}
         answer = client.get(f"/api/v1/events/{event}", headers=headers)
-        (line,) = request_lines(capsys.readouterr().out)
-    assert line["request_id"] == answer.headers["X-Request-Id"]
+    # Read when the server has ended: the line is written after the answer's last byte.
+    lines = request_lines(capsys.readouterr().out)
+    (line,) = [line for line in lines if line["request_id"] == answer.headers["X-Request-Id"]]
     assert line["org_id"] == organization.id
     assert line["route"] == "/api/v1/events/{event_id}"
     assert (line["method"], line["status"], line["client"], line["level"]) == ("GET", 200, "198.51.100.7", "info")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from operations.run import Run
 from signupflow import probe
 from signupflow.release import journal, lease, ledger, prune, readiness, scratch, watch
 from signupflow.release.cause import cause
@@ -260,6 +263,41 @@ def test_sc009_the_probe_sees_a_server_that_is_not_there() -> None:
     counted = asked.run()
     assert counted.sent == counted.connection > 0
     assert time.monotonic() - began < 2 * probe.TIMEOUT
+
+
+def test_sc009_the_probe_tells_what_it_sees_while_it_runs() -> None:
+    command = [sys.executable, "-m", "signupflow.probe", "--address", "127.0.0.1", "--domain", "nobody.test", "--rate", "50"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        first = json.loads(process.stdout.readline())
+        process.stdin.close()
+        last = [json.loads(line) for line in process.stdout][-1]
+    assert first["whole"] is False
+    assert 0 < first["failed"] <= last["failed"] == last["sent"]
+    assert last["whole"] is True
+
+
+def test_us3_5_a_release_whose_own_probe_fails_goes_back() -> None:
+    run = Run()
+    assert run.probe_fails(5) == "", "no probe, nothing known"
+    run._probe = SimpleNamespace(count=Count(50, 0))
+    assert run.probe_fails(5) == "", "what the release began with"
+    run._probe.count = Count(90, 2)
+    assert run.probe_fails(5) == "", "two are no rate"
+    run._probe.count = Count(90, 4)
+    assert "of the probe's requests" in run.probe_fails(5)
+    assert "4 of 40" in run.probe_fails(5)
+
+
+def test_us3_5_what_the_probe_saw_fail_before_is_not_the_releases_doing() -> None:
+    run = Run()
+    run._probe = SimpleNamespace(count=Count(50, 10))
+    assert run.probe_fails(5) == ""
+    run._probe.count = Count(100, 20)
+    assert run.probe_fails(5) == ""
+    run._probe.count = Count(100, 40)
+    assert "30 of 50" in run.probe_fails(5)
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,18 @@ from tests.traffic import Traffic, lost_writes
 
 
 def ten_in_a_row(
-    lab: Lab, count: int = 10, rate: float = 150, least: int = 50_000, compare_p99: bool = True, **settings: Any
+    lab: Lab,
+    count: int = 10,
+    rate: float = 150,
+    least: int = 50_000,
+    compare_p99: bool = True,
+    beside: Evidence | None = None,
+    **settings: Any,
 ) -> Evidence:
-    """Release after release under mixed traffic: nothing fails, every acknowledged write is a row, and it stays quick."""
+    """Release after release under mixed traffic: nothing fails, every acknowledged write is a row, and it stays quick.
+
+    `beside` is what else belongs to the evidence, also when this does not hold.
+    """
     baseline(lab, releases.image("good", 1))
     images = [releases.image("good", 2 + number) for number in range(count)]
     for image in images:
@@ -57,6 +66,7 @@ def ten_in_a_row(
     before = traffic.report_between(*quiet)
     during = traffic.report_between(spans[0][0], spans[-1][1])
     evidence = {
+        **(beside or {}),
         "releases": count,
         "app_hosts": len(app_hosts(lab)),
         "settings": {**QUICK, **settings},

@@ -1,0 +1,57 @@
+"""The probe of a run: a process that asks the public entry steadily, and whose failures take a release back while it runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import gevent
+from pyinfra import logger
+
+from signupflow.probe import Counted, Entry
+from signupflow.release.watch import Count
+
+END_SECONDS = 30.0
+
+
+class SteadyProbe:
+    """Starts the probe; `count` is what it has seen so far (a second old at most), `finish` what it saw in all.
+
+    pyinfra's program patches the standard library, so that reading the process's output lets other greenlets go on.
+    """
+
+    def __init__(self, entry: Entry, path: str, rate: float) -> None:
+        command = [sys.executable, "-m", "signupflow.probe", "--address", entry.address, "--domain", entry.domain]
+        command += ["--path", path, "--rate", str(rate), *(["--ca-file", entry.ca_file] if entry.ca_file else [])]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._last = Counted()
+        self._whole = False
+        self._reading = gevent.spawn(self._read)
+
+    @property
+    def count(self) -> Count:
+        return Count(self._last.sent, self._last.failed)
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            said = json.loads(line)
+            whole = said.pop("whole")
+            if not self._whole:
+                self._last, self._whole = Counted(**said), whole
+
+    def finish(self) -> Counted | None:
+        """End the probe, say what it counted, and return it; None when it ended without a count."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._reading.join(END_SECONDS)
+        self._process.kill()  # it has ended, or it never would
+        self._process.wait()
+        if not self._whole:
+            logger.warning("the probe ended without a count")
+            return None
+        logger.info(f"--> Probe: {self._last.said}, p99 {self._last.p99_ms:.0f} ms")
+        for failure in self._last.failures:
+            logger.warning(f"    {failure}")
+        return self._last
