@@ -100,7 +100,8 @@ def prepared(lab: Lab, host: str) -> Iterator[Bench]:
         _root(lab, host, f"docker pull --quiet {lab['traefik_image']}\n{OPEN}")
         yield Bench(lab, host)
     finally:
-        _clean(lab, host, CLEAN)
+        # An engine that leaves a swarm forgets the names of containers on its other networks until it starts again.
+        _clean(lab, host, f"{CLEAN}\nsystemctl restart docker")
 
 
 def _root(lab: Lab, host: str, script: str) -> str:
