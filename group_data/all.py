@@ -7,6 +7,8 @@ app_image = "signupflow/app:local"
 app_port = 8000
 app_health_path = "/health"
 app_ready_path = "/health/ready/database"
+# On SIGTERM it serves on for a second, so that whoever routes to it can notice; on SIGINT it finishes what is in flight at once.
+app_drained_signal = "SIGINT"
 app_check_command = ["python", "-m", "app.release_check"]
 app_smoke_command = ["python", "-m", "app.smoke"]
 app_migration_command = ["alembic", "upgrade", "head"]

@@ -90,6 +90,7 @@ class Release:
     health_path: str
     start_seconds: int
     stop_seconds: int
+    drained_signal: str
     check_command: tuple[str, ...]
     error_percent: float
     keep: int

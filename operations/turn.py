@@ -299,12 +299,16 @@ class Machine:
         confirm(self.edge, route.app, serving)
 
     def stop(self, number: int) -> None:
-        """Stop a generation with its grace, and keep its files: it is what a release is taken back to."""
-        limit = self.release.stop_seconds
+        """Stop a generation with its grace, and keep its files: it is what a release is taken back to.
+
+        Traefik sends nothing there any more, so that it may stop without waiting for somebody to notice.
+        """
+        limit, signal = self.release.stop_seconds, self.release.drained_signal
+        named = f"--signal {signal} " if signal else ""
         ids = self.replicas.ids(number)
         killed = run(
             self.host,
-            f'ids=$({ids}); test -n "$ids" || exit 0\ndocker stop --time {limit} $ids >/dev/null || exit 1\n'
+            f'ids=$({ids}); test -n "$ids" || exit 0\ndocker stop {named}--time {limit} $ids >/dev/null || exit 1\n'
             "docker inspect --format '{{.Name}} {{.State.ExitCode}}' $ids | sed -n 's#^/\\(.*\\) 137$#\\1#p'\n"
             "docker rm --force $ids >/dev/null",
             limit + GRACE,

@@ -141,7 +141,18 @@ class Environment(BaseModel):
         default=(), description="Command that brings the schema to the image's revision; run once, as the migrator."
     )
     app_stop_seconds: int = Field(default=40, ge=1, le=600, description="Grace between SIGTERM and SIGKILL, in seconds.")
+    app_drained_signal: str = Field(
+        default="",
+        description="Signal by which a release stops replicas that no route leads to any more; default the image's own.",
+    )
     app_start_seconds: int = Field(default=60, ge=5, le=900, description="A replica must be healthy within this, in seconds.")
+
+    app_start_cpu_shares: int = Field(
+        default=256,
+        ge=2,
+        le=1024,
+        description="Weight of a candidate's processor time while it starts; what serves has 1024. Less is gentler and slower.",
+    )
 
     # A release: how it goes over the hosts, and when it is taken back
     app_check_command: tuple[str, ...] = Field(
@@ -256,6 +267,13 @@ class Environment(BaseModel):
         for key in value:
             if not re.match(r"^(ssh-(ed25519|rsa)|ecdsa-sha2-\S+|sk-\S+) [A-Za-z0-9+/=]+( [^\n]*)?$", key):
                 raise ValueError(f"{key[:24]!r}... is not an OpenSSH public key on one line")
+        return value
+
+    @field_validator("app_drained_signal")
+    @classmethod
+    def _signal(cls, value: str) -> str:
+        if not re.match(r"^(SIG[A-Z0-9]+)?$", value) or value == "SIGKILL":
+            raise ValueError(f"{value!r} is no signal such as SIGINT that a replica can end well by")
         return value
 
     @field_validator("acme_email")

@@ -118,6 +118,7 @@ def desired(target: Host) -> releases.Release:
         health_path=env.app_health_path,
         start_seconds=env.app_start_seconds,
         stop_seconds=env.app_stop_seconds,
+        drained_signal=env.app_drained_signal,
         check_command=env.app_check_command,
         error_percent=env.app_error_percent,
         keep=env.app_keep_releases,
