@@ -17,10 +17,8 @@ from tests.proofs.rollouts.old import Old
 from tests.proofs.rollouts.quiet import wait_until_quiet
 from tests.proofs.rollouts.traffic import Target
 
-# The others start replicas at full weight, wait for Docker's health and look no further: no shares of traffic, no bake, no
-# observation, no probe.
+# The others wait for Docker's health and look no further: no shares of traffic, no bake, no observation, no probe.
 LIKE_THEM: dict[str, Any] = {
-    "app_start_cpu_shares": 1024,
     "app_replicas": 2,
     "app_rehearsal_seconds": 0,
     "app_shift_weights": [],
