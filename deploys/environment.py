@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+import subprocess
+import sys
 from pathlib import Path
+from typing import NoReturn
 
+import click
 from pyinfra import host, inventory
 from pyinfra.api import Host, Inventory
 
@@ -12,14 +16,24 @@ from signupflow import secretfile, settings
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
 from signupflow.images import Image, resolve
+from signupflow.notify import Channels, Mail
 from signupflow.probe import Entry
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
 
+# What hosts run already, in the place of `app_image`: a rollback's or a restart's image.
+_chosen: list[Image] = []
+
+
+def choose(image_on_hosts: Image) -> None:
+    """From now on, this image is the release's, whatever `app_image` says."""
+    _chosen[:] = [image_on_hosts]
+
 
 def environment(target: Host | None = None) -> Environment:
     """Settings of a host; by default of the one that is being prepared."""
-    return _settings(host.name if target is None else target.name)
+    env = _settings(host.name if target is None else target.name)
+    return env.model_copy(update={"app_image": _chosen[0].on_host}) if _chosen else env
 
 
 @functools.cache
@@ -51,11 +65,35 @@ def secrets() -> Secrets:
     return secrets_of(environment())
 
 
+def _secrets_path(env: Environment) -> Path:
+    return Path(env.secrets_file or f"secrets/{env.environment}.age")
+
+
 def secrets_of(env: Environment) -> Secrets:
-    path = Path(env.secrets_file or f"secrets/{env.environment}.age")
+    path = _secrets_path(env)
     values = _decrypted(path, env.environment, env.age_key_file)
     values.require(env.secret_names, str(path))
     return values
+
+
+def channels() -> Channels:
+    """Where this environment's notifications go; its secrets are read only when there is somebody to tell."""
+    env = environment()
+    try:
+        values = _decrypted(_secrets_path(env), env.environment, env.age_key_file)
+    except (OperatorError, OSError):
+        # What needs secrets has said so already; what needs none works for somebody who has no key.
+        values = Secrets({})
+    mail = Mail(
+        env.notify_mail_to,
+        env.notify_mail_from,
+        env.smtp_host,
+        env.smtp_port,
+        env.smtp_starttls,
+        values.get("smtp_user", ""),
+        values.get("smtp_password", ""),
+    )
+    return Channels(values.get("notify_webhook_url", ""), mail)
 
 
 @functools.cache
@@ -63,10 +101,33 @@ def _decrypted(path: Path, environment_name: str, key_file: str) -> Secrets:
     return Secrets(secretfile.decrypt(path, secretfile.identity(environment_name, key_file)))
 
 
-@functools.cache
 def image(reference: str) -> Image:
     """The image a setting names, as hosts will name it."""
+    return _chosen[0] if _chosen and reference == _chosen[0].on_host else _resolved(reference)
+
+
+@functools.cache
+def _resolved(reference: str) -> Image:
     return resolve(reference)
+
+
+@functools.cache
+def commit() -> str:
+    """The commit of these deploys, with `-dirty` when files differ from it; empty outside a repository."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
+def refuse(why: str) -> NoReturn:
+    """End the run before anything is changed, with one clear line: once, though every host's greenlet may come here."""
+    if not _refused:
+        _refused.append(why)
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {why}", err=True)
+    sys.exit(2)
+
+
+_refused: list[str] = []
 
 
 def in_group(name: str) -> bool:

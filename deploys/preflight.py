@@ -25,6 +25,10 @@ REFUSED = {
     "serial": "--serial runs hosts in random order; releases keep the inventory's order by themselves",
 }
 
+# Deploys that need no secret, and those that need no image on this machine.
+WITHOUT_SECRETS = {"bootstrap.py", "unlock.py", "status.py", "history.py", "maintenance.py"}
+OF_WHAT_HOSTS_HAVE = {"rollback.py", "restart.py", "scale.py", "abort.py", "remove_host.py", *WITHOUT_SECRETS}
+
 
 def check() -> None:
     """Exit with one clear line when this run could not end well."""
@@ -50,12 +54,15 @@ def _check(params: dict[str, Any]) -> None:
     if not deploys:
         return
     environments = _environments(_inventory(params), params)
-    if [deploy.name for deploy in deploys] in (["bootstrap.py"], ["unlock.py"]):
+    names = {deploy.name for deploy in deploys}
+    if names <= WITHOUT_SECRETS:
         return
     if "remove_host.py" in [deploy.name for deploy in deploys]:
         _one_app_host(_inventory(params), params["limit"])
     for env in environments:
         _render_secrets(env)
+        if names <= OF_WHAT_HOSTS_HAVE:
+            continue
         for reference in (env.traefik_image, env.postgres_image, env.app_image):
             image(reference)
         _revision_known(env)

@@ -9,7 +9,8 @@ from pyinfra.api import FactBase, QuoteString, StringCommand
 
 # Chosen fields only: the whole of `docker inspect` would carry a container's environment.
 _FORMAT = (
-    '{"name":{{json .Name}},"image":{{json .Image}},"labels":{{json .Config.Labels}},"status":{{json .State.Status}},'
+    '{"name":{{json .Name}},"image":{{json .Image}},"reference":{{json .Config.Image}},"started":{{json .State.StartedAt}},'
+    '"labels":{{json .Config.Labels}},"status":{{json .State.Status}},'
     '"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}"none"{{end}},'
     '"restart":{{json .HostConfig.RestartPolicy.Name}}}'
 )
@@ -17,7 +18,8 @@ _FORMAT = (
 
 @dataclass(frozen=True)
 class Container:
-    """One container; `image` is the image id, `health` is none, starting, healthy or unhealthy."""
+    """One container; `image` is the image id, `reference` what it was asked for by, `health` is none, starting, healthy or
+    unhealthy, `started` is UTC in ISO 8601."""
 
     name: str
     image: str
@@ -25,6 +27,8 @@ class Container:
     health: str
     restart: str
     labels: dict[str, str] = field(default_factory=dict)
+    reference: str = ""
+    started: str = ""
 
     @property
     def sound(self) -> bool:
@@ -50,7 +54,16 @@ class Containers(FactBase[list[Container]]):
     def process(self, output: list[str]) -> list[Container]:
         rows = (json.loads(line) for line in output)
         return [
-            Container(row["name"].lstrip("/"), row["image"], row["status"], row["health"], row["restart"], row["labels"] or {})
+            Container(
+                row["name"].lstrip("/"),
+                row["image"],
+                row["status"],
+                row["health"],
+                row["restart"],
+                row["labels"] or {},
+                row["reference"],
+                row["started"],
+            )
             for row in sorted(rows, key=lambda row: row["name"])
             # What `docker compose run` left behind carries the service's labels and is none of its replicas.
             if (row["labels"] or {}).get("com.docker.compose.oneoff") != "True"
@@ -72,3 +85,40 @@ class ImageId(FactBase[str]):
 
     def process(self, output: list[str]) -> str:
         return output[0].strip()
+
+
+@dataclass(frozen=True)
+class HostImage:
+    """An image on the host: its id, the names it has there, and its labels."""
+
+    id: str
+    names: tuple[str, ...]
+    labels: dict[str, str]
+
+
+class HostImages(FactBase[dict[str, HostImage]]):
+    """Those of the references (names or ids) that the host has, by reference."""
+
+    @staticmethod
+    def default() -> dict[str, HostImage]:
+        return {}
+
+    def requires_command(self, references: tuple[str, ...]) -> str:
+        return "docker"
+
+    def command(self, references: tuple[str, ...]) -> StringCommand:
+        quoted = [QuoteString(reference) for reference in references]
+        shown = '{"id":{{json .Id}},"tags":{{json .RepoTags}},"digests":{{json .RepoDigests}},"labels":{{json .Config.Labels}}}'
+        return StringCommand(
+            "for r in", *quoted, '; do said=$(docker image inspect --format', QuoteString(shown),
+            '"$r" 2>/dev/null) && printf "%s %s\\n" "$r" "$said"; done; true',
+        )  # fmt: skip
+
+    def process(self, output: list[str]) -> dict[str, HostImage]:
+        found = {}
+        for line in output:
+            reference, _, said = line.partition(" ")
+            row = json.loads(said)
+            names = (*(row["tags"] or ()), *(row["digests"] or ()))
+            found[reference] = HostImage(row["id"], names, row["labels"] or {})
+        return found

@@ -41,6 +41,34 @@ class InstalledPackages(FactBase[set[str]]):
         return {line.split()[1] for line in output if line[1:2] == "i"}
 
 
+class Upgradable(FactBase[dict[str, str]]):
+    """Package to the version that its archive has, for those of `packages` that are installed in an older one.
+
+    By the package lists as they are: the operation that upgrades refreshes them first.
+    """
+
+    @staticmethod
+    def default() -> dict[str, str]:
+        return {}
+
+    def command(self, packages: tuple[str, ...]) -> StringCommand:
+        quoted = [QuoteString(name) for name in packages]
+        return StringCommand("LC_ALL=C apt-cache policy", *quoted)
+
+    def process(self, output: list[str]) -> dict[str, str]:
+        found, name, installed = {}, "", ""
+        for line in output:
+            if not line.startswith(" "):
+                name = line.rstrip(":")
+            elif (word := line.strip()).startswith("Installed: "):
+                installed = word.removeprefix("Installed: ")
+            elif word.startswith("Candidate: "):
+                candidate = word.removeprefix("Candidate: ")
+                if installed != "(none)" and candidate not in (installed, "(none)"):
+                    found[name] = candidate
+        return found
+
+
 @dataclass(frozen=True)
 class Unit:
     """A systemd unit. `running` is also true where the unit's own conditions forbid it to run (a container's clock)."""

@@ -74,6 +74,19 @@ def stack(
 
 
 @operation()
+def gone(service: str, directory: str) -> Iterator[StringCommand]:
+    """Take a stack away, its files as well."""
+    there = host.get_fact(ManagedFile, path=f"{directory}/compose.yaml").exists
+    if not there and not host.get_fact(Containers, label=f"{STACK_LABEL}={service}"):
+        host.noop(f"stack {service} is not there")
+        return
+    yield StringCommand(
+        f"docker ps -aq --filter label={STACK_LABEL}={service} | xargs -r docker rm --force >/dev/null && rm -rf",
+        QuoteString(directory),
+    )
+
+
+@operation()
 def directory(path: str, mode: str, uid: int) -> Iterator[StringCommand]:
     """A directory that a container writes to."""
     if host.get_fact(Holds, condition=f'test "$(stat -c "%a %u" {path})" = "{mode.lstrip("0")} {uid}"'):

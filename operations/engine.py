@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.api import QuoteString, StringCommand, operation
 
 from facts.host_files import APPLIED, Holds, ManagedFile, marker
-from facts.system import InstalledPackages, OsRelease, Unit, Units
+from facts.system import InstalledPackages, OsRelease, Unit, Units, Upgradable
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
-from operations.system import install_commands
+from operations.system import APT, install_commands
 
 CONFIG = "/etc/docker/daemon.json"
 
@@ -63,3 +63,28 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
     yield StringCommand("systemctl enable docker && systemctl", "restart" if restarting else "start", "docker")
     if restarting:
         yield note
+
+
+@operation()
+def upgraded(again: bool = False) -> Iterator[StringCommand]:
+    """Docker's packages as new as the distribution's archive has them; containers go on meanwhile (`live-restore`).
+
+    With `again` the present version is installed once more, which restarts the engine as an upgrade does.
+    """
+    names = PACKAGES.get(host.get_fact(OsRelease).id, ())
+    newer = host.get_fact(Upgradable, packages=names)
+    if not newer and not again:
+        host.noop("Docker's packages are the newest")
+        return
+    for name, version in sorted(newer.items()):
+        logger.info(f"{host.print_prefix}    {name} to {version}")
+    install = "install -y --no-install-recommends " + ("--reinstall" if again and not newer else "--only-upgrade")
+    count = "docker ps -q | wc -l"
+    yield StringCommand(APT, "update")
+    # The same containers before and after, or the host's step fails.
+    yield StringCommand(
+        f"before=$({count}) &&", APT, install, *[QuoteString(name) for name in names],
+        "&& systemctl is-active --quiet docker || systemctl start docker;"
+        f' after=$({count}); test "$before" = "$after" ||'
+        ' { echo "$before containers ran before, $after run now" >&2; exit 1; }',
+    )  # fmt: skip

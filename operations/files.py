@@ -75,3 +75,19 @@ def config(
     if applying:
         yield StringCommand(apply)
         yield StringCommand(f"mkdir -p {APPLIED} && echo {digest(content)} >", QuoteString(marker(dest)))
+
+
+@operation()
+def absent(path: str, apply: str = "") -> Iterator[StringCommand]:
+    """Take a configuration file away and have that taken up: `apply` runs after it, also when a killed run had not."""
+    current = host.get_fact(ManagedFile, path=path)
+    if not current.exists and not current.applied:
+        host.noop(f"{path} is not there")
+        return
+    if current.exists:
+        show(current, path, "", current.mode, current.owner)
+        yield StringCommand("rm -f", QuoteString(path))
+    if apply:
+        yield StringCommand(apply)
+    # Last: as long as it is there, a run that was cut off is repeated.
+    yield StringCommand("rm -f", QuoteString(marker(path)))

@@ -12,7 +12,7 @@ from pyinfra import logger
 from signupflow.probe import Counted, Entry
 from signupflow.release.watch import Count
 
-END_SECONDS = 30.0
+END_SECONDS = 15.0
 
 
 class SteadyProbe:
@@ -42,15 +42,20 @@ class SteadyProbe:
                 self._last, self._whole = Counted(**said), whole
 
     def finish(self) -> Counted | None:
-        """End the probe, say what it counted, and return it; None when it ended without a count."""
+        """End the probe, say what it counted, and return it; None when it counted nothing.
+
+        Requests that hang are not waited for: what it counted last is told then.
+        """
         assert self._process.stdin
         self._process.stdin.close()
         self._reading.join(END_SECONDS)
         self._process.kill()  # it has ended, or it never would
         self._process.wait()
-        if not self._whole:
+        if not self._last.sent:
             logger.warning("the probe ended without a count")
             return None
+        if not self._whole:
+            logger.warning("the probe's last requests were not waited for")
         logger.info(f"--> Probe: {self._last.said}, p99 {self._last.p99_ms:.0f} ms")
         for failure in self._last.failures:
             logger.warning(f"    {failure}")

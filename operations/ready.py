@@ -16,6 +16,7 @@ from facts.containers import ImageId
 from facts.release import Connections, HeldLease, Readiness
 from operations import run as runs
 from operations.elsewhere import connected
+from operations.hooks import called
 from operations.remote import ScriptError
 from signupflow import probe
 from signupflow.probe import Entry
@@ -92,10 +93,11 @@ def _public(entry: Entry, checks: Checks) -> Iterator[str]:
 
 
 @operation()
-def leased(hosts: Collection[str], reason: str, seconds: int) -> Iterator[StringCommand]:
+def leased(hosts: Collection[str], reason: str, seconds: int, hook: str = "") -> Iterator[StringCommand]:
     """The lease on all `hosts`, in their order, for the time of this run. It leaves no trace, so it is no change.
 
-    One host's step takes it for all. When it is refused, everything taken is given back and the run ends here.
+    One host's step takes it for all. When it is refused, or `hook` (run here, with the lease held) fails, everything taken is
+    given back and the run ends here.
     """
     if not state.is_executing:
         host.noop("the lease is taken while a run lasts")
@@ -108,6 +110,10 @@ def leased(hosts: Collection[str], reason: str, seconds: int) -> Iterator[String
         return
     if refused is not None:
         yield _refusal(f"another deployment is at work: {refused.said}")
+        return
+    if hook and (problem := called("before", hook, runs.current().variables())):
+        runs.current().give_back()
+        yield _refusal(f"{problem}; nothing was changed")
         return
     host.noop("leased")
 
@@ -132,6 +138,26 @@ def everybody(what: str) -> Iterator[StringCommand]:
     if state.is_executing:
         run_.close()
     yield StringCommand("echo", QuoteString(f"stopped, because of {', '.join(failed)}"), ">&2; exit 1")
+
+
+@operation()
+def probed(entry: Entry, path: str, rate: float) -> Iterator[StringCommand]:
+    """From here to the end of the run the public entry is asked steadily, and what failed is counted."""
+    if state.is_executing:
+        runs.current().start_probe(entry, path, rate)
+    host.noop("asked from here on")
+    return
+    yield  # an operation is a generator
+
+
+@operation()
+def worked() -> Iterator[StringCommand]:
+    """Have this run recorded, though it released nothing."""
+    if state.is_executing:
+        runs.current().worked = True
+    host.noop("this run is recorded")
+    return
+    yield  # an operation is a generator
 
 
 @operation()

@@ -184,10 +184,10 @@ def observe(target: Host, release: Release, serving: Serving) -> Observed:
     )
 
 
-def planned(target: Host, release: Release, serving: Serving) -> Plan:
+def planned(target: Host, release: Release, serving: Serving, again: bool = False) -> Plan:
     """What `turn` would do on a host now."""
     observed = observe(target, release, serving)
-    todo = resume.work(observed, release.fresh)
+    todo = (resume.again if again else resume.work)(observed, release.fresh)
     delivering: tuple[PyinfraCommand, ...] = ()
     if not todo:
         directory = release.secret_directory(observed.current)
@@ -204,16 +204,17 @@ def begin() -> Iterator[StringCommand]:
 
 
 @operation()
-def turn(release: Release) -> Iterator[PyinfraCommand]:
+def turn(release: Release, again: bool = False) -> Iterator[PyinfraCommand]:
     """Have this release serve on this host, from a Compose project of its own generation: one state machine, step by step.
 
-    A failure takes this host back to what served before, within this operation.
+    A failure takes this host back to what served before, within this operation. With `again` a host that serves it already
+    gets it once more, in new containers.
     """
     edge, found = _edge(release.route)
     if found is None:
         yield _unreachable(release.route)
         return
-    plan = planned(host, release, Serving.parse(found.content))
+    plan = planned(host, release, Serving.parse(found.content), again)
     if plan.nothing:
         if state.is_executing:
             _adopt(release)

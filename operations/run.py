@@ -24,13 +24,18 @@ from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 
+from operations.hooks import called
 from operations.probing import SteadyProbe
 from operations.remote import ScriptError, run
+from signupflow import notify, report
+from signupflow.notify import Channels
 from signupflow.probe import Counted, Entry
 from signupflow.release import lease, ledger, watch
+from signupflow.release.ledger import RELEASED
 
 # A host's lease is renewed when it is older than this, in seconds; far less than any lease lasts.
 RENEW_AFTER = 20.0
+REPORTS = Path(__file__).resolve().parent.parent / "reports"
 
 Lease = lease.Lease
 
@@ -89,9 +94,16 @@ class Run:
     ledger: tuple[Host, str] | None = None
     release: dict[str, Any] = field(default_factory=dict)
     restore_point: str = ""
-    outcome: str = "released"
+    kind: str = "release"
+    outcome: str = RELEASED
     adopted: set[str] = field(default_factory=set)
     plan_printed: bool = False
+    environment: str = ""
+    channels: Channels = field(default_factory=Channels)
+    hook_after: str = ""
+    version_before: str = ""
+    spans: list[report.Span] = field(default_factory=list)
+    worked: bool = False
     _probe: SteadyProbe | None = None
     _probed_before: watch.Count | None = None
     _closed: bool = False
@@ -178,7 +190,7 @@ class Run:
             return
         self._closed = True
         counted = self._probe.finish() if self._probe else None
-        if self.release and (self.switched or self.taken_back or self.failures):
+        if self.release and (self.worked or self.switched or self.taken_back or self.failures):
             self._record(counted)
         for reason in self.failures[:1]:
             click.echo(f"{click.style('Error:', fg='red', bold=True)} {reason}", err=True)
@@ -199,16 +211,57 @@ class Run:
             why=self.failures[0] if self.failures else "",
             hosts=tuple(self.switched),
             taken_back=tuple(self.taken_back),
-            probe=None if counted is None else {"sent": counted.sent, "failed": counted.failed},
+            probe=None if counted is None else {"sent": counted.sent, "failed": counted.failed, "p99_ms": counted.p99_ms},
             steps=self.seconds,
             restore_point=self.restore_point,
             adopted=tuple(sorted(self.adopted)),
+            kind=self.kind,
             **self.release,
         )
         try:
             run(host, ledger.append_script(record))
         except ScriptError as error:
             logger.warning(f"[{host.name}] the record was not written: {error}")
+        page = self._report(record, counted)
+        for problem in notify.send(record, self.environment, self.channels):
+            logger.warning(f"a notification was not sent: {problem}")
+        if self.hook_after and (problem := called("after", self.hook_after, self.variables(record.outcome, record.why, page))):
+            logger.warning(problem)
+
+    def variables(self, outcome: str = "", why: str = "", page: str = "") -> dict[str, str]:
+        """What hooks are told of this run."""
+        return {
+            "RUN": self.identity,
+            "KIND": self.kind,
+            "ENVIRONMENT": self.environment,
+            "VERSION": str(self.release.get("version", "")),
+            "IMAGE": str(self.release.get("image", "")),
+            "HOSTS": " ".join(self.leased),
+            "OWNER": self.lease.owner if self.lease else "",
+            "REASON": self.lease.reason if self.lease else "",
+            "OUTCOME": outcome,
+            "WHY": why,
+            "REPORT": page,
+        }
+
+    def spent(self, host: str, step: str, seconds: float) -> None:
+        """A step of a host has just ended, and took so long."""
+        end = time.monotonic() - self.began
+        self.spans.append(report.Span(host, step, round(end - seconds, 2), round(end, 2)))
+        of_host = self.seconds.setdefault(host, {})
+        of_host[step] = round(of_host.get(step, 0.0) + seconds, 2)
+
+    def _report(self, record: ledger.Record, counted: Counted | None) -> str:
+        """For people, on this machine; the page's path. A disk that takes no file does not fail a release that is over."""
+        failures = tuple(counted.failures) if counted else ()
+        made = report.Report(record, self.environment, self.version_before, tuple(self.spans), failures)
+        try:
+            page = report.write(made, REPORTS)
+        except OSError as error:
+            logger.warning(f"the report was not written: {error}")
+            return ""
+        logger.info(f"--> Report: {page.relative_to(REPORTS.parent)}")
+        return str(page)
 
 
 def _renewed(host: Host, held: Lease) -> Lease | bool:

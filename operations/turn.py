@@ -130,9 +130,7 @@ class Machine:
             logger.error(self._said(f"Error: {step}: {first}"))
             for line in rest.splitlines():
                 logger.warning(self._said(f"    {line}"))
-        took = time.monotonic() - started
-        spent = self.run.seconds.setdefault(self.host.name, {})
-        spent[step] = round(spent.get(step, 0.0) + took, 2)
+        self.run.spent(self.host.name, step, time.monotonic() - started)
         return event
 
     def _said(self, text: str) -> str:

@@ -25,6 +25,7 @@ REFERENCE = re.compile(
 )
 SCHEMA_LABEL = "org.signupflow.schema-revision"
 VERSION_LABEL = "org.opencontainers.image.version"
+REVISION_LABEL = "org.opencontainers.image.revision"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Image:
     `on_host` is what Compose files say: the pinned reference, or `name:id-<12 digits of the id>`
     for one that travels over SSH, so that a name never means two images. `image_id` is the
     config digest (`sha256:...`), empty for a pinned image that the controller has not seen;
-    `local_id` is its id on the controller; `known` whether the controller has it and read its labels.
+    `local_id` is its id on the controller; `known` whether its labels were read. `commit` is the one it was built from.
     """
 
     reference: Reference
@@ -64,6 +65,7 @@ class Image:
     schema_revision: str
     migrations: tuple[Migration, ...] = ()
     known: bool = True
+    commit: str = ""
 
     @property
     def older_revisions(self) -> tuple[str, ...]:
@@ -95,8 +97,16 @@ def resolve(text: str) -> Image:
         f"{reference.name}:id-{image_id.removeprefix('sha256:')[:12]}",
         image_id,
         local_id,
-        *_told(found, reference),
+        **_told(found["Config"].get("Labels"), reference),
     )
+
+
+def on_host(name: str, image_id: str, labels: Mapping[str, str]) -> Image:
+    """An image that hosts have already, as one of them tells of it. `name` is what Compose files there call it."""
+    reference = Reference.parse(name)
+    here = inspect(image_id) if not reference.digest else None
+    told = _told(labels, reference)
+    return Image(reference, name, "" if reference.digest else image_id, here["Id"] if here else "", **told)
 
 
 def _pinned(reference: Reference, text: str) -> Image:
@@ -105,17 +115,19 @@ def _pinned(reference: Reference, text: str) -> Image:
         found = inspect(text)
     except OperatorError:  # no engine here
         found = None
-    return Image(reference, text, "", "", *_told(found, reference), known=found is not None)
+    told = _told(found["Config"].get("Labels") if found else {}, reference)
+    return Image(reference, text, "", "", **told, known=found is not None)
 
 
-def _told(found: Mapping[str, Any] | None, reference: Reference) -> tuple[str, str, tuple[Migration, ...]]:
-    """Version, schema revision and migrations, from an image's labels."""
-    labels = (found["Config"].get("Labels") or {}) if found else {}
-    return (
-        labels.get(VERSION_LABEL, reference.tag),
-        labels.get(SCHEMA_LABEL, ""),
-        decode(labels.get(SCHEMA_MIGRATIONS_LABEL, "")),
-    )
+def _told(labels: Mapping[str, str] | None, reference: Reference) -> dict[str, Any]:
+    """Version, schema revision, migrations and commit, from an image's labels."""
+    labels = labels or {}
+    return {
+        "version": labels.get(VERSION_LABEL, reference.tag),
+        "schema_revision": labels.get(SCHEMA_LABEL, ""),
+        "migrations": decode(labels.get(SCHEMA_MIGRATIONS_LABEL, "")),
+        "commit": labels.get(REVISION_LABEL, ""),
+    }
 
 
 def inspect(text: str) -> dict[str, Any] | None:

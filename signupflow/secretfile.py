@@ -121,6 +121,9 @@ class Secrets:
     def __getitem__(self, name: str) -> str:
         return self._values[name]
 
+    def get(self, name: str, default: str) -> str:
+        return self._values.get(name, default)
+
     def require(self, names: tuple[str, ...], where: str) -> None:
         missing = [name for name in names if name not in self._values]
         if missing:

@@ -18,16 +18,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from signupflow.errors import OperatorError
 from signupflow.fleet import PORTS_PER_GENERATION
-from signupflow.images import Reference
+from signupflow.images import REFERENCE, Reference
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 SLUG = re.compile(r"^[a-z][a-z0-9-]{0,30}$")
 VARIABLE = re.compile(r"^[A-Z][A-Z0-9_]*$")
 DOMAIN = re.compile(r"^(?=.{4,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")
+TAG = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(@sha256:[0-9a-f]{64})?$")
+MAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 SIZE = re.compile(r"^[1-9][0-9]*[kmg]$")
 
 # Inventory keys that belong to pyinfra's connectors, to the lab, or to the backup and alert settings of later parts.
-FOREIGN_PREFIXES = ("ssh_", "lab_", "_", "s3_", "smtp_", "webhook_")
+FOREIGN_PREFIXES = ("ssh_", "lab_", "_", "s3_", "webhook_")
+# Secrets that an environment may have, beside those that it must.
+OPTIONAL_SECRETS = ("notify_webhook_url", "smtp_user", "smtp_password")
 
 
 # What this repository ships as an example, or what somebody types to get going; RFC 2606 reserves the domains.
@@ -192,8 +196,39 @@ class Environment(BaseModel):
     app_probe_rate: float = Field(
         default=5, ge=0, le=50, description="Requests a second through the public entry while a release runs; 0 for none."
     )
+    app_version: str = Field(default="", description="Tag of this run's image, in the place of the one that `app_image` has.")
+    rollback_to: str = Field(
+        default="", description="Where deploys/rollback.py goes: a version or an image of the history; default the one before."
+    )
+    maintenance: Literal["", "on", "off"] = Field(
+        default="", description="What deploys/maintenance.py does with the maintenance page."
+    )
+    maintenance_retry_seconds: int = Field(
+        default=300, ge=1, le=86400, description="Retry-After of the maintenance page, in seconds."
+    )
+    upgrade: Literal["", "traefik", "postgres", "docker"] = Field(
+        default="", description="What deploys/upgrade.py brings up to date, and may interrupt."
+    )
+    upgrade_again: bool = Field(
+        default=False, description="Install Docker's packages again although they are the newest: a rehearsal of an upgrade."
+    )
     reason: str = Field(default="", description="Why this run, for the lease and the record.")
     allow_unhealthy: bool = Field(default=False, description="Release although what serves now is not healthy.")
+
+    # Who is told, and what else is run
+    hook_before: str = Field(
+        default="", description="Shell command on this machine before the first change; the run ends when it fails."
+    )
+    hook_after: str = Field(default="", description="Shell command on this machine at the end, however that came.")
+    notify_mail_to: tuple[str, ...] = Field(
+        default=(), description="Who gets mail of each deployment's end; secret `notify_webhook_url` names a Slack-like webhook."
+    )
+    notify_mail_from: str = Field(default="", description="Sender of that mail.")
+    smtp_host: str = Field(
+        default="", description="Mail server, as this machine reaches it; secrets `smtp_user`, `smtp_password`."
+    )
+    smtp_port: int = Field(default=25, ge=1, le=65535, description="Its port.")
+    smtp_starttls: bool = Field(default=False, description="Speak TLS to it before anything is said.")
 
     # The host
     public_tcp_ports: tuple[int, ...] = Field(default=(22, 80, 443), description="All that answers from outside.")
@@ -279,15 +314,51 @@ class Environment(BaseModel):
     @field_validator("acme_email")
     @classmethod
     def _email(cls, value: str) -> str:
-        if not re.match(r"^[^@\s]+@[^@\s]+\.[^@\s]+$", value):
+        if not MAIL.match(value):
             raise ValueError("must be a mail address")
         return value
 
-    @field_validator("app_canary", "public_address")
+    @field_validator("notify_mail_to", "notify_mail_from")
+    @classmethod
+    def _emails(cls, value: Any) -> Any:
+        for text in value if isinstance(value, tuple) else (value,):
+            if text and not MAIL.match(text):
+                raise ValueError(f"{text!r} is not a mail address")
+        return value
+
+    @field_validator("app_canary", "public_address", "smtp_host")
     @classmethod
     def _host(cls, value: str) -> str:
         if not re.match(r"^[A-Za-z0-9@/._-]*$", value):
             raise ValueError(f"{value!r} is not a host's name or address")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _versioned(cls, data: dict[str, Any]) -> dict[str, Any]:
+        version, image = data.get("app_version"), data.get("app_image")
+        if not TAG.match(str(version or "")) or not isinstance(image, str) or not REFERENCE.match(image):
+            return data
+        return {**data, "app_image": f"{Reference.parse(image).name}:{version}"}
+
+    @field_validator("app_version", "rollback_to", mode="before")
+    @classmethod
+    def _text(cls, value: Any) -> Any:
+        # pyinfra reads `--data app_version=14` as a number.
+        return str(value) if isinstance(value, int | float) else value
+
+    @field_validator("app_version")
+    @classmethod
+    def _tag(cls, value: str) -> str:
+        if value and not TAG.match(value):
+            raise ValueError(f"{value!r} is no image tag such as 1.4.0 or 1.4.0@sha256:...")
+        return value
+
+    @field_validator("rollback_to")
+    @classmethod
+    def _release(cls, value: str) -> str:
+        if not re.match(r"^[A-Za-z0-9@/:._+-]*$", value):
+            raise ValueError(f"{value!r} names no release: a version, an image or the start of its digest does")
         return value
 
     @field_validator("reason")
@@ -378,6 +449,12 @@ class Environment(BaseModel):
         return value
 
     @model_validator(mode="after")
+    def _mail_has_a_server(self) -> Environment:
+        if self.notify_mail_to and not self.smtp_host:
+            raise ValueError("notify_mail_to needs smtp_host")
+        return self
+
+    @model_validator(mode="after")
     def _one_source_each(self) -> Environment:
         twice = set(self.app_environment) & (set(self.app_secrets) | {self.app_database_variable})
         if twice:
@@ -394,6 +471,11 @@ class Environment(BaseModel):
             "database_connections": str(self.app_database_connections),
         }
         return {name: Template(value).safe_substitute(known) for name, value in sorted(self.app_environment.items())}
+
+    @property
+    def may_interrupt(self) -> tuple[str, ...]:
+        """What this run may interrupt: what it allows, and what it is there to upgrade."""
+        return (*self.allow_interrupts, *((self.upgrade,) if self.upgrade else ()))
 
     @property
     def ready_path(self) -> str:

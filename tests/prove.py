@@ -36,6 +36,7 @@ from tests.proofs import (
     interruptions,
     leaks,
     migrations,
+    operating,
     outage,
     page,
     release_order,
@@ -176,6 +177,11 @@ def database() -> dict[str, Any]:
     return {"stopped": outage.database_stopped_and_started(found), "hangs": outage.database_that_hangs(found)}
 
 
+def kept_plans() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as directory:
+        return operating.plans_are_kept(cluster(), Path(directory))
+
+
 # In the order of the issue; the first two start from nothing.
 LINES: dict[str, tuple[str, Line]] = {
     "demo": ("a fresh clone's `make demo` ends healthy over HTTPS; a second one changes nothing", fresh_clone.demo_twice),
@@ -255,6 +261,18 @@ LINES: dict[str, tuple[str, Line]] = {
     "plan": ("the steps a dry run prints are the steps the run takes", lambda: release_order.plan_is_what_is_done(three())),
     "turn": ("a host's turn beyond app start, bake and drain: under 3 s", lambda: release_order.a_turn_in_parts(cluster())),
     "state-machine": ("planner and state machine: every pair, every branch", state_machine),
+    "rollback": (
+        "back after a compatible change under load: none fails; after an incompatible one: refused, the migration named",
+        lambda: operating.rolled_back(cluster()),
+    ),
+    "restart": ("a restart and scaling up and down under load: none fails", lambda: operating.restarted(cluster())),
+    "kept-plans": ("a plan runs when nothing has changed; otherwise the host that did is named", kept_plans),
+    "maintenance": ("503, Retry-After and the page; health visible", lambda: operating.maintained(cluster())),
+    "upgrades": (
+        "Docker upgraded under load: none fails; Traefik and PostgreSQL: what it costs",
+        lambda: operating.upgraded(cluster()),
+    ),
+    "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),
     "tests": ("`make test` passes in a fresh clone in under 25 min", fresh_clone.tests_pass),
 }
 

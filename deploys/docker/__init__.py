@@ -14,7 +14,7 @@ def docker_engine() -> None:
     engine.docker(
         name="Engine and Compose",
         daemon_json=daemon_json(env.registry_mirrors),
-        allow_interrupts=env.allow_interrupts,
+        allow_interrupts=env.may_interrupt,
     )
 
 

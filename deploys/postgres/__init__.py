@@ -58,7 +58,7 @@ def postgres() -> None:
         image_id=postgres_image.image_id,
         secret_digests={name: values.digest(value) for name, value in key.items()},
         seconds=120,
-        allow_interrupts=env.allow_interrupts,
+        allow_interrupts=env.may_interrupt,
     )
     database.roles(
         name="Roles and database",

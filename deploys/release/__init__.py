@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from pyinfra import host, inventory, state
 from pyinfra.api import Host, deploy
 
 from deploys.app import desired, prepare_host, routes, serving
-from deploys.environment import entries, environment, fleet, image, in_group, order
+from deploys.environment import channels, commit, entries, environment, fleet, image, in_group, order
 from deploys.release.announcement import announce
+from facts.host_files import ManagedFile
 from facts.release import Generations
 from operations import ready as readying
 from operations import release as releases
@@ -18,7 +20,7 @@ from operations.database import MIGRATION_SECONDS
 from operations.elsewhere import connected
 from operations.images import PULL_SECONDS
 from signupflow.images import size
-from signupflow.release import readiness
+from signupflow.release import ledger, readiness
 from signupflow.settings import Environment
 
 # Beyond the longest step: two minutes in which the next renewal may come.
@@ -26,24 +28,41 @@ LEASE_MARGIN = 120
 
 
 @deploy("Ready")
-def ready() -> None:
-    """Every host is asked before any is changed; then the lease, for the time of the run."""
+def ready(kind: str = "release") -> None:
+    """Every host is asked before any is changed; then the lease, for the time of the run. `kind` is how it is recorded."""
+    runs.current().kind = kind
+    _asked(replacing=kind == "restart")
+    _lease(environment().reason or f"{kind} {image(environment().app_image).version or environment().app_image}")
+
+
+@deploy("Ready")
+def asked(replacing: bool = False) -> None:
+    """The pre-flight alone. What serves must be in order when some host would get another release, or when `replacing`."""
+    _asked(replacing)
+
+
+def _asked(replacing: bool) -> None:
     readying.everybody(name="Every host is there", what="every host takes SSH")
-    readying.ready(name="Pre-flight", checks=checks())
+    readying.ready(name="Pre-flight", checks=checks(replacing))
     readying.everybody(name="Every host is ready", what="every host is ready")
-    _lease(environment().reason or f"release {image(environment().app_image).version or environment().app_image}")
 
 
 def _lease(reason: str) -> None:
-    hosts = leased_hosts()
+    env, hosts, run = environment(), leased_hosts(), runs.current()
+    run.environment, run.channels, run.hook_after = env.environment, channels(), env.hook_after
     if host.name == hosts[0]:
-        readying.leased(name="Lease", hosts=hosts, reason=reason, seconds=lease_seconds(environment()))
+        readying.leased(name="Lease", hosts=hosts, reason=reason, seconds=lease_seconds(env), hook=env.hook_before)
     readying.everybody(name="Leased", what="this run has the lease")
+
+
+def activated() -> list[Host]:
+    """The hosts that this run works on, in inventory order."""
+    return [item for item in inventory if item in state.activated_hosts]
 
 
 def leased_hosts() -> list[str]:
     """All hosts of this run, in inventory order; the edge too when the run leaves it out, because turns change its routes."""
-    names = [item.name for item in inventory if item in state.activated_hosts]
+    names = [item.name for item in activated()]
     edge = fleet().holder("edge").name
     return names if edge in names else [*names, edge]
 
@@ -62,9 +81,9 @@ def lease_seconds(env: Environment) -> int:
     return int(max(steps)) + LEASE_MARGIN
 
 
-def checks() -> readying.Checks:
+def checks(replacing: bool = False) -> readying.Checks:
     """What this host is asked. What serves must be in order only when it is about to be replaced: a run also mends."""
-    env, hosts, replacing = environment(), fleet(), releasing()
+    env, hosts, replacing = environment(), fleet(), replacing or releasing()
     new = image(env.app_image)
     takes_image = in_group("app") or (in_group("db") and bool(env.app_migration_command))
     return readying.Checks(
@@ -79,7 +98,8 @@ def checks() -> readying.Checks:
         entries=entries(env) if in_group("edge") and replacing else (),
         health_path=env.health_path,
         lifetime_seconds=env.acme_certificate_hours * 3600,
-        allow_unhealthy=env.allow_unhealthy,
+        # What is gone back from may be ill: that is why.
+        allow_unhealthy=env.allow_unhealthy or runs.current().kind == "rollback",
     )
 
 
@@ -102,20 +122,26 @@ def _apps() -> Sequence[Host]:
 
 
 @deploy("App")
-def release() -> None:
-    """Routes, then one host after another in the inventory's order; none after the first that fails."""
+def release(again: bool = False) -> None:
+    """Routes, then one host after another in the inventory's order; none after the first that fails.
+
+    With `again` a host that serves the release already gets it once more, in new containers.
+    """
     env = environment()
     routes()
     prepare_host()
     if not runs.current().plan_printed:
         runs.current().plan_printed = True
-        announce(_apps(), serving(), env)
+        announce(_apps(), serving(), env, again)
     releases.begin(name="Turns begin")
     for name in host.loop([item.name for item in _apps()]):
         if name == host.name:
             new = image(env.app_image)
             releases.turn(
-                name=f"Release {new.version or new.on_host} on {name}", release=desired(host), _if=lambda: not state.failed_hosts
+                name=f"Release {new.version or new.on_host} on {name}",
+                release=desired(host),
+                again=again,
+                _if=lambda: not state.failed_hosts,
             )
 
 
@@ -140,15 +166,30 @@ def _recorded() -> None:
     """Where and as what this run will be recorded at its end."""
     env, run = environment(), runs.current()
     new = image(env.app_image)
-    run.ledger = (inventory.get_host(fleet().holder("edge").name), env.app_name)
-    run.release = {"version": new.version, "image": new.image_id or new.on_host, "schema": new.schema_revision}
+    edge = inventory.get_host(fleet().holder("edge").name)
+    run.ledger, run.version_before = (edge, env.app_name), _version_before(edge)
+    run.release = {
+        "version": new.version,
+        "image": new.image_id or new.on_host,
+        "schema": new.schema_revision,
+        "commit": new.commit,
+        "deploys": commit(),
+    }
+
+
+@functools.cache
+def _version_before(edge: Host) -> str:
+    """What was released last, before this run."""
+    text = connected(edge).get_fact(ManagedFile, path=ledger.FILE).content or ""
+    done = [record for record in ledger.parse(text) if record.app == environment().app_name and record.image]
+    return next((record.version for record in reversed(done) if record.outcome == ledger.RELEASED), "")
 
 
 @deploy("Abort")
 def abort() -> None:
     """Undo what a run that was cut off has left, from the last host to the first."""
     _recorded()
-    runs.current().outcome = "aborted"
+    runs.current().kind, runs.current().outcome = "abort", "aborted"
     readying.everybody(name="Every host is there", what="every host takes SSH")
     _lease("abort")
     releases.begin(name="Undoing begins")
@@ -158,10 +199,21 @@ def abort() -> None:
 
 
 @deploy("Lease")
-def leased(reason: str) -> None:
-    """The lease alone, for a deploy that is no release."""
+def leased(reason: str, kind: str = "hosts") -> None:
+    """The lease alone, for a deploy that is no release. `kind` is how it is recorded, when it ends with `worked`."""
+    runs.current().kind = kind
     readying.everybody(name="Every host is there", what="every host takes SSH")
-    _lease(reason)
+    _lease(environment().reason or reason)
+
+
+@deploy("Record")
+def worked() -> None:
+    """The end of a deploy that is no release: it is recorded with what is in the history last, and the lease given back."""
+    env, edge = environment(), inventory.get_host(fleet().holder("edge").name)
+    run = runs.current()
+    run.ledger = (edge, env.app_name)
+    run.release = {"version": "", "image": "", "schema": "", "commit": "", "deploys": commit()}
+    readying.worked(name="Recorded")
 
 
 @deploy("Unlock")

@@ -17,11 +17,11 @@ from signupflow.routing import Serving
 from signupflow.settings import Environment
 
 
-def announce(apps: Sequence[Host], serving: Serving, env: Environment) -> None:
+def announce(apps: Sequence[Host], serving: Serving, env: Environment, again: bool = False) -> None:
     """Print the plan of all app hosts that this run works on; nothing when they serve what is wanted."""
     plans = []
     for item in apps:
-        found = planned(connected(item), desired(item), serving)
+        found = planned(connected(item), desired(item), serving, again)
         plans.append(HostPlan(item.name, found.observed.current, found.todo))
     new = image(env.app_image)
     title = f"{env.app_name} {new.version or new.on_host}"

@@ -60,7 +60,7 @@ def schema() -> None:
             restore_point=f"before-{app_image.version}"[:60],
         ),
         running=running,
-        allow_interrupts=env.allow_interrupts,
+        allow_interrupts=env.may_interrupt,
     )
 
 

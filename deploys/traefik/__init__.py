@@ -48,5 +48,5 @@ def traefik() -> None:
         directory=DIRECTORY,
         files=stack_files,
         image_id=traefik_image.image_id,
-        allow_interrupts=env.allow_interrupts,
+        allow_interrupts=env.may_interrupt,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from signupflow.release.turn import Step, Turn
+from signupflow.release.turn import BACKWARD, Step, Turn
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,17 @@ def work(observed: Observed, fresh: Turn) -> tuple[Work, ...]:
     goes_on = [stray for stray in strays if _goes_on(observed, stray)]
     new = goes_on[-1] if goes_on else next_number(observed)
     return (*undone, *(_removed(fresh, stray, current) for stray in goes_on[:-1]), Work(_turn(fresh, new, current), Step.WRITE))
+
+
+def again(observed: Observed, fresh: Turn) -> tuple[Work, ...]:
+    """A turn although the host serves what is wanted: the same once more, in new containers.
+
+    What was cut off comes first; when that brings new containers by itself, it is enough.
+    """
+    current, first = observed.current, work(observed, fresh)
+    if any(item.turn.new != current and item.first not in BACKWARD for item in first):
+        return first
+    return (*first, Work(_turn(fresh, next_number(observed), current), Step.WRITE))
 
 
 def undo(observed: Observed, fresh: Turn) -> tuple[Work, ...]:

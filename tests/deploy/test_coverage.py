@@ -16,6 +16,7 @@ PURE = (
     "lease",
     "journal",
     "ledger",
+    "rollback",
     "prune",
     "watch",
     "readiness",
@@ -24,7 +25,7 @@ PURE = (
     "cause",
     "scratch",
 )
-TESTS = ("test_turn.py", "test_release_code.py", "test_schema_plan.py")
+TESTS = ("test_turn.py", "test_release_code.py", "test_schema_plan.py", "test_rollback.py")
 
 
 def measured(folder: Path) -> dict[str, dict[str, float]]:

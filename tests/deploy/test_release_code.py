@@ -126,6 +126,39 @@ def test_sc004_the_ledger_keeps_a_release_once(tmp_path: Path) -> None:
     assert ledger.parse(text)[0].why == "web2: 'health'"
 
 
+def recorded(directory: Path, *runs: str) -> str:
+    """A ledger as hosts write it, with a record for each run."""
+    for run in runs:
+        record = ledger.Record(run, "app", "2.0", "i", "s", "ada", "@previous@ it's", "t", 1, "released", "", (), (), None, {})
+        script = ledger.append_script(record).replace("/var/lib/signupflow", str(directory))
+        subprocess.run(["sh", "-s"], input=script, text=True, check=True)
+    return (directory / "releases" / "ledger.jsonl").read_text()
+
+
+def test_sc002_a_record_that_was_altered_or_taken_out_is_noticed(tmp_path: Path) -> None:
+    text = recorded(tmp_path, "run-a", "run-b", "run-c")
+    assert ledger.problems(text) == []
+    one, two, three = text.splitlines(keepends=True)
+    assert ledger.parse(text)[0].reason == "@previous@ it's"
+    assert ledger.problems(one + two.replace("ada", "eve") + three) == [
+        "line 3 (run run-c) does not follow the line before it: one was altered or taken out"
+    ]
+    assert "line 2 (run run-c)" in ledger.problems(one + three)[0]
+    assert ledger.problems(two + three)
+    unchained = json.dumps({**json.loads(three), "previous": ""})
+    assert ledger.problems(one + two + unchained) == ["line 3 (run run-c) is not chained"]
+    assert ledger.problems(unchained) == [], "records from before there was a chain"
+
+
+def test_sc002_a_line_that_was_cut_off_stays_in_the_chain(tmp_path: Path) -> None:
+    recorded(tmp_path, "run-a")
+    path = tmp_path / "releases" / "ledger.jsonl"
+    path.write_text(path.read_text() + '{"previous": "cut o')
+    text = recorded(tmp_path, "run-b")
+    assert ledger.problems(text) == ["line 2 is no record"]
+    assert [record.run for record in ledger.parse(text)] == ["run-a", "run-b"]
+
+
 GOOD = readiness.Host(disk_free=10 * 2**30, memory_available=4 * 2**30, clock=1000.0)
 NEEDS = readiness.Needs(image_bytes=200 * 2**20, new_replicas=2, replica_memory=384 * 2**20)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signupflow.release.plan import HostPlan, lines, schema_step, steps
-from signupflow.release.resume import Generation, Observed, Work, back, next_number, undo, work
+from signupflow.release.resume import Generation, Observed, Work, again, back, next_number, undo, work
 from signupflow.release.schema import Migration
 from signupflow.release.turn import BACKWARD, ENDS, Event, Step, Turn
 
@@ -165,6 +165,27 @@ def test_us5_3_what_a_killed_run_left_is_finished_or_undone(
     what: str, observed: Observed, expected: list[tuple[Step, int, int]]
 ) -> None:
     assert todo(observed) == expected
+
+
+@pytest.mark.parametrize(
+    ("what", "observed", "expected"),
+    [
+        ("serves what is wanted", Observed("web1", (7,), {7: WANTED}, (6, 7)), [(Step.WRITE, 8, 7)]),
+        ("serves another", Observed("web1", (7,), {7: OTHER}), [(Step.WRITE, 8, 7)]),
+        (
+            "cut off before the shift",
+            Observed("web1", (7,), {7: WANTED, 8: CANDIDATE}),
+            [(Step.REMOVE, 8, 7), (Step.WRITE, 10, 7)],
+        ),
+        ("cut off in the shift", Observed("web1", (7, 8), {7: WANTED, 8: CANDIDATE}), [(Step.HEALTH, 8, 7)]),
+        ("nothing serves", Observed("web1"), [(Step.WRITE, 1, 0)]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_us5_1_a_restart_brings_new_containers_of_the_same(
+    what: str, observed: Observed, expected: list[tuple[Step, int, int]]
+) -> None:
+    assert [(item.first, item.turn.new, item.turn.old) for item in again(observed, FULL)] == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,9 @@
+"""The pre-flight alone, for every host: what a release would be refused for. Changes nothing.
+
+pyinfra inventory.py deploys/doctor.py -y
+"""
+
+from deploys.app import serving
+from deploys.release import asked
+
+asked(replacing=bool(serving().hosts))

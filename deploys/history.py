@@ -1,0 +1,8 @@
+"""The ledger: who deployed what, from which commit, when, how long it took and how it ended. Its chain is verified.
+
+pyinfra inventory.py deploys/history.py
+"""
+
+from deploys.screens import show_history
+
+show_history()

@@ -1,0 +1,16 @@
+"""Restart the app without a new version: new containers of the same image, host after host, health-gated.
+
+pyinfra inventory.py deploys/restart.py [--dry --diff]
+
+Settings and secrets are delivered as they are now.
+"""
+
+from deploys.app import app_image
+from deploys.release import observation, ready, release
+from deploys.release.chosen import keep_what_serves
+
+keep_what_serves()
+ready("restart")
+app_image()
+release(again=True)
+observation()

@@ -1,0 +1,16 @@
+"""Change how many replicas each app host runs, on the image that serves; nothing is lost on the way up or down.
+
+pyinfra inventory.py deploys/scale.py --data app_replicas=4 [--dry --diff]
+
+`app_replicas` in group_data says what the next run wants: set it there too. More hosts: docs/operations/SCALING_GUIDE.md.
+"""
+
+from deploys.app import app_image
+from deploys.release import observation, ready, release
+from deploys.release.chosen import keep_what_serves
+
+keep_what_serves()
+ready("scale")
+app_image()
+release()
+observation()

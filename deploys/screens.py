@@ -1,0 +1,139 @@
+"""What `status.py` and `history.py` ask the hosts, and print once."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from http.client import HTTPException
+from ssl import SSLError, cert_time_to_seconds
+
+import gevent
+from pyinfra import host, inventory
+from pyinfra.api import Host
+from rich.console import Console
+
+from deploys.app import serving
+from deploys.environment import entries, environment, fleet, refuse
+from deploys.maintaining import page_path
+from facts.containers import Container, Containers
+from facts.database import SchemaRevision
+from facts.host_files import ManagedFile
+from facts.release import HeldLease, Readiness
+from operations.elsewhere import connectable
+from operations.release import APP_LABEL, GENERATION_LABEL
+from signupflow import probe, screens
+from signupflow.images import VERSION_LABEL
+from signupflow.probe import Entry
+from signupflow.release import ledger
+from signupflow.routing import Serving
+
+# Only the newest fit on a screen.
+SHOWN = 5
+# Columns where there is no terminal to ask.
+WIDTH = 160
+# JSON in the place of tables; set by `signupflow status --json`.
+AS_JSON = "SIGNUPFLOW_JSON"
+
+
+def show_history() -> None:
+    """Once, though pyinfra runs a deploy's file for each host."""
+    if not _first():
+        return
+    text = _ledger()
+    records = [record for record in ledger.parse(text) if record.app == environment().app_name]
+    problems = ledger.problems(text)
+    if os.environ.get(AS_JSON):
+        print("\n".join(record.line() for record in records))
+    else:
+        screens.print_history(records, problems, _console())
+    if problems:
+        refuse(f"the history is damaged: {problems[0]}")
+
+
+def show_status() -> None:
+    """Once."""
+    if not _first():
+        return
+    found = _status()
+    if os.environ.get(AS_JSON):
+        print(found.as_json())
+    else:
+        screens.print_status(found, _console())
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
+
+
+def _first() -> bool:
+    return host.name == next(iter(inventory)).name
+
+
+def _ledger() -> str:
+    edge = inventory.get_host(fleet().holder("edge").name)
+    if not connectable(edge):
+        refuse(f"{edge.name}, which keeps the history, takes no SSH")
+    return edge.get_fact(ManagedFile, path=ledger.FILE).content or ""
+
+
+def _status() -> screens.Status:
+    env, routes = environment(), serving()
+    edge = inventory.get_host(fleet().holder("edge").name)
+    jobs = [gevent.spawn(_host, item, routes, env.app_name) for item in inventory]
+    asked = [gevent.spawn(_domain, entry, env.health_path) for entry in entries(env)]
+    gevent.joinall([*jobs, *asked])
+    database = inventory.get_host(fleet().holder("db").name)
+    records = [record for record in ledger.parse(_ledger()) if record.app == env.app_name]
+    return screens.Status(
+        env.environment,
+        env.app_name,
+        tuple(job.get() for job in jobs),
+        tuple(job.get() for job in asked),
+        (database.get_fact(SchemaRevision, database=env.postgres_database) or "?") if connectable(database) else "?",
+        (edge.get_fact(ManagedFile, path=page_path(env.app_name)).content or "").partition("\n")[0].removeprefix("# "),
+        tuple(records[-SHOWN:]),
+    )
+
+
+def _host(target: Host, routes: Serving, app: str) -> screens.HostState:
+    roles = tuple(sorted(fleet().member(target.name).roles))
+    if not connectable(target):
+        return screens.HostState(target.name, roles, problem="takes no SSH")
+    found: dict[str, list[Container]] = {}
+    for item in target.get_fact(Containers, label=f"{APP_LABEL}={app}"):
+        found.setdefault(item.labels.get(GENERATION_LABEL, "0"), []).append(item)
+    weights = {served.generation: served.weight for served in routes.hosts.get(target.name, ())}
+    ready, lease = target.get_fact(Readiness), target.get_fact(HeldLease)
+    return screens.HostState(
+        target.name,
+        roles,
+        tuple(_serves(int(number), items, weights.get(int(number), 0)) for number, items in sorted(found.items())),
+        ready.disk_free,
+        ready.memory_available,
+        lease.said if lease is not None and lease.left > 0 else "",
+    )
+
+
+def _serves(number: int, items: list[Container], percent: int) -> screens.Serves:
+    return screens.Serves(
+        number,
+        items[0].labels.get(VERSION_LABEL, "?"),
+        percent,
+        len(items),
+        sum(item.sound for item in items),
+        min(item.started for item in items)[:16].replace("T", " "),
+    )
+
+
+def _domain(entry: Entry, path: str) -> screens.DomainState:
+    try:
+        connection = entry.connect(timeout=10)
+        days = (cert_time_to_seconds(connection.sock.getpeercert()["notAfter"]) - time.time()) / 86400
+        connection.close()
+        status, _ = probe.ask(entry, path)
+        return screens.DomainState(entry.domain, status, "", days)
+    except SSLError as error:
+        return screens.DomainState(entry.domain, 0, f"certificate: {error.reason or error}", 0)
+    except (OSError, HTTPException) as error:
+        return screens.DomainState(entry.domain, 0, str(error), 0)

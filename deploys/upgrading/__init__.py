@@ -1,0 +1,32 @@
+"""Upgrades of what the app stands on, with the public entry asked steadily meanwhile."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from deploys.docker import docker_engine
+from deploys.environment import entries, environment
+from deploys.postgres import postgres
+from deploys.release import activated
+from deploys.traefik import traefik
+from operations import engine, ready
+
+# Enough to see a gap of a tenth of a second.
+PROBE_RATE = 20
+
+
+@deploy("Upgrade")
+def upgrade(what: str) -> None:
+    """`what` is traefik, postgres or docker. Docker goes host after host, none after one that fails."""
+    env = environment()
+    ready.probed(name="Public entry is asked", entry=entries(env)[0], path=env.health_path, rate=PROBE_RATE)
+    if what == "traefik":
+        traefik()
+    elif what == "postgres":
+        postgres()
+    else:
+        for name in host.loop([item.name for item in activated()]):
+            if name == host.name:
+                engine.upgraded(name=f"Docker's packages on {name}", again=env.upgrade_again)
+        docker_engine()

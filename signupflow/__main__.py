@@ -1,0 +1,3 @@
+from signupflow.cli import run
+
+run()

@@ -1,0 +1,41 @@
+"""`signupflow`: the operator's verbs. Each builds a pyinfra or an ssh command, prints it and runs it; no logic lives here."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from signupflow.cli import hosts, plans, verbs
+from signupflow.errors import OperatorError
+from signupflow.secrets_cli import main as secrets
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def main() -> None:
+    """Deploy and operate SignUpFlow. Every verb prints the command that it runs, which can be run without this."""
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete these verbs: eval "$(signupflow completion bash)"."""
+    click.echo({
+        "bash": 'eval "$(_SIGNUPFLOW_COMPLETE=bash_source signupflow)"',
+        "zsh": 'eval "$(_SIGNUPFLOW_COMPLETE=zsh_source signupflow)"',
+        "fish": "_SIGNUPFLOW_COMPLETE=fish_source signupflow | source",
+    }[shell])  # fmt: skip
+
+
+for verb in (*verbs.ALL, *plans.ALL, *hosts.ALL):
+    main.add_command(verb)
+main.add_command(secrets, "secrets")
+
+
+def run() -> None:
+    """The program: what an operator did wrong is one line, and exit code 2."""
+    try:
+        main(prog_name="signupflow")
+    except OperatorError as error:
+        click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+        sys.exit(2)

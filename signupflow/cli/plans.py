@@ -1,0 +1,89 @@
+"""A dry run kept as a file, and run later only if nothing has changed since: `plan` and `apply`."""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import hashlib
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from signupflow.cli.running import ROOT, Target, executable, execute, shown, target_options
+from signupflow.dryrun import Plan, changed_hosts, read
+from signupflow.errors import OperatorError
+
+# What a run is made from, beside the inventory, the secrets and the images, which a dry run reads anyway.
+SOURCES = ("config.py", "deploys", "facts", "operations", "signupflow", "group_data")
+SHOWN_LINES = 6
+
+
+@click.command()
+@click.argument("version", required=False)
+@click.option("--output", "-o", type=click.Path(dir_okay=False), default="plan.json", show_default=True, help="Where to keep it.")
+@target_options
+def plan(version: str | None, output: str, target: Target) -> None:
+    """Dry-run a deploy (of VERSION), show it, and keep it for `apply`."""
+    command = target.command("production", app_version=version)
+    text = _dry(command)
+    click.echo(text)
+    made = Plan(
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+        by=getpass.getuser(),
+        command=tuple(command),
+        sources=_sources(target.inventory),
+        hosts=read(text),
+        text=text,
+    )
+    Path(output).write_text(made.as_json())
+    click.echo(f"kept in {output}; `signupflow apply {output}` runs it if nothing has changed since", err=True)
+
+
+@click.command()
+@click.argument("path", metavar="PLAN", type=click.Path(exists=True, dir_okay=False))
+def apply(path: str) -> None:
+    """Run PLAN, if a dry run now says exactly what it said then; refuse otherwise, and name what changed."""
+    kept = Plan.from_json(Path(path).read_text(), path)
+    sources = _sources(kept.command[1])
+    changed = sorted(name for name in {*kept.sources, *sources} if kept.sources.get(name) != sources.get(name))
+    if changed:
+        raise OperatorError(f"{', '.join(changed[:5])} changed since the plan was made ({kept.made}); plan again")
+    now = read(_dry(kept.command))
+    if hosts := changed_hosts(kept.hosts, now):
+        for name in hosts:
+            difference = difflib.unified_diff(kept.hosts.get(name, ()), now.get(name, ()), "planned", "now", lineterm="", n=0)
+            for line in list(difference)[2 : 2 + SHOWN_LINES]:
+                click.echo(f"    {name}: {line}", err=True)
+        raise OperatorError(f"{', '.join(hosts)} changed since the plan was made ({kept.made}); nothing was run, plan again")
+    execute([*kept.command, "-y"])
+
+
+def _dry(command: tuple[str, ...] | list[str]) -> str:
+    words = [*command, "--dry", "--diff"]
+    shown(words)
+    done = subprocess.run(
+        executable(words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
+    )
+    if done.returncode:
+        click.echo(done.stdout, err=True)
+        sys.exit(done.returncode)
+    return done.stdout
+
+
+def _sources(inventory: str) -> dict[str, str]:
+    """File to its SHA-256, of all that a run is made from."""
+    paths = [ROOT / inventory]
+    for name in SOURCES:
+        found = ROOT / name
+        paths += [found] if found.is_file() else sorted(item for item in found.rglob("*") if item.is_file())
+    return {
+        str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+        if "__pycache__" not in path.parts
+    }
+
+
+ALL = (plan, apply)

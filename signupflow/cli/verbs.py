@@ -1,0 +1,106 @@
+"""Verbs that are one deploy each."""
+
+from __future__ import annotations
+
+import click
+
+from signupflow.cli.running import Target, changing_options, execute, result_of, target_options
+
+JSON = {"SIGNUPFLOW_JSON": "1"}
+
+
+@click.command()
+@click.argument("version", required=False)
+@changing_options
+@target_options
+def deploy(version: str | None, target: Target, words: tuple[str, ...]) -> None:
+    """Converge every host and release VERSION (a tag of `app_image`, or TAG@sha256:...); default what group_data names."""
+    execute(target.command("production", *words, app_version=version))
+
+
+@click.command()
+@click.argument("version", required=False)
+@changing_options
+@target_options
+def rollback(version: str | None, target: Target, words: tuple[str, ...]) -> None:
+    """Go back to the release before the one that serves, or to VERSION. Refused when it cannot run on the present schema."""
+    execute(target.command("rollback", *words, rollback_to=version))
+
+
+@click.command()
+@changing_options
+@target_options
+def restart(target: Target, words: tuple[str, ...]) -> None:
+    """New containers of the same release, host after host, with no lost request."""
+    execute(target.command("restart", *words))
+
+
+@click.command()
+@click.argument("replicas", type=click.IntRange(1, 64))
+@changing_options
+@target_options
+def scale(replicas: int, target: Target, words: tuple[str, ...]) -> None:
+    """Run REPLICAS on each app host. Set `app_replicas` in group_data as well: the next deploy goes by it."""
+    execute(target.command("scale", *words, app_replicas=replicas))
+
+
+@click.command()
+@click.argument("switch", type=click.Choice(["on", "off"]))
+@click.option("--reason", default="", help="Why, for colleagues who look at the status.")
+@changing_options
+@target_options
+def maintenance(switch: str, reason: str, target: Target, words: tuple[str, ...]) -> None:
+    """Put a maintenance page before the app (503, Retry-After; health stays visible), or take it away."""
+    execute(target.command("maintenance", *words, maintenance=switch, reason=reason))
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["traefik", "postgres", "docker"]))
+@changing_options
+@target_options
+def upgrade(what: str, target: Target, words: tuple[str, ...]) -> None:
+    """Bring one thing that the app stands on up to date; interruptions are declared, counted and short."""
+    execute(target.command("upgrade", *words, upgrade=what))
+
+
+@click.command()
+@target_options
+def doctor(target: Target) -> None:
+    """Ask every host what a release would be refused for. Changes nothing."""
+    result_of(target.command("doctor", "-y"))
+    click.echo("every host is ready for a release")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON in the place of tables.")
+@target_options
+def status(as_json: bool, target: Target) -> None:
+    """One screen: hosts, releases, replicas, health, certificates, the lease, the last deployments."""
+    result_of(target.command("status", "-y"), JSON if as_json else None)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each record.")
+@target_options
+def history(as_json: bool, target: Target) -> None:
+    """Who deployed what, from which commit, when, and how it ended; fails when the record was tampered with."""
+    result_of(target.command("history", "-y"), JSON if as_json else None)
+
+
+@click.command()
+@changing_options
+@target_options
+def abort(target: Target, words: tuple[str, ...]) -> None:
+    """Take back a release that was cut off: every host serves what it served before."""
+    execute(target.command("abort", *words))
+
+
+@click.command()
+@changing_options
+@target_options
+def unlock(target: Target, words: tuple[str, ...]) -> None:
+    """Take the lease away from a deployment that will not come back."""
+    execute(target.command("unlock", *words))
+
+
+ALL = (deploy, rollback, restart, scale, maintenance, upgrade, doctor, status, history, abort, unlock)

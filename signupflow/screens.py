@@ -1,0 +1,161 @@
+"""What people see of a running service: tables of its state and of its history, or the same as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from signupflow.release.ledger import RELEASED, Record
+
+# What a record's outcome looks like.
+STYLES = {RELEASED: "green", "failed": "red", "aborted": "yellow"}
+
+
+@dataclass(frozen=True)
+class Serves:
+    """One generation on one host. `percent` is its share of the host's traffic, `healthy` of `replicas` run and are well."""
+
+    generation: int
+    version: str
+    percent: int
+    replicas: int
+    healthy: int
+    since: str = ""
+
+
+@dataclass(frozen=True)
+class HostState:
+    """One host. `lease` says who is at work; `problem` why nothing more is known. Sizes in bytes."""
+
+    name: str
+    roles: tuple[str, ...]
+    serves: tuple[Serves, ...] = ()
+    disk_free: int = 0
+    memory_available: int = 0
+    lease: str = ""
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class DomainState:
+    """One domain as the public entry shows it: `status` 0 and `said` when it does not answer."""
+
+    domain: str
+    status: int
+    said: str
+    certificate_days: float
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything of one environment, at one moment."""
+
+    environment: str
+    app: str
+    hosts: tuple[HostState, ...]
+    domains: tuple[DomainState, ...]
+    schema: str
+    maintenance: str = ""
+    last: tuple[Record, ...] = field(default=())
+
+    @property
+    def well(self) -> bool:
+        """Every host answers and every replica and domain is healthy."""
+        served = [item for host in self.hosts for item in host.serves]
+        return (
+            not any(host.problem for host in self.hosts)
+            and bool(served)
+            and all(item.healthy == item.replicas for item in served)
+            and all(domain.status == 200 for domain in self.domains)
+        )
+
+    def as_json(self) -> str:
+        return json.dumps({"well": self.well, **asdict(self)}, indent=2)
+
+
+def print_status(status: Status, console: Console) -> None:
+    """One screen."""
+    word = Text("well", style="bold green") if status.well else Text("NOT WELL", style="bold red")
+    console.print(
+        Text.assemble((f"{status.app} in {status.environment}: ", "bold"), word, f"   schema {status.schema or 'none'}")
+    )
+    if status.maintenance:
+        console.print(Text(f"maintenance page is up: {status.maintenance}", style="bold yellow"))
+    hosts = _table("host", "roles", "serves", "replicas", "since", "disk free", "memory", "lease")
+    for host in status.hosts:
+        hosts.add_row(*_host(host))
+    domains = _table("domain", "health", "certificate")
+    for domain in status.domains:
+        good = domain.status == 200
+        health = Text(f"{domain.status or 'no answer'} {domain.said}".strip(), style="green" if good else "red")
+        domains.add_row(domain.domain, health, _left(domain.certificate_days))
+    console.print(hosts)
+    console.print(domains)
+    if status.last:
+        console.print(history_table(status.last))
+
+
+def _left(days: float) -> str:
+    return "?" if not days else f"{days:.0f} days" if days >= 2 else f"{days * 24:.1f} hours"
+
+
+def _host(host: HostState) -> list[Any]:
+    if host.problem:
+        return [host.name, " ".join(host.roles), Text(host.problem, style="red"), "", "", "", "", ""]
+    serves = "\n".join(
+        f"{item.version} (generation {item.generation}{f', {item.percent} %' if item.percent != 100 else ''})"
+        for item in host.serves
+    )
+    replicas = Text("\n").join(
+        Text(f"{item.healthy} of {item.replicas}", style="green" if item.healthy == item.replicas else "red")
+        for item in host.serves
+    )
+    since = "\n".join(item.since for item in host.serves)
+    sizes = [f"{size / 2**30:.1f} GiB" for size in (host.disk_free, host.memory_available)]
+    return [host.name, " ".join(host.roles), serves, replicas, since, *sizes, host.lease or "free"]
+
+
+def history_table(records: Sequence[Record]) -> Table:
+    """The newest last, as a log reads."""
+    table = _table("began (UTC)", "what", "version", "commit", "by", "took", "failed requests", "ended")
+    for record in records:
+        probe = record.probe
+        ended = Text(record.outcome, style=STYLES.get(record.outcome, ""))
+        if record.why:
+            ended.append(f": {record.why}", style="default")
+        table.add_row(
+            record.began.removesuffix("+00:00").replace("T", " "),
+            record.kind,
+            record.version or record.image[:19],
+            record.commit[:12],
+            record.owner,
+            f"{record.seconds:.0f} s",
+            f"{probe['failed']:g} of {probe['sent']:g}" if probe else "",
+            ended,
+        )
+    return table
+
+
+def print_history(records: Sequence[Record], problems: Sequence[str], console: Console) -> None:
+    """All records, and whether their chain is whole."""
+    if records:
+        console.print(history_table(records))
+    else:
+        console.print("nothing was deployed yet")
+    for problem in problems:
+        console.print(Text(f"the history is damaged: {problem}", style="bold red"))
+    if not problems and records:
+        console.print(f"{len(records)} records; none was altered or taken out of the middle", style="dim")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,86 @@
+"""The operator's verbs: each is a deploy that one can run without them, and says which."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from signupflow.cli import main
+from signupflow.cli.hosts import ssh
+from signupflow.cli.running import Target
+from tests.lab_client import ROOT
+
+VERBS = {
+    ("deploy", "1.4.0", "-y"): "pyinfra nowhere.py deploys/production.py -y --data app_version=1.4.0",
+    ("deploy", "--dry"): "pyinfra nowhere.py deploys/production.py --dry --diff",
+    ("rollback", "1.3.0", "--dry"): "pyinfra nowhere.py deploys/rollback.py --dry --diff --data rollback_to=1.3.0",
+    ("restart", "-y", "--limit", "web1"): "pyinfra nowhere.py deploys/restart.py -y --limit web1",
+    ("scale", "4", "-y"): "pyinfra nowhere.py deploys/scale.py -y --data app_replicas=4",
+    ("maintenance", "on", "-y", "--reason", "a move"): (
+        "pyinfra nowhere.py deploys/maintenance.py -y --data maintenance=on --data 'reason=a move'"
+    ),
+    ("upgrade", "docker", "-y"): "pyinfra nowhere.py deploys/upgrade.py -y --data upgrade=docker",
+    ("abort", "-y"): "pyinfra nowhere.py deploys/abort.py -y",
+    ("unlock", "-y"): "pyinfra nowhere.py deploys/unlock.py -y",
+    ("status",): "pyinfra nowhere.py deploys/status.py -y",
+    ("history", "--data", "a=b"): "pyinfra nowhere.py deploys/history.py -y --data a=b",
+    ("doctor",): "pyinfra nowhere.py deploys/doctor.py -y",
+    ("plan", "2.0"): "pyinfra nowhere.py deploys/production.py --data app_version=2.0 --dry --diff",
+}
+
+
+def signupflow(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "signupflow", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("words", "command"), VERBS.items(), ids=lambda value: value[0] if isinstance(value, tuple) else "")
+def test_fr009_a_verb_prints_the_command_it_runs_and_ends_with_its_code(words: tuple[str, ...], command: str) -> None:
+    done = signupflow(*words, "--inventory", "nowhere.py")
+    assert f"$ {command}" in done.stderr.splitlines()
+    assert done.returncode == 2, done.stderr
+    said = done.stdout + done.stderr
+    assert "Error: no inventory file nowhere.py" in said
+
+
+def test_fr009_every_verb_explains_itself_and_has_its_deploy() -> None:
+    for name, command in main.commands.items():
+        shown = CliRunner().invoke(main, [name, "--help"])
+        assert shown.exit_code == 0, name
+        assert command.help, name
+    for command in VERBS.values():
+        assert (ROOT / shlex.split(command)[2]).is_file(), command
+
+
+def test_fr009_a_plan_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text("{}")
+    done = signupflow("apply", str(path))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"Error: {path} is no plan")
+
+
+def test_fr009_ssh_goes_by_the_inventory_s_address_login_and_pinned_key() -> None:
+    data = {"ssh_hostname": "192.0.2.7", "ssh_user": "deploy", "ssh_port": 2222, "ssh_key": "k", "ssh_known_hosts_file": "pinned"}
+    assert ssh("web1", data, "docker ps; id", terminal=True) == [
+        "ssh", "-t", "-p", "2222", "-i", "k", "-o", "UserKnownHostsFile=pinned", "-o", "StrictHostKeyChecking=yes",
+        "deploy@192.0.2.7", "sudo sh -c 'docker ps; id'",
+    ]  # fmt: skip
+    assert ssh("web1", {}, "id")[-2:] == ["web1", "sudo sh -c id"]
+
+
+def test_fr009_settings_without_a_value_are_left_out() -> None:
+    assert Target("i.py").command("scale", app_replicas=3, reason="", none=None) == [
+        "pyinfra", "i.py", "deploys/scale.py", "--data", "app_replicas=3",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_fr009_shells_complete_the_verbs(shell: str) -> None:
+    done = signupflow("completion", shell)
+    assert done.returncode == 0
+    assert f"_SIGNUPFLOW_COMPLETE={shell}_source signupflow" in done.stdout
