@@ -84,7 +84,7 @@ def upgraded(again: bool = False) -> Iterator[StringCommand]:
     # The same containers before and after, or the host's step fails.
     yield StringCommand(
         f"before=$({count}) &&", APT, install, *[QuoteString(name) for name in names],
-        "&& systemctl is-active --quiet docker || systemctl start docker;"
+        "|| exit 1; systemctl is-active --quiet docker || systemctl start docker;"
         f' after=$({count}); test "$before" = "$after" ||'
         ' { echo "$before containers ran before, $after run now" >&2; exit 1; }',
     )  # fmt: skip

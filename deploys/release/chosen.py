@@ -43,16 +43,22 @@ def _once(find: Callable[[], Image]) -> None:
 
 
 def _serving() -> Image:
-    """The image of the generation that serves on the first app host that has one."""
+    """The image that serves. Refused when hosts differ: a run that was cut off would be taken for what was meant."""
     env, routes = environment(), serving()
+    found: dict[str, Image] = {}
     for name in order(env, fleet()):
         target, current = inventory.get_host(name), routes.generation(name)
         if not current or not connectable(target):
             continue
         for item in target.get_fact(Containers, label=f"{APP_LABEL}={env.app_name}"):
             if item.labels.get(GENERATION_LABEL) == str(current):
-                return images.on_host(item.reference, item.image, item.labels)
-    refuse("nothing serves yet; release with deploys/production.py")
+                found[item.image] = images.on_host(item.reference, item.image, item.labels)
+    if not found:
+        refuse("nothing serves yet; release with deploys/production.py")
+    if len(found) > 1:
+        served = ", ".join(sorted(image.version for image in found.values()))
+        refuse(f"hosts serve different releases ({served}); take the one that was cut off back with deploys/abort.py first")
+    return next(iter(found.values()))
 
 
 def _earlier(wanted: str) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyinfra import host
+from pyinfra import host, state
 from pyinfra.api import deploy
 
 from deploys.docker import docker_engine
@@ -28,5 +28,5 @@ def upgrade(what: str) -> None:
     else:
         for name in host.loop([item.name for item in activated()]):
             if name == host.name:
-                engine.upgraded(name=f"Docker's packages on {name}", again=env.upgrade_again)
+                engine.upgraded(name=f"Docker's packages on {name}", again=env.upgrade_again, _if=lambda: not state.failed_hosts)
         docker_engine()
