@@ -16,6 +16,7 @@ from pyinfra_cli.util import parse_cli_arg
 from deploys.app.configuration import secret_values
 from deploys.environment import fleet_of, image, order, secrets_of
 from deploys.postgres.roles import roles_sql
+from signupflow import rotation
 from signupflow.errors import OperatorError
 from signupflow.settings import Environment, agree, from_data
 
@@ -26,8 +27,8 @@ REFUSED = {
 }
 
 # Deploys that need no secret, and those that need no image on this machine.
-WITHOUT_SECRETS = {"bootstrap.py", "unlock.py", "status.py", "history.py", "maintenance.py"}
-OF_WHAT_HOSTS_HAVE = {"rollback.py", "restart.py", "scale.py", "abort.py", "remove_host.py", *WITHOUT_SECRETS}
+WITHOUT_SECRETS = {"bootstrap.py", "logins.py", "unlock.py", "status.py", "history.py", "maintenance.py"}
+OF_WHAT_HOSTS_HAVE = {"rollback.py", "restart.py", "scale.py", "abort.py", "remove_host.py", "rotate.py", *WITHOUT_SECRETS}
 
 
 def check() -> None:
@@ -80,7 +81,7 @@ def _render_secrets(env: Environment) -> None:
     secrets = secrets_of(env)
     try:
         roles_sql(env.postgres_database, secrets)
-        for role in ("migrator", "app_a"):
+        for role in ("migrator", rotation.app_roles(secrets)[0]):
             secret_values(env, secrets, role)
     except ValueError as error:
         raise OperatorError(str(error)) from None

@@ -10,7 +10,7 @@ import hmac
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -41,13 +41,18 @@ def identity(environment: str, key_file: str = "") -> pyrage.x25519.Identity:
     """The operator's private key: SIGNUPFLOW_AGE_KEY, `key_file`, SIGNUPFLOW_AGE_KEY_FILE, or the default place."""
     if os.environ.get(KEY_VARIABLE):
         return _parse_identity(os.environ[KEY_VARIABLE], f"the variable {KEY_VARIABLE}")
-    named = key_file or os.environ.get(f"{KEY_VARIABLE}_FILE", "")
-    path = Path(named).expanduser() if named else Path.home() / ".config" / "signupflow" / f"{environment}.key"
+    path = key_path(environment, key_file)
     if not path.is_file():
         raise OperatorError(
             f"no age key at {path}; put the key of environment {environment} there, or set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE"
         )
     return _parse_identity(path.read_text(), str(path))
+
+
+def key_path(environment: str, key_file: str = "") -> Path:
+    """Where the operator's private key is: `key_file`, SIGNUPFLOW_AGE_KEY_FILE, or the default place."""
+    named = key_file or os.environ.get(f"{KEY_VARIABLE}_FILE", "")
+    return Path(named).expanduser() if named else Path.home() / ".config" / "signupflow" / f"{environment}.key"
 
 
 def _parse_identity(text: str, where: str) -> pyrage.x25519.Identity:
@@ -109,7 +114,15 @@ def encrypt(path: Path, values: Mapping[str, str], recipients: list[str]) -> Non
         partial.rename(target)
 
 
-class Secrets:
+def write_private(path: Path, text: str) -> None:
+    """A new file that nobody else may read; an error when there is one."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(text)
+
+
+class Secrets(Mapping[str, str]):
     """Decrypted values that do not print themselves."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
@@ -121,8 +134,11 @@ class Secrets:
     def __getitem__(self, name: str) -> str:
         return self._values[name]
 
-    def get(self, name: str, default: str) -> str:
-        return self._values.get(name, default)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
     def require(self, names: tuple[str, ...], where: str) -> None:
         missing = [name for name in names if name not in self._values]

@@ -38,8 +38,7 @@ class Target:
 
     @property
     def key_path(self) -> Path:
-        named = self.key_file or os.environ.get(f"{secretfile.KEY_VARIABLE}_FILE", "")
-        return Path(named).expanduser() if named else Path.home() / ".config" / "signupflow" / f"{self.environment}.key"
+        return secretfile.key_path(self.environment, self.key_file)
 
     def read(self) -> dict[str, str]:
         return secretfile.decrypt(self.path, secretfile.identity(self.environment, self.key_file))
@@ -81,7 +80,7 @@ def init(environment: str, file: str, key: str) -> None:
     if target.path.exists():
         raise OperatorError(f"{target.path} exists; use `set` or `edit`")
     if not target.key_path.exists() and not os.environ.get(secretfile.KEY_VARIABLE):
-        _write_private(target.key_path, f"{pyrage.x25519.Identity.generate()}\n")
+        secretfile.write_private(target.key_path, f"{pyrage.x25519.Identity.generate()}\n")
         click.echo(f"made the key {target.key_path}; keep a copy offline, nothing opens the file without it")
     identity = secretfile.identity(environment, key)
     values = generated()
@@ -136,7 +135,7 @@ def edit(environment: str, file: str, key: str) -> None:
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory) as directory:
         scratch = Path(directory) / "secrets.json"
-        _write_private(scratch, json.dumps(before, indent=2, sort_keys=True) + "\n")
+        secretfile.write_private(scratch, json.dumps(before, indent=2, sort_keys=True) + "\n")
         editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
         if subprocess.run([*editor.split(), str(scratch)], check=False).returncode:
             raise OperatorError(f"{editor} failed; nothing was changed")
@@ -186,10 +185,3 @@ def _checked(values: dict[str, str]) -> None:
         secretfile.check(values)
     except (ValueError, AttributeError) as error:
         raise OperatorError(f"{error}; nothing was changed") from None
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(text)

@@ -42,6 +42,7 @@ from tests.proofs import (
     release_order,
     releasing,
     replica,
+    rotating,
     shutdown,
     tenants,
 )
@@ -271,6 +272,10 @@ LINES: dict[str, tuple[str, Line]] = {
     "upgrades": (
         "Docker upgraded under load: none fails; Traefik and PostgreSQL: what it costs",
         lambda: operating.upgraded(cluster()),
+    ),
+    "rotations": (
+        "each kind of secret is replaced under load: none fails, the old one is refused",
+        lambda: rotating.each_under_load(cluster()),
     ),
     "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),
     "tests": ("`make test` passes in a fresh clone in under 25 min", fresh_clone.tests_pass),

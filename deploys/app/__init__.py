@@ -14,6 +14,7 @@ from facts.host_files import ManagedFile
 from operations import compose, files, images
 from operations import release as releases
 from operations.elsewhere import connected
+from signupflow import rotation
 from signupflow.release.turn import Turn
 from signupflow.render import compose_value, template
 from signupflow.routing import Serving, routers
@@ -78,7 +79,8 @@ def desired(target: Host) -> releases.Release:
     values, hosts = secrets_of(env), fleet()
     new, name = image(env.app_image), target.name
     secrets_directory = f"/etc/signupflow/secrets/app-{env.app_name}"
-    variables = secret_variables(env, values, role="app_a")
+    role, _ = rotation.app_roles(values)
+    variables = secret_variables(env, values, role)
     database = uses_database(env)
     address = "" if hosts.together(name, "edge") else hosts.member(name).private_address
     contents = {
@@ -108,7 +110,7 @@ def desired(target: Host) -> releases.Release:
         older_revisions=new.older_revisions if database else (),
         # Compose reads an env file as root; mounted files belong to the app's user.
         secrets=releases.SecretFiles(
-            secrets_directory, secret_values(env, values, role="app_a"), env.app_user if env.app_secrets_as == "files" else 0
+            secrets_directory, secret_values(env, values, role), env.app_user if env.app_secrets_as == "files" else 0
         ),
         secret_digests={key: values.digest(value) for key, value in variables.items()},
         replicas=env.app_replicas,

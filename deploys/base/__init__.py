@@ -10,6 +10,7 @@ from deploys.environment import environment, fleet, in_group
 from operations import files, system
 from signupflow.fleet import POSTGRES_PORT, all_ports
 from signupflow.render import template
+from signupflow.settings import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -38,7 +39,7 @@ def rules() -> dict[str, object]:
 def base_host() -> None:
     env = environment()
     system.packages(name="Packages: firewall, time, updates", names=PACKAGES, services=SERVICES)
-    system.login(name=f"Login {env.deploy_user}", user=env.deploy_user, keys=env.deploy_public_keys)
+    _login(env)
     files.config(
         name="SSH: keys only, no root",
         dest="/etc/ssh/sshd_config.d/10-signupflow.conf",
@@ -71,3 +72,13 @@ def base_host() -> None:
         content=template(TEMPLATES / "journald.conf.j2", max_use=env.journal_max_use.upper(), days=env.journal_retention_days),
         apply="systemctl restart systemd-journald",
     )
+
+
+@deploy("Logins")
+def login() -> None:
+    """The deploy user's login alone, as when its keys rotate."""
+    _login(environment())
+
+
+def _login(env: Environment) -> None:
+    system.login(name=f"Login {env.deploy_user}", user=env.deploy_user, keys=env.deploy_public_keys)

@@ -11,6 +11,8 @@ from facts.database import PSQL
 from operations import compose, database, files, images
 from operations import secrets as secret_files
 from signupflow.render import template
+from signupflow.secretfile import Secrets
+from signupflow.settings import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 DIRECTORY = "/opt/signupflow/postgres"
@@ -60,6 +62,17 @@ def postgres() -> None:
         seconds=120,
         allow_interrupts=env.may_interrupt,
     )
+    _roles(env, values)
+
+
+@deploy("Database roles")
+def roles() -> None:
+    """The roles alone, as when their passwords rotate."""
+    if in_group("db"):
+        _roles(environment(), secrets())
+
+
+def _roles(env: Environment, values: Secrets) -> None:
     database.roles(
         name="Roles and database",
         database=env.postgres_database,

@@ -7,6 +7,7 @@ import sys
 import click
 
 from signupflow.cli import hosts, plans, verbs
+from signupflow.cli.rotating import rotate
 from signupflow.errors import OperatorError
 from signupflow.secrets_cli import main as secrets
 
@@ -29,6 +30,7 @@ def completion(shell: str) -> None:
 
 for verb in (*verbs.ALL, *plans.ALL, *hosts.ALL):
     main.add_command(verb)
+main.add_command(rotate)
 main.add_command(secrets, "secrets")
 
 

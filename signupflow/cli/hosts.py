@@ -7,7 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -46,20 +46,21 @@ def hosts_of(target: Target, role: str) -> list[tuple[str, Mapping[str, Any]]]:
     return found
 
 
-def ssh(name: str, data: Mapping[str, Any], script: str, terminal: bool = False) -> list[str]:
+def ssh(name: str, data: Mapping[str, Any], script: str, terminal: bool = False, options: Sequence[str] = ()) -> list[str]:
     """The ssh command for a script on a host, as root."""
-    options = {
+    told = {
         "port": ("-p", data.get("ssh_port")),
         "key": ("-i", data.get("ssh_key")),
         "known_hosts": ("-o", f"UserKnownHostsFile={data['ssh_known_hosts_file']}" if data.get("ssh_known_hosts_file") else None),
         "strict": ("-o", "StrictHostKeyChecking=yes"),
     }
-    words = [str(word) for flag, value in options.values() if value for word in (flag, value)]
+    words = [str(word) for flag, value in told.values() if value for word in (flag, value)]
     user = f"{data['ssh_user']}@" if data.get("ssh_user") else ""
     return [
         "ssh",
         *(["-t"] if terminal else []),
         *words,
+        *options,
         f"{user}{data.get('ssh_hostname') or name}",
         f"sudo sh -c {shlex.quote(script)}",
     ]

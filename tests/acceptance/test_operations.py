@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab_client import Lab
-from tests.proofs import operating
+from tests.proofs import operating, rotating
 from tests.proofs.releasing import must, release
 
 pytestmark = pytest.mark.lab
@@ -39,3 +39,7 @@ def test_us7_1_the_maintenance_page_leaves_health_visible(one: Lab) -> None:
 
 def test_sc002_status_history_and_doctor_tell_what_is(one: Lab) -> None:
     operating.looked_at(one)
+
+
+def test_sec006_each_kind_of_secret_is_replaced_under_load(one: Lab) -> None:
+    rotating.each_under_load(one, rate=20)

@@ -1,0 +1,20 @@
+"""Deliver secrets that changed, without a new version: the database's roles, then new containers, host after host.
+
+pyinfra inventory.py deploys/rotate.py [--dry --diff]
+
+`signupflow rotate database` and `signupflow rotate jwt` change the secrets file step by step and run this after each.
+"""
+
+from deploys.app import app_image
+from deploys.postgres import roles
+from deploys.release import observation, ready, release
+from deploys.release.chosen import keep_what_serves
+from deploys.schema import schema
+
+keep_what_serves()
+ready("rotation")
+app_image()
+roles()
+schema()
+release()
+observation()

@@ -1,0 +1,232 @@
+"""`signupflow rotate`: one command for each kind of secret. Cut off anywhere, the same command goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import pyrage
+
+from signupflow import rotation, secretfile
+from signupflow.cli.hosts import inventory_of, ssh
+from signupflow.cli.running import ROOT, Target, execute, shown, target_options
+from signupflow.errors import OperatorError
+from signupflow.sshkeys import Pair, naming, replaced
+
+# JWT_TTL of an app that sets none (docs/deployment/ENVIRONMENT_CONFIG.md).
+TOKEN_SECONDS = 3600
+# Which command changes a secret that somebody has seen who should not have it any more.
+CHANGED_BY = {
+    **dict.fromkeys((rotation.APP_PASSWORD, rotation.MIGRATOR_PASSWORD), "signupflow rotate database"),
+    rotation.JWT_KEYS: "signupflow rotate jwt --now",
+    **dict.fromkeys(
+        ("postgres_tls_certificate", "postgres_tls_key"),
+        "remove both with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy restarts PostgreSQL",
+    ),
+    "digest_key": "remove it with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy rolls all hosts",
+}
+ELSEWHERE = "where it comes from, then `signupflow secrets set`"
+
+
+class Kept:
+    """The environment's secrets file, as the inventory's first host names it."""
+
+    def __init__(self, target: Target) -> None:
+        if target.limit:
+            raise OperatorError("a rotation goes to every host; leave --limit out")
+        found = next(iter(inventory_of(target).values()), None)
+        if found is None:
+            raise OperatorError(f"inventory {target.inventory} names no hosts")
+        self.data: Mapping[str, Any] = found.get("data", {})
+        self.environment = str(self.data.get("environment", ""))
+        self.path = ROOT / str(self.data.get("secrets_file") or f"secrets/{self.environment}.age")
+        self.key_file = str(self.data.get("age_key_file") or "")
+
+    def read(self) -> dict[str, str]:
+        return secretfile.decrypt(self.path, secretfile.identity(self.environment, self.key_file))
+
+    def write(self, values: Mapping[str, str]) -> None:
+        secretfile.encrypt(self.path, values, secretfile.read_recipients(self.path))
+
+
+def rotating_options(command: click.decorators.FC) -> click.decorators.FC:
+    for option in (
+        click.option("--yes", "-y", is_flag=True, help="Do not ask before the first change."),
+        click.option("--dry", is_flag=True, help="Say which steps are to be taken; touch nothing."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def rotate() -> None:
+    """Replace a secret without downtime; the old one is refused at the end. Run again what was cut off: it goes on."""
+
+
+@rotate.command()
+@rotating_options
+@target_options
+def database(target: Target, yes: bool, dry: bool) -> None:
+    """Passwords of the app and the migrator: the two app roles take turns."""
+    _stepwise("database", Kept(target), target, yes, dry)
+
+
+@rotate.command()
+@click.option("--now", is_flag=True, help="Do not wait for the old key's tokens to end: their people sign in again.")
+@rotating_options
+@target_options
+def jwt(now: bool, target: Target, yes: bool, dry: bool) -> None:
+    """The key that signs tokens. The last step waits for the tokens of the old one to end: run this again then."""
+    kept = Kept(target)
+    seconds = int((kept.data.get("app_environment") or {}).get("JWT_TTL") or TOKEN_SECONDS)
+    _stepwise("jwt", kept, target, yes, dry, timedelta(seconds=0 if now else seconds))
+
+
+def _stepwise(what: str, kept: Kept, target: Target, yes: bool, dry: bool, lifetime: timedelta = timedelta(0)) -> None:
+    """Step after step: write the values, deploy them, note that they are deployed."""
+    values = kept.read()
+    taken, since = rotation.position(what, values)
+    steps = rotation.ROTATIONS[what]
+    begun = taken > 0
+    for number, step in enumerate(steps[max(taken - (since is None), 0) :], max(taken - (since is None), 0) + 1):
+        click.echo(f"step {number} of {len(steps)}: {step.says}" + (" (goes on from a run before)" if begun else ""))
+        begun = False
+    if dry:
+        return
+    if not yes:
+        click.confirm("Go on?", abort=True)
+    while True:
+        taken, since = rotation.position(what, values)
+        if taken and since is None:
+            # Written, by this run or by one that was cut off: every host gets it, which changes nothing where it has.
+            execute(target.command("rotate", "-y", reason=f"rotation of {what}, step {taken} of {len(steps)}"))
+            values = rotation.deployed(what, values, datetime.now(UTC))
+            kept.write(values)
+            click.echo(f"done: {steps[taken - 1].says}")
+            if taken == len(steps):
+                click.echo(f"rotated; commit {_short(kept.path)}")
+                return
+        later = rotation.due(what, values, lifetime)
+        if later and later > datetime.now(UTC):
+            click.echo(f"{_short(kept.path)} is to be committed; run `signupflow rotate {what}` again after {later:%F %T} UTC")
+            return
+        values = rotation.advanced(what, values)
+        kept.write(values)
+
+
+@rotate.command("age-key")
+@rotating_options
+@target_options
+def age_key(target: Target, yes: bool, dry: bool) -> None:
+    """Your key of the secrets file: a new one in its place, the old one opens nothing that is written from now on."""
+    kept = Kept(target)
+    if os.environ.get(secretfile.KEY_VARIABLE):
+        raise OperatorError(f"the key is in the variable {secretfile.KEY_VARIABLE}; unset it and name the key's file")
+    path = secretfile.key_path(kept.environment, kept.key_file)
+    new_path, old_path = path.with_name(path.name + ".new"), path.with_name(path.name + ".old")
+    if new_path.exists() and not path.exists():
+        os.replace(new_path, path)  # cut off between the two renames at the end
+        click.echo(f"{path} was half replaced by a run before; it is whole now")
+        return
+    old = secretfile.identity(kept.environment, kept.key_file)
+    click.echo(f"{_short(kept.path)}: a new key in {path} in the place of {old.to_public()}, which stays as {old_path.name}")
+    if dry:
+        return
+    if not yes:
+        click.confirm("Go on?", abort=True)
+    if not new_path.exists():
+        secretfile.write_private(new_path, f"{pyrage.x25519.Identity.generate()}\n")
+    new = secretfile.identity(kept.environment, str(new_path))
+    listed = secretfile.read_recipients(kept.path)
+    try:
+        values = secretfile.decrypt(kept.path, old)
+    except OperatorError:
+        # Cut off after the file was written for the new key, before the key took its place.
+        values = secretfile.decrypt(kept.path, new)
+    others = [line for line in listed if line not in (str(old.to_public()), str(new.to_public()))]
+    secretfile.encrypt(kept.path, values, [*others, str(new.to_public())])
+    os.replace(path, old_path)
+    os.replace(new_path, path)
+    click.echo(f"{_short(kept.path)} is for {new.to_public()} now; commit it with its .recipients, keep a copy of {path} offline")
+    click.echo("If the old key was seen by others, so were these values; each is to be changed:")
+    for name in sorted(name for name in values if not rotation.bookkeeping(name)):
+        click.echo(f"  {name:28} {CHANGED_BY.get(name, ELSEWHERE)}")
+
+
+@rotate.command("ssh-key")
+@click.option("--key", type=click.Path(exists=True, dir_okay=False), help="Private key that logs in now; default `ssh_key`.")
+@rotating_options
+@target_options
+def ssh_key(target: Target, key: str | None, yes: bool, dry: bool) -> None:
+    """The key that logs in to every host: both for a while, then the new one alone. Replaces it where it is written down."""
+    hosts = inventory_of(target)
+    data = next(iter(hosts.values())).get("data", {})
+    named = key or data.get("ssh_key")
+    if target.limit or not named:
+        raise OperatorError(
+            "--limit leaves hosts behind; leave it out" if target.limit else "say --key FILE: no host names an ssh_key"
+        )
+    pair = Pair(Path(named).expanduser().resolve())
+    if pair.half_swapped:
+        pair.swap()
+        click.echo(f"{pair.path} was half replaced by a run before; it is whole now")
+        return
+    public = list(data.get("deploy_public_keys", ()))
+    places = naming(pair.public, [Path(target.inventory), *sorted((ROOT / "group_data").glob("*.py"))], ROOT)
+    for text in (
+        f"a new key beside {pair.path}, accepted by {len(hosts)} hosts beside the old one",
+        f"tried on every host, then written in the place of the old one in {', '.join(_short(place) for place in places)}",
+        f"every host accepts the new one alone; it takes the place of {pair.path}, the old one stays as {pair.old.name}",
+    ):
+        click.echo(text)
+    if dry:
+        return
+    if not places and not pair.new_is_named([*public]):
+        raise OperatorError(
+            f"deploy_public_keys does not hold {pair.path}.pub as it is written there; set it in group_data first"
+        )
+    if not yes:
+        click.confirm("Go on?", abort=True)
+    pair.make_new()
+    if places:
+        both = [*public, *([] if pair.new_public in public else [pair.new_public])]
+        execute(_logins(target, f"deploy_public_keys={json.dumps(both)}"))
+        _tried(hosts, pair.new)
+        for place in places:
+            replaced(place, pair.public, pair.new_public)
+    execute(_logins(target, f"ssh_key={pair.new}"))
+    pair.swap()
+    click.echo("rotated; commit what was written, and give the new key to whoever deploys (GitHub's secret too)")
+
+
+def _logins(target: Target, *pairs: str) -> list[str]:
+    return [
+        *target.command("logins", "-y", reason="rotation of SSH keys"),
+        *(word for pair in pairs for word in ("--data", pair)),
+    ]
+
+
+def _tried(hosts: Mapping[str, Mapping[str, Any]], key: Path) -> None:
+    """Every host lets the new key in, or the old one stays."""
+    for name, item in hosts.items():
+        command = ssh(
+            name,
+            {**item.get("data", {}), "ssh_key": str(key)},
+            "true",
+            options=("-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes"),
+        )
+        shown(command)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            said = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise OperatorError(f"{name} does not take the new key ({said}); both are accepted everywhere else, run this again")
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)

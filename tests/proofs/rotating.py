@@ -1,0 +1,154 @@
+"""Every kind of secret replaced under load, by its one command: nothing fails, and the old one is refused afterwards."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from deploys.postgres.roles import database_url
+from signupflow import rotation
+from signupflow.errors import OperatorError
+from signupflow.secretfile import Secrets, decrypt, identity
+from tests import releases
+from tests.lab_client import POLITELY, ROOT, Lab
+from tests.proofs.healing import wait_until_whole
+from tests.proofs.leaks import planted
+from tests.proofs.releasing import QUICK, Evidence, app_hosts, baseline, container_ids, one_generation, options, records
+from tests.tenants import organisation
+from tests.traffic import Traffic, lost_writes
+
+CONNECT = "import sys, psycopg2; psycopg2.connect(sys.stdin.read().strip()).close()"
+
+
+def each_under_load(lab: Lab, rate: float = 100) -> Evidence:
+    """The four rotations, one after another, each under its own traffic."""
+    baseline(lab, releases.image("good", 1))
+    evidence = {
+        "database": _database(lab, rate),
+        "jwt": _jwt(lab, rate),
+        "ssh-key": _ssh_key(lab, rate),
+        "age-key": _age_key(lab),
+    }
+    one_generation(lab)
+    return evidence
+
+
+def rotate(lab: Lab, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """The command as an operator types it."""
+    command = [*POLITELY, sys.executable, "-m", "signupflow", "rotate", *words, "-y", "--inventory", lab["inventory"]]
+    done = subprocess.run([*command, *options(**QUICK)], cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+    assert not check or done.returncode == 0, done.stdout + done.stderr[-4000:]
+    return done
+
+
+@contextmanager
+def loaded(lab: Lab, rate: float, evidence: dict[str, Any], tokens: tuple[str, ...] = ()) -> Iterator[Traffic]:
+    """Traffic around a rotation, of which nothing may fail and nothing that was acknowledged be lost."""
+    started = time.monotonic()
+    with Traffic(lab, rate=rate, faults=True, tokens=tokens) as traffic:
+        yield traffic
+        evidence["seconds"] = round(time.monotonic() - started, 1)
+        wait_until_whole(lab)
+    report = traffic.report
+    evidence |= {"sent": report.sent, "failed": report.failed, "lost_writes": len(lost_writes(lab, report))}
+    assert report.failed == 0, (evidence, [str(item) for item in report.failures[:5]])
+    assert not evidence["lost_writes"], evidence
+
+
+def connects(lab: Lab, url: str) -> str:
+    """What PostgreSQL says to this URL, asked from a replica; empty when it lets it in."""
+    name = app_hosts(lab)[0]
+    container = container_ids(lab, name)[0]
+    command = f"sudo docker exec -i {container} python -c '{CONNECT}'"
+    done = subprocess.run([*lab.ssh_command(name), command], input=url, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
+
+
+def _database(lab: Lab, rate: float) -> Evidence:
+    """Twice, so that each of the two roles has its turn; the second is cut off after its first step, and goes on."""
+    rows = []
+    for _ in range(2):
+        before = Secrets(planted(lab))
+        role, _ = rotation.app_roles(before)
+        old = database_url("signupflow", role, before)
+        assert connects(lab, old) == "", "the control: the old password works before"
+        row: dict[str, Any] = {"from": role}
+        with loaded(lab, rate, row):
+            rotate(lab, "database")
+        row |= {"to": rotation.app_roles(planted(lab))[0], "old_is_told": connects(lab, old)}
+        assert "not permitted to log in" in row["old_is_told"] or "authentication failed" in row["old_is_told"], row
+        assert row["to"] != role, row
+        rows.append(row)
+    assert [record.kind for record in records(lab)[-1:]] == ["rotation"], records(lab)[-1]
+    return {"turns": rows}
+
+
+def _jwt(lab: Lab, rate: float) -> Evidence:
+    """Tokens of the old key are good until the last step; then they are refused, and those of the new one are not."""
+    _, old = organisation(lab)
+    asking = (lab["domains"][0], "/api/v1/events", "GET", None)
+    evidence: Evidence = {"announced and signing": {}, "forgotten": {}}
+    with loaded(lab, rate, evidence["announced and signing"]):
+        said = rotate(lab, "jwt").stdout
+    _, new = organisation(lab)
+    evidence["told_to_come_back"] = "run `signupflow rotate jwt` again after" in said
+    evidence["old_token_meanwhile"] = lab.https(*asking, token=old).status
+    with loaded(lab, rate, evidence["forgotten"]):
+        rotate(lab, "jwt", "--now")
+    evidence |= {"old_token": lab.https(*asking, token=old).status, "new_token": lab.https(*asking, token=new).status}
+    assert evidence["told_to_come_back"], said
+    assert (evidence["old_token_meanwhile"], evidence["old_token"], evidence["new_token"]) == (200, 401, 200), evidence
+    return evidence
+
+
+def _ssh_key(lab: Lab, rate: float) -> Evidence:
+    """The old private key opens no host; the inventory holds the new public one, and a run changes nothing."""
+    evidence: Evidence = {}
+    with loaded(lab, rate, evidence):
+        rotate(lab, "ssh-key")
+    old = f"{lab['ssh_key']}.old"
+    answers = {}
+    for item in lab["hosts"]:
+        if not item["roles"]:
+            continue
+        command = [old if word == lab["ssh_key"] else word for word in lab.ssh_command(item["name"])]
+        done = subprocess.run([*command[:1], "-o", "IdentitiesOnly=yes", *command[1:], "true"], capture_output=True, text=True)
+        answers[item["name"]] = done.stderr.strip().rpartition(": ")[2] if done.returncode else "let in"
+        assert lab.deploy_login_works(item["name"]), item
+    evidence["old_key_is_told"] = answers
+    done = lab.pyinfra("-y", "--json", deploy="deploys/logins.py")
+    evidence["changed_by_a_further_run"] = [
+        row["name"] for row in json.loads(done.stdout)["results"]["operations"] if row["success"] and "Login" in row["name"]
+    ]
+    assert all("Permission denied" in said for said in answers.values()), evidence
+    assert not evidence["changed_by_a_further_run"], evidence
+    return evidence
+
+
+def _age_key(lab: Lab) -> Evidence:
+    """The old key opens nothing new; what it has seen is listed with how each is changed; the values are as before."""
+    before = planted(lab)
+    kept = Path(lab["secrets_file"] + ".kept")
+    shutil.copy(lab["secrets_file"], kept)
+    said = rotate(lab, "age-key").stdout
+    old = identity("lab", lab["age_key_file"] + ".old")
+    try:
+        decrypt(Path(lab["secrets_file"]), old)
+        told = ""
+    except OperatorError as error:
+        told = str(error).partition(";")[0]
+    listed = [line.split()[0] for line in said.splitlines() if line.startswith("  ")]
+    evidence = {"old_key_is_told": told, "to_change": listed, "same_values": planted(lab) == before}
+    assert decrypt(kept, old) == before, "the control: the old key opens what was written for it"
+    kept.unlink()
+    assert "cannot open" in told, evidence
+    assert {"jwt_keys", "postgres_app_password", "digest_key"} <= set(listed), evidence
+    assert evidence["same_values"], evidence
+    return evidence
