@@ -1,0 +1,1 @@
+"""GitHub's part, played on this machine."""
