@@ -15,7 +15,7 @@ from lab.github.workflow import Job, Step, Workflow, WorkflowError, read
 
 SUCCESS, FAILURE, SKIPPED = "success", "failure", "skipped"
 # Of this machine's environment: what finds programs and what lets them through its proxy. Nothing else comes along.
-INHERITED = ("PATH", "HOME", "LANG", "TERM", "TMPDIR")
+INHERITED = ("PATH", "LANG", "TMPDIR", "DOCKER_HOST")
 INHERITED_ENDS = ("_PROXY", "_proxy", "_CA_BUNDLE", "_CERT_FILE", "_CERT")
 
 
@@ -69,7 +69,7 @@ class RunResult:
         """The step that failed, with the end of what it said."""
         for job in self.jobs:
             for step in job.steps:
-                if step.outcome == FAILURE:
+                if job.result == FAILURE and step.outcome == FAILURE:
                     return f"{job.name}: {step.label}\n{step.said[-1500:]}"
         return ""
 
@@ -143,6 +143,7 @@ class Runner:
         folder = self.folder / f"{self._count:02}-{workflow.path.stem}-{job.name}"
         workspace = folder / "workspace"
         workspace.mkdir(parents=True)
+        (folder / "home").mkdir(mode=0o700)
         contexts = {
             "secrets": {},
             "vars": {},
@@ -167,10 +168,10 @@ class Runner:
                 raise WorkflowError(f"{workflow.path.name}, job {job.name}, {step.label}: {error}") from None
             outcome = FAILURE if code else SUCCESS
             result.steps.append(StepResult(step.label, outcome, round(time.monotonic() - began, 1), said))
-            if code:
+            if code and not step.may_fail:
                 result.result = FAILURE
             if step.identifier:
-                contexts["steps"][step.identifier] = {"outputs": outputs, "outcome": outcome, "conclusion": outcome}
+                contexts["steps"][step.identifier] = {"outputs": outputs, "outcome": outcome}
         summary = files["GITHUB_STEP_SUMMARY"]
         result.summary = summary.read_text() if summary.exists() else ""
         result.outputs = {name: filled(text, contexts, {}) for name, text in job.outputs.items()}
@@ -203,6 +204,8 @@ class Runner:
             "CI": "true",
             "GITHUB_ACTIONS": "true",
             "GITHUB_WORKSPACE": str(workspace),
+            # A runner is a new machine: nobody's keys and logins are there, and none of this job stay.
+            "HOME": str(workspace.parent / "home"),
             "RUNNER_TEMP": str(workspace.parent),
             **variables,
         }

@@ -14,7 +14,7 @@ JOB = {
     *("name", "runs-on", "timeout-minutes", "permissions", "needs", "if", "environment", "env", "outputs", "steps"),
     *("uses", "with", "secrets", "concurrency"),
 }
-STEP = {"name", "id", "if", "env", "run", "uses", "with", "timeout-minutes"}
+STEP = {"name", "id", "if", "env", "run", "uses", "with", "timeout-minutes", "continue-on-error"}
 
 
 class WorkflowError(ValueError):
@@ -32,6 +32,7 @@ class Step:
     script: str
     action: str
     arguments: Mapping[str, Any]
+    may_fail: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def _step(text: Mapping[str, Any], number: int, where: str) -> Step:
         script=text.get("run", ""),
         action=text.get("uses", "").partition("@")[0],
         arguments=text.get("with") or {},
+        may_fail=bool(text.get("continue-on-error")),
     )
 
 
