@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from signupflow import dryrun
+
 
 @dataclass(frozen=True)
 class Step:
@@ -34,8 +36,7 @@ class Comparison:
 
 def announced(dry: dict[str, Any]) -> set[Step]:
     """Steps that `pyinfra --dry --json` listed as a change."""
-    keys = ("hosts_with_change", "hosts_with_conditional_change")
-    return {Step(row["name"], host) for row in dry["plan"] for key in keys for host in row[key]}
+    return {Step(*pair) for pair in dryrun.announced(dry)}
 
 
 def done(run: dict[str, Any], outcome: str) -> set[Step]:

@@ -6,10 +6,9 @@ scripts/images.py pin NAME:TAG   print NAME:TAG@sha256:... as the registry has i
 """
 
 import os
-import subprocess
 import sys
 import time
-import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,12 +22,10 @@ import click  # noqa: E402
 
 from lab import engine  # noqa: E402
 from lab.errors import LabError  # noqa: E402
+from signupflow.delivery import source  # noqa: E402
+from signupflow.delivery.build import tag  # noqa: E402
 from signupflow.errors import OperatorError  # noqa: E402
 from signupflow.images import inspect  # noqa: E402
-from signupflow.release import schema  # noqa: E402
-
-# What the app's image is made from; its revision is the last commit that touched any of it.
-INPUTS = ["app", "alembic", "alembic.ini", "Dockerfile", ".dockerignore", "requirements/app.txt"]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,29 +46,9 @@ def build() -> None:
         click.echo(f"{name:<26} {size:6.0f} MB  {time.monotonic() - started:5.1f} s")
 
 
-def _app_arguments() -> dict[str, str]:
-    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    revision, created, short = _git("log", "-1", "--format=%H %cI %h", "--", *INPUTS).split() or ("unknown", "unknown", "unknown")
-    dirty = "-dirty" if _git("status", "--porcelain", "--", *INPUTS) else ""
-    migrations = schema.from_sources(path.read_text() for path in (ROOT / "alembic" / "versions").glob("*.py"))
-    return {
-        "VERSION": f"{version}-g{short}{dirty}",
-        "REVISION": revision + dirty,
-        "CREATED": created,
-        "SOURCE": _source(),
-        "SCHEMA_REVISION": migrations[-1].revision,
-        "SCHEMA_MIGRATIONS": schema.encode(migrations),
-    }
-
-
-def _source() -> str:
-    """Where the sources are, as git's remote says; a clone by path or with a token in its URL says nothing."""
-    remotes = _git("remote", "get-url", "origin") if "origin" in _git("remote").split() else ""
-    return remotes if remotes.startswith("https://") and "@" not in remotes else "unknown"
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout.strip()
+def _app_arguments() -> Mapping[str, str]:
+    revision = source.of_inputs(ROOT)
+    return source.arguments(ROOT, tag(source.version(ROOT), revision.short), revision)
 
 
 @main.command()

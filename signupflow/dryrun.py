@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from signupflow.errors import OperatorError
 
@@ -55,6 +56,12 @@ def read(text: str) -> dict[str, tuple[str, ...]]:
         match = LINE.match(line)
         found.setdefault(match["host"] if match else EVERYBODY, []).append(match["text"] if match else line)
     return {name: tuple(lines) for name, lines in sorted(found.items())}
+
+
+def announced(dry: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Operation and host of each change that `pyinfra --dry --json` listed."""
+    keys = ("hosts_with_change", "hosts_with_conditional_change")
+    return [(row["name"], host) for row in dry["plan"] for key in keys for host in row[key]]
 
 
 def changed_hosts(before: Mapping[str, tuple[str, ...]], now: Mapping[str, tuple[str, ...]]) -> list[str]:

@@ -38,7 +38,7 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        match = REFERENCE.match(text)
+        match = REFERENCE.fullmatch(text)
         if not match:
             raise ValueError(f"{text!r} is not an image reference such as name:tag or name:tag@sha256:...")
         return cls(match["name"], match["tag"] or "", match["digest"] or "")

@@ -19,7 +19,9 @@ healthy() {
 left=60
 until healthy; do
   if [ $((left -= 1)) -lt 0 ]; then
+    # shellcheck disable=SC2086 # several ids
     docker stop $new
+    # shellcheck disable=SC2086
     docker rm $new
     echo "new containers are not healthy" >&2
     exit 1
@@ -32,5 +34,7 @@ if [ -n "$hook" ]; then
   for container in $old; do docker exec "$container" sh -c "$hook" & done
   wait
 fi
+# shellcheck disable=SC2086 # several ids
 docker stop $old
+# shellcheck disable=SC2086
 docker rm $old
