@@ -39,6 +39,7 @@ from tests.proofs import (
     operating,
     outage,
     page,
+    pipeline,
     release_order,
     releasing,
     replica,
@@ -183,6 +184,18 @@ def kept_plans() -> dict[str, Any]:
         return operating.plans_are_kept(cluster(), Path(directory))
 
 
+def delivered() -> dict[str, Any]:
+    """In a lab of its own: staging and production are its two hosts."""
+    _module("lab", "up", "--name", "delivery", "--hosts", "2")
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            return pipeline.proven(
+                Lab.running("delivery"), Path(directory), lambda line: console.print(f"  {line}", highlight=False)
+            )
+    finally:
+        _module("lab", "down", "--name", "delivery")
+
+
 # In the order of the issue; the first two start from nothing.
 LINES: dict[str, tuple[str, Line]] = {
     "demo": ("a fresh clone's `make demo` ends healthy over HTTPS; a second one changes nothing", fresh_clone.demo_twice),
@@ -277,6 +290,7 @@ LINES: dict[str, tuple[str, Line]] = {
         "each kind of secret is replaced under load: none fails, the old one is refused",
         lambda: rotating.each_under_load(cluster()),
     ),
+    "pipeline": ("the workflows' steps, from a commit to production; what fails ends where it should", delivered),
     "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),
     "tests": ("`make test` passes in a fresh clone in under 25 min", fresh_clone.tests_pass),
 }

@@ -87,6 +87,8 @@ class Runner:
     actions: Mapping[str, Action]
     environments: Mapping[str, Mapping[str, Mapping[str, str]]]
     protected: tuple[str, ...] = ()
+    # What is run in the place of a step's command: for steps that have been seen elsewhere, or take too long here.
+    replaced: Mapping[str, str] = field(default_factory=dict)
     approve: Callable[[str, str], bool] = lambda environment, summaries: False
     told: Callable[[str], None] = lambda line: None
     artifacts: dict[str, Path] = field(default_factory=dict)
@@ -109,7 +111,7 @@ class Runner:
                 "inputs": given,
                 "needs": {name: {"result": results[name].result, "outputs": results[name].outputs} for name in job.needs},
                 "env": {},
-            }
+            } | self._given("")
             results[job.name] = self._job(found, job, contexts, [results[name] for name in job.needs], flat)
         contexts = {"jobs": {name: {"outputs": item.outputs} for name, item in results.items()}}
         outputs = {name: filled(text, contexts, {}) for name, text in found.outputs.items()}
@@ -134,9 +136,14 @@ class Runner:
             result = JobResult(job.name, FAILURE, steps=[StepResult(f"approval of {environment}", FAILURE, 0, "not approved")])
             flat.append(result)
             return result
-        result = self._steps(workflow, job, contexts | dict(self.environments.get(environment, {})))
+        result = self._steps(workflow, job, contexts | self._given(environment))
         flat.append(result)
         return result
+
+    def _given(self, environment: str) -> dict[str, Mapping[str, str]]:
+        """Secrets and variables of the repository, and over them those of the job's environment."""
+        found = [self.environments.get(name, {}) for name in ("", environment)]
+        return {kind: {key: value for item in found for key, value in item.get(kind, {}).items()} for kind in ("secrets", "vars")}
 
     def _steps(self, workflow: Workflow, job: Job, contexts: dict[str, Any]) -> JobResult:
         self._count += 1
@@ -196,7 +203,8 @@ class Runner:
             except (OSError, KeyError, RuntimeError, subprocess.CalledProcessError) as error:
                 return 1, f"{step.action}: {type(error).__name__}: {error}", {}
         script = workspace.parent / "step.sh"
-        script.write_text(as_text(filled(step.script, known, {})))
+        command = as_text(filled(step.script, known, {}))
+        script.write_text(self.replaced.get(command.strip(), command))
         environment = {
             **{name: value for name, value in os.environ.items() if name in INHERITED or name.endswith(INHERITED_ENDS)},
             **{f"GITHUB_{name.upper()}": as_text(value) for name, value in github.items() if isinstance(value, str)},

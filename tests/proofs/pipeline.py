@@ -1,0 +1,362 @@
+"""From a commit to production, on this machine: the workflow files are read, and their steps run in the lab.
+
+One lab with two hosts: `h1` is staging, `h2` production, each with all roles and its own secrets. A repository of its own stands
+in for GitHub's, its REST API is answered on loopback, and what scans and attests has a stand-in that says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pprint
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab.github.runner import Play, Runner, RunResult
+from lab.github.server import GitHubApi
+from signupflow.delivery.build import Build
+from tests.lab_client import PYINFRA, ROOT, Lab
+from tests.proofs.releasing import QUICK
+
+Evidence = dict[str, Any]
+STAGING, PRODUCTION = "staging", "production"
+HOSTS = {STAGING: "h1", PRODUCTION: "h2"}
+REPOSITORY, TOKEN = "somebody/signupflow", "token-of-the-pipeline-on-this-machine"
+# A suite that takes half an hour is CI's; here the fast gate stands for it, and for commits that are about something else a part.
+WHOLE = 'sudo -E env "PATH=$PATH" bash .ci/run'
+PART = "make setup && .venv/bin/python -m pytest -q tests/deploy/test_pure.py"
+LEFT_OUT = ("actions/attest",)
+
+
+def proven(lab: Lab, folder: Path, told: Callable[[str], None]) -> Evidence:
+    """The way that goes well, timed, and the ways that do not."""
+    with GitHubApi(REPOSITORY, TOKEN) as github:
+        pipeline = Pipeline(lab, folder, github, told)
+        pipeline.prepared()
+        return {
+            "green": _green(pipeline),
+            "a test fails": _test_fails(pipeline),
+            "the scan finds something that could be fixed": _scan_fails(pipeline),
+            "a release that is bad": _bad_release(pipeline),
+            "nobody approves": _not_approved(pipeline),
+            "not played here": list(LEFT_OUT),
+        }
+
+
+@dataclass
+class Pipeline:
+    """The repository, its workflows' runner, and the two environments."""
+
+    lab: Lab
+    folder: Path
+    github: GitHubApi
+    told: Callable[[str], None]
+    approved: list[str] = field(default_factory=list)
+    approving: bool = True
+    vulnerable: bool = False
+
+    @property
+    def origin(self) -> Path:
+        return self.folder / "origin.git"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    def prepared(self) -> None:
+        """Somebody's repository with their hosts in it, and hosts that reach the registry."""
+        _git(self.folder, "clone", "--quiet", "--bare", str(ROOT), str(self.origin))
+        _git(self.folder, "clone", "--quiet", str(self.origin), str(self.work))
+        _git(self.work, "checkout", "--quiet", "-B", "main")
+        for name, host in HOSTS.items():
+            (self.work / f"inventory_{name}.py").write_text(self._inventory(name))
+            files = ["--file", f"secrets/{name}.age", "--key", str(self.folder / f"{name}.key")]
+            _python(self.work, "scripts/secrets.py", "init", name, *files)
+            _bootstrapped(self.lab, self.work, name)
+            self._reaches_registry(host)
+        self.commit("The hosts of this lab")
+
+    def commit(self, message: str, change: Callable[[Path], None] = lambda work: None) -> str:
+        """A commit on main, pushed; its full name."""
+        change(self.work)
+        _git(self.work, "add", "--all")
+        identity = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
+        _git(self.work, *identity, "commit", "--quiet", "--allow-empty", "--message", message)
+        _git(self.work, "push", "--quiet", "origin", "HEAD:main")
+        return _git(self.work, "rev-parse", "HEAD").strip()
+
+    def pushed(self, sha: str, gate: str = PART) -> RunResult:
+        """What a push to main starts. `gate` runs in the place of the suites."""
+        done = self._runner(sha, {"make check": gate, WHOLE: "true"}).run(
+            self.work / ".github/workflows/deploy-staging.yml", self._context(sha, "push")
+        )
+        self.github.ran("deploy-staging.yml", "main", done.result)
+        return done
+
+    def promoted(self, sha: str) -> RunResult:
+        """What somebody starts by hand."""
+        return self._runner(sha, {}).run(
+            self.work / ".github/workflows/deploy-production.yml", self._context(sha, "workflow_dispatch")
+        )
+
+    def serves(self, name: str) -> str:
+        """The version that an environment answers with."""
+        health: dict[str, Any] = self.https(name)
+        return str(health["version"])
+
+    def https(self, name: str) -> dict[str, Any]:
+        item = self._host(name)
+        lab = Lab({**self.lab, "hosts": [{**item, "name": "h1"}]})
+        return lab.wait_for_health(item["fqdn"], seconds=30)
+
+    def _host(self, name: str) -> dict[str, Any]:
+        return next(item for item in self.lab["hosts"] if item["name"] == HOSTS[name])
+
+    def _inventory(self, name: str) -> str:
+        """As `signupflow init` would write it, with the lab's servers in the place of public ones."""
+        host, lab = self._host(name), self.lab
+        public = Path(f"{lab['ssh_key']}.pub").read_text().strip()
+        data = {
+            "environment": name,
+            "profile": name,
+            "deploy_public_keys": [public],
+            "domains": [host["fqdn"]],
+            "acme_email": f"operations@{lab['zone']}",
+            "acme_directory": lab["acme_directory"],
+            "acme_ca_file": lab["acme_ca_file"],
+            "public_ca_file": lab["ca_file"],
+            "registry_mirrors": [lab["registry_mirror"]],
+            "traefik_image": lab["traefik_image"],
+            "ssh_hostname": host["address"],
+            "ssh_user": "deploy",
+            "ssh_known_hosts_file": "known_hosts",
+            "ssh_strict_host_key_checking": "yes",
+            **QUICK,
+        }
+        roles = "".join(f"{role} = [{host['fqdn']!r}]\n" for role in ("edge", "app", "db"))
+        return (
+            f'"""Hosts of {name}."""\n\n{name} = {pprint.pformat(([host["fqdn"]], data), width=110, sort_dicts=False)}\n{roles}'
+        )
+
+    def _reaches_registry(self, host: str) -> None:
+        """On a host, the registry at the same loopback address as here: an image then has one name everywhere."""
+        address, port = self.lab["registry"], self.lab["registry_push"].rpartition(":")[2]
+        units = {
+            "socket": f"[Socket]\nListenStream=127.0.0.1:{port}\n",
+            "service": f"[Service]\nExecStart=/usr/lib/systemd/systemd-socket-proxyd {address}\n",
+        }
+        for kind, text in units.items():
+            self.lab.ssh(host, f"sudo tee /etc/systemd/system/lab-registry.{kind} >/dev/null", stdin=text)
+        self.lab.ssh(host, "sudo systemctl daemon-reload && sudo systemctl start lab-registry.socket")
+
+    def _runner(self, sha: str, replaced: Mapping[str, str]) -> Runner:
+        known_hosts = Path(self.lab["known_hosts"]).read_text()
+        of_environment = {
+            name: {
+                "secrets": {
+                    "SSH_PRIVATE_KEY": Path(self.lab["ssh_key"]).read_text(),
+                    "SIGNUPFLOW_AGE_KEY": (self.folder / f"{name}.key").read_text().strip(),
+                },
+                "vars": {"SSH_KNOWN_HOSTS": known_hosts, "SIGNUPFLOW_INVENTORY": f"inventory_{name}.py"},
+            }
+            for name in HOSTS
+        }
+        return Runner(
+            repository=self.origin,
+            folder=self.folder / "runs" / f"{time.time():.0f}",
+            actions={
+                "actions/checkout": self._checkout,
+                "actions/upload-artifact": self._kept,
+                "actions/download-artifact": self._fetched,
+                "aquasecurity/trivy-action": self._scanned,
+                **dict.fromkeys(LEFT_OUT, lambda play: {}),
+            },
+            environments={
+                "": {
+                    "secrets": {"GITHUB_TOKEN": TOKEN},
+                    "vars": {"IMAGE_NAME": f"{self.lab['registry_push']}/somebody/signupflow"},
+                },
+                **of_environment,
+                "production-plan": of_environment[PRODUCTION],
+            },
+            protected=(PRODUCTION,),
+            approve=self._asked,
+            told=self.told,
+            replaced=replaced,
+        )
+
+    def _context(self, sha: str, event: str) -> dict[str, Any]:
+        return {
+            "sha": sha, "ref": "refs/heads/main", "ref_name": "main", "actor": "somebody", "event_name": event, "event": {},
+            "repository": REPOSITORY, "api_url": self.github.address, "run_id": str(len(self.github.runs) + 1),
+        }  # fmt: skip
+
+    def _asked(self, environment: str, summaries: str) -> bool:
+        """Somebody looks at the plan on the run's page."""
+        self.approved.append(summaries)
+        return self.approving
+
+    def _checkout(self, play: Play) -> Mapping[str, str]:
+        """The commit, and this machine's virtual environment by hard links: `make setup` then finds it and installs nothing."""
+        _git(play.workspace, "clone", "--quiet", str(self.origin), ".")
+        _git(play.workspace, "checkout", "--quiet", "--detach", play.arguments.get("ref") or play.sha)
+        ours = (ROOT / ".venv").resolve()
+        subprocess.run(["cp", "--archive", "--link", str(ours), str(play.workspace / ".venv")], check=True)
+        for name in ("bin/signupflow", ".installed"):
+            (play.workspace / ".venv" / name).unlink(missing_ok=True)
+        return {}
+
+    def _kept(self, play: Play) -> Mapping[str, str]:
+        """Files by the last part of their paths, as the action keeps what it is given one folder of."""
+        target = self.folder / "artifacts" / play.arguments["name"]
+        found = [play.workspace / line for line in play.arguments["path"].split()]
+        there = [path for path in found if path.exists()]
+        if not there:
+            if play.arguments.get("if-no-files-found") == "error":
+                raise RuntimeError(f"nothing at {play.arguments['path']}")
+            return {}
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
+        for path in there:
+            if path.is_dir():
+                shutil.copytree(path, target, dirs_exist_ok=True)
+            else:
+                shutil.copy(path, target)
+        return {}
+
+    def _fetched(self, play: Play) -> Mapping[str, str]:
+        source = self.folder / "artifacts" / play.arguments["name"]
+        if not source.is_dir():
+            raise RuntimeError(f"no artifact {play.arguments['name']}")
+        shutil.copytree(source, play.workspace / play.arguments.get("path", "."), dirs_exist_ok=True)
+        return {}
+
+    def _scanned(self, play: Play) -> Mapping[str, str]:
+        """The scanner's part, recorded: its program and its data are not to be had here."""
+        made = Build.from_json((play.workspace / "delivery/build.json").read_text(), "build.json")
+        found = {"VulnerabilityID": "CVE-2026-0001", "PkgName": "libexample", "InstalledVersion": "1.0", "Severity": "HIGH"}
+        report = {
+            "SchemaVersion": 2,
+            "ArtifactName": "delivery/image.tar",
+            "ArtifactType": "container_image",
+            "Metadata": {"ImageID": made.config},
+            "Results": [
+                {
+                    "Target": "debian",
+                    "Class": "os-pkgs",
+                    "Type": "debian",
+                    "Vulnerabilities": [found | ({"FixedVersion": "1.1"} if self.vulnerable else {})],
+                }
+            ],
+        }
+        sbom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": []}
+        content = sbom if play.arguments["format"] == "cyclonedx" else report
+        (play.workspace / play.arguments["output"]).write_text(json.dumps(content))
+        return {}
+
+
+def _green(pipeline: Pipeline) -> Evidence:
+    """A commit arrives in production; the same image, by digest, in both; what is served says so."""
+    sha = pipeline.commit("A better greeting")
+    staged = pipeline.pushed(sha, gate="make check")
+    assert staged.result == "success", staged.why()
+    promoted = pipeline.promoted(sha)
+    assert promoted.result == "success", promoted.why()
+    versions = {name: pipeline.serves(name) for name in HOSTS}
+    evidence: Evidence = {
+        "seconds": {
+            "commit to staging, the fast gate for the tests": staged.seconds,
+            "staging to production, without the approval": promoted.seconds,
+        },
+        "steps": {
+            f"{job.name}: {step.label}": step.seconds for run in (staged, promoted) for job in run.jobs for step in job.steps
+        },
+        "serves": versions,
+        "tags": pipeline.github.tags,
+        "plan_shown_before_the_approval": "What will be done" in pipeline.approved[-1],
+    }
+    assert len(set(versions.values())) == 1, evidence
+    assert sha[:12] in versions[PRODUCTION], evidence
+    assert list(evidence["tags"].values()) == [sha], evidence
+    assert evidence["plan_shown_before_the_approval"], pipeline.approved
+    return evidence
+
+
+def _unchanged(pipeline: Pipeline, run: RunResult, job: str, before: Mapping[str, str]) -> Evidence:
+    """A run that fails in a job leaves both environments as they were."""
+    evidence = {
+        "result": run.result,
+        "failed_in": run.why().partition("\n")[0],
+        "skipped": [item.name for item in run.jobs if item.result == "skipped"],
+        "serves_what_it_did": {name: pipeline.serves(name) for name in HOSTS} == before,
+    }
+    assert run.result == "failure", evidence
+    assert evidence["failed_in"].startswith(f"{job}:"), (evidence, run.why())
+    assert evidence["serves_what_it_did"], evidence
+    return evidence
+
+
+def _test_fails(pipeline: Pipeline) -> Evidence:
+    before = {name: pipeline.serves(name) for name in HOSTS}
+    path = Path("tests/deploy/test_pure.py")
+    text = (pipeline.work / path).read_text()
+    broken = "\n\ndef test_that_fails() -> None:\n    assert False\n"
+    sha = pipeline.commit("Breaks a test", lambda work: (work / path).write_text(text + broken) and None)
+    evidence = _unchanged(pipeline, pipeline.pushed(sha), "check", before)
+    pipeline.commit("Mends it", lambda work: (work / path).write_text(text) and None)
+    assert "deploy" in evidence["skipped"], evidence
+    return evidence
+
+
+def _scan_fails(pipeline: Pipeline) -> Evidence:
+    before = {name: pipeline.serves(name) for name in HOSTS}
+    pipeline.vulnerable = True
+    run = pipeline.pushed(pipeline.commit("Ships something known to be wrong"))
+    pipeline.vulnerable = False
+    evidence = _unchanged(pipeline, run, "scan", before)
+    assert "CVE-2026-0001" in run.why(), run.why()
+    assert {"publish", "deploy"} <= set(evidence["skipped"]), evidence
+    return evidence
+
+
+def _bad_release(pipeline: Pipeline) -> Evidence:
+    """A version that never starts: staging takes it back, and production is offered what staging had before."""
+    before = {name: pipeline.serves(name) for name in HOSTS}
+    path = Path("app/__main__.py")
+    text = (pipeline.work / path).read_text()
+    sha = pipeline.commit("Never starts", lambda work: (work / path).write_text("raise SystemExit(3)\n") and None)
+    evidence = _unchanged(pipeline, pipeline.pushed(sha), "deploy", before)
+    pipeline.commit("Starts again", lambda work: (work / path).write_text(text) and None)
+    return evidence
+
+
+def _not_approved(pipeline: Pipeline) -> Evidence:
+    before = {name: pipeline.serves(name) for name in HOSTS}
+    pipeline.approving = False
+    run = pipeline.promoted(_git(pipeline.work, "rev-parse", "HEAD").strip())
+    pipeline.approving = True
+    return _unchanged(pipeline, run, "deploy", before)
+
+
+def _bootstrapped(lab: Lab, work: Path, name: str) -> None:
+    if lab.deploy_login_works(HOSTS[name]):
+        return
+    command = [PYINFRA, f"inventory_{name}.py", "deploys/bootstrap.py", "-y", "--user", "root", "--key", lab["ssh_key"]]
+    shutil.copy(lab["known_hosts"], work / "known_hosts")
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+    (work / "known_hosts").unlink()
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def _git(where: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=where, capture_output=True, text=True, check=True).stdout
+
+
+def _python(where: Path, *words: str) -> None:
+    subprocess.run([sys.executable, *words], cwd=where, env=os.environ, capture_output=True, text=True, check=True)
