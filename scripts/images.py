@@ -24,7 +24,7 @@ import click  # noqa: E402
 from lab import engine  # noqa: E402
 from lab.errors import LabError  # noqa: E402
 from signupflow.errors import OperatorError  # noqa: E402
-from signupflow.images import inspect  # noqa: E402
+from signupflow.images import inspect, pin  # noqa: E402
 from signupflow.release import schema  # noqa: E402
 
 # What the app's image is made from; its revision is the last commit that touched any of it.
@@ -74,15 +74,11 @@ def _git(*arguments: str) -> str:
     return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout.strip()
 
 
-@main.command()
+@main.command("pin")
 @click.argument("reference")
-def pin(reference: str) -> None:
+def pin_(reference: str) -> None:
     """Pull REFERENCE and print it with its digest."""
-    engine.docker("pull", "--quiet", reference)
-    found = inspect(reference)
-    if not found or not found["RepoDigests"]:
-        raise click.ClickException(f"{reference} came from no registry, so it has no digest")
-    click.echo(f"{reference}@{found['RepoDigests'][0].partition('@')[2]}")
+    click.echo(pin(reference))
 
 
 if __name__ == "__main__":

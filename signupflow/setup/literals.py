@@ -57,7 +57,7 @@ def _one_line(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    """In double quotes, unless it holds more of them than of single ones, as the formatter has it; JSON's escapes are Python's."""
+    """As the formatter has it: in double quotes, unless it holds more of them than of single ones. JSON's escapes are Python's."""
     double = json.dumps(value, ensure_ascii=False)
     if value.count('"') <= value.count("'"):
         return double
