@@ -23,11 +23,9 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 @click.command()
 @click.argument("environment", default="production")
 @click.option(
-    "--host", "hosts", multiple=True, metavar="NAME[=ADDRESS][:ROLES]", help="A host; ROLES of edge,app,db. Repeatable."
+    "--host", "hosts", multiple=True, metavar="NAME[=ADDRESS][:ROLES]", help="A host; ROLES such as edge,app. Repeatable."
 )
-@click.option(
-    "--private-address", "private", multiple=True, metavar="NAME=IPV4", help="Where the other hosts reach it. Repeatable."
-)
+@click.option("--private-address", "private", multiple=True, metavar="NAME=IPV4", help="Where other hosts reach it. Repeatable.")
 @click.option("--domain", "domains", multiple=True, help="A name that the app answers to. Repeatable.")
 @click.option("--acme-email", default="", help="Contact for the certificates' CA.")
 @click.option("--public-key", "keys", multiple=True, metavar="FILE|KEY", help="Who may log in; default your own. Repeatable.")
@@ -35,22 +33,18 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 @click.option("--ssh-port", type=click.IntRange(1, 65535), default=answers.SSH_PORT, show_default=True, help="Port of SSH.")
 @click.option("--ssh-key", default="", metavar="FILE", help="Private key to log in with; default what ssh uses.")
 @click.option("--host-key-fingerprint", "fingerprints", multiple=True, metavar="NAME=SHA256:...", help="What its key must be.")
-@click.option(
-    "--s3-endpoint", default="", metavar="URL", help="Object storage; keys from S3_ACCESS_KEY, S3_SECRET_KEY, or asked."
-)
+@click.option("--s3-endpoint", default="", metavar="URL", help="Object storage; S3_ACCESS_KEY, S3_SECRET_KEY in variables.")
 @click.option("--s3-bucket", default="", help="Its bucket, which exists.")
 @click.option("--s3-region", default="us-east-1", show_default=True, help="Its region.")
 @click.option("--s3-ca-file", default="", metavar="PEM", help="What vouches for a private endpoint.")
 @click.option("--profile", type=click.Choice(["production", "staging"]), help="Default staging for ENVIRONMENT staging.")
-@click.option(
-    "--traefik-image", default="", metavar="NAME:TAG@DIGEST", help=f"Default {told.TRAEFIK}, pinned by this machine's Docker."
-)
+@click.option("--traefik-image", default="", metavar="NAME:TAG@DIGEST", help=f"Default {told.TRAEFIK}, pinned by Docker here.")
 @click.option("--acme-directory", default="", metavar="URL", help="A CA other than Let's Encrypt.")
 @click.option("--acme-ca-file", default="", metavar="PEM", help="What vouches for that CA's own server.")
 @click.option("--registry-mirror", "mirrors", multiple=True, metavar="URL", help="Where hosts pull images first. Repeatable.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting for group_data. Repeatable.")
 @click.option(
-    "--age-key-file", default="", metavar="FILE", help="Key of the secrets; default ~/.config/signupflow/ENVIRONMENT.key."
+    "--age-key-file", default="", metavar="FILE", help="Opens the secrets; default ~/.config/signupflow/ENVIRONMENT.key."
 )
 @click.option("--directory", default=str(ROOT), metavar="DIR", help="Where to write; default this repository.")
 @click.option("--dns-server", default="", metavar="IP", help="Whom to ask for the domains; default as this machine does.")
@@ -80,7 +74,7 @@ def init(**given: Any) -> None:
     found = checking.Found()
     if not given["no_check"]:
         found = checking.look(made, environments, known_hosts.text, given["dns_server"])
-        stored = [storage.check(made.storage, *keys.values())] if made.storage else []
+        stored = [storage.check(made.storage, keys["s3_access_key"], keys["s3_secret_key"])] if made.storage else []
         _show([*(pin.row for pin in pinned), *found.rows, *stored])
         _end_when_failed([*found.rows, *stored], shown=True)
     _write(made, vault, added, [known_hosts, *planned])
@@ -136,10 +130,9 @@ def _say_next(made: answers.Answers, environments: Mapping[str, Environment], bo
 
 def _unbuilt(env: Environment) -> bool:
     """Whether an image that travels from here is not here yet."""
+    built = [name for name in (env.app_image, env.postgres_image) if not images.Reference.parse(name).digest]
     try:
-        return any(
-            not images.Reference.parse(name).digest and not images.inspect(name) for name in (env.app_image, env.postgres_image)
-        )
+        return not all(images.inspect(name) for name in built)
     except (OperatorError, OSError):
         return True
 

@@ -57,7 +57,7 @@ def _one_line(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    """As the formatter has it: in double quotes, unless it holds more of them than of single ones. JSON's escapes are Python's."""
+    """As the formatter has it: in double quotes, unless it holds more of them than single ones. JSON's escapes fit Python."""
     double = json.dumps(value, ensure_ascii=False)
     if value.count('"') <= value.count("'"):
         return double

@@ -46,9 +46,7 @@ class Vault:
                 )
         made = {**generated(), **given}
         if ("postgres_tls_key" in held) != ("postgres_tls_certificate" in held):
-            raise OperatorError(
-                f"{self.target.path} holds one of postgres_tls_key and postgres_tls_certificate: remove it or set both"
-            )
+            raise OperatorError(f"{self.target.path} holds one of postgres_tls_key and postgres_tls_certificate: set the other")
         return {name: value for name, value in made.items() if name not in held}
 
     def add(self, values: Mapping[str, str]) -> list[str]:
