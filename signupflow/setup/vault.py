@@ -57,4 +57,4 @@ class Vault:
         identity = secretfile.identity(self.target.environment, self.target.key_file)
         recipients = [str(identity.to_public())] if self.held is None else secretfile.read_recipients(self.target.path)
         secretfile.encrypt(self.target.path, {**(self.held or {}), **values}, recipients)
-        return [*done, f"wrote {self.target.path} ({len(values)} secrets: {', '.join(sorted(values))})"]
+        return [*done, f"wrote {self.target.path} with {', '.join(sorted(values))}"]
