@@ -12,13 +12,12 @@ from facts.system import InstalledPackages, OsRelease, Unit, Units, Upgradable
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
 from operations.system import APT, install_commands
+from signupflow.distributions import SUPPORTED, supported
 
 CONFIG = "/etc/docker/daemon.json"
 
 # An engine that does not answer is taken for one that does.
 RUNS_CONTAINERS = '! docker ps -q || test -n "$(docker ps -q)"'
-
-OLDEST = {"debian": 13, "ubuntu": 24.04}
 
 # Package names as the distributions have them: Compose v2 is `docker-compose` in Debian 13 only.
 PACKAGES = {
@@ -36,8 +35,8 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
     """
     found = host.get_fact(OsRelease)
     names = PACKAGES.get(found.id, ())
-    if not names or float(found.version or 0) < OLDEST[found.id]:
-        yield StringCommand("echo 'unsupported distribution: use Ubuntu 24.04 or Debian 13' >&2; exit 1")
+    if not supported(found.id, found.version):
+        yield StringCommand(f"echo 'unsupported distribution: use {SUPPORTED}' >&2; exit 1")
         return
     missing = sorted(set(names) - host.get_fact(InstalledPackages, packages=names))
     current = host.get_fact(ManagedFile, path=CONFIG)

@@ -25,7 +25,7 @@ from lab.errors import LabError  # noqa: E402
 from signupflow.delivery import source  # noqa: E402
 from signupflow.delivery.build import tag  # noqa: E402
 from signupflow.errors import OperatorError  # noqa: E402
-from signupflow.images import inspect  # noqa: E402
+from signupflow.images import inspect, pin  # noqa: E402
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,15 +51,11 @@ def _app_arguments() -> Mapping[str, str]:
     return source.arguments(ROOT, tag(source.version(ROOT), revision.short), revision)
 
 
-@main.command()
+@main.command("pin")
 @click.argument("reference")
-def pin(reference: str) -> None:
+def pin_(reference: str) -> None:
     """Pull REFERENCE and print it with its digest."""
-    engine.docker("pull", "--quiet", reference)
-    found = inspect(reference)
-    if not found or not found["RepoDigests"]:
-        raise click.ClickException(f"{reference} came from no registry, so it has no digest")
-    click.echo(f"{reference}@{found['RepoDigests'][0].partition('@')[2]}")
+    click.echo(pin(reference))
 
 
 if __name__ == "__main__":

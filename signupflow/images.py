@@ -141,6 +141,18 @@ def inspect(text: str) -> dict[str, Any] | None:
     raise OperatorError(f"this machine's Docker Engine did not answer: {done.stderr.strip().splitlines()[-1]}")
 
 
+def pin(text: str) -> str:
+    """Pull an image by its name and tag, and name it with the digest that the registry has now."""
+    done = subprocess.run([docker_client(), "pull", "--quiet", text], capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["docker pull failed"]
+        raise OperatorError(f"{text} cannot be pulled: {said[-1]}")
+    digests = (inspect(text) or {}).get("RepoDigests")
+    if not digests:
+        raise OperatorError(f"{text} came from no registry, so it has no digest")
+    return f"{text}@{digests[0].partition('@')[2]}"
+
+
 def layers(text: str) -> tuple[str, ...]:
     """Digests (`sha256:...`) of an image's layers on this machine, the lowest first; none for one that is not here."""
     found = inspect(text)

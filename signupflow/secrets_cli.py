@@ -79,8 +79,7 @@ def init(environment: str, file: str, key: str) -> None:
     target = Target(environment, file, key)
     if target.path.exists():
         raise OperatorError(f"{target.path} exists; use `set` or `edit`")
-    if not target.key_path.exists() and not os.environ.get(secretfile.KEY_VARIABLE):
-        secretfile.write_private(target.key_path, f"{pyrage.x25519.Identity.generate()}\n")
+    if make_key(target):
         click.echo(f"made the key {target.key_path}; keep a copy offline, nothing opens the file without it")
     identity = secretfile.identity(environment, key)
     values = generated()
@@ -178,6 +177,20 @@ def re_encrypt(environment: str, file: str, key: str) -> None:
     target = Target(environment, file, key)
     target.write(target.read())
     click.echo(f"re-encrypted {target.path} to {len(secretfile.read_recipients(target.path))} recipients")
+
+
+def make_key(target: Target) -> bool:
+    """Make the environment's key unless there is one; whether it was made."""
+    if target.key_path.exists() or os.environ.get(secretfile.KEY_VARIABLE):
+        return False
+    beside = target.key_path.with_name(f".{target.key_path.name}.{os.getpid()}")
+    secretfile.write_private(beside, f"{pyrage.x25519.Identity.generate()}\n")
+    # A link, not a rename: it never replaces the key that somebody else made meanwhile.
+    try:
+        os.link(beside, target.key_path)
+    finally:
+        beside.unlink()
+    return True
 
 
 def _checked(values: dict[str, str]) -> None:

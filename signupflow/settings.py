@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
 from typing import Any, Literal
@@ -31,7 +31,7 @@ SIZE = re.compile(r"^[1-9][0-9]*[kmg]$")
 # Inventory keys that belong to pyinfra's connectors, to the lab, or to the backup and alert settings of later parts.
 FOREIGN_PREFIXES = ("ssh_", "lab_", "_", "s3_", "webhook_")
 # Secrets that an environment may have, beside those that it must.
-OPTIONAL_SECRETS = ("notify_webhook_url", "smtp_user", "smtp_password")
+OPTIONAL_SECRETS = ("notify_webhook_url", "smtp_user", "smtp_password", "s3_access_key", "s3_secret_key")
 
 
 # What this repository ships as an example, or what somebody types to get going; RFC 2606 reserves the domains.
@@ -461,6 +461,11 @@ class Environment(BaseModel):
             raise ValueError(f"app_environment and app_secrets both set {', '.join(sorted(twice))}")
         return self
 
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Environment:
+        """From a host's data, whatever else is in it; raises pydantic's ValidationError."""
+        return cls(**{key: value for key, value in data.items() if not key.startswith(FOREIGN_PREFIXES)})
+
     def variables(self, trusted_proxies: str) -> dict[str, str]:
         """The app's plain variables with what only a deploy knows filled in."""
         known = {
@@ -500,11 +505,21 @@ class Environment(BaseModel):
 
 def from_data(data: Mapping[str, Any], where: str) -> Environment:
     """Build the settings from a host's data; raise OperatorError that names every fault at once."""
-    own = {key: value for key, value in data.items() if not key.startswith(FOREIGN_PREFIXES)}
     try:
-        return Environment(**own)
+        return Environment.of(data)
     except ValidationError as error:
-        raise OperatorError(f"settings of {where}: {_explain(error, own)}") from None
+        found = sorted(text for _, text in _explain(error))
+        noun = "fault" if len(found) == 1 else "faults"
+        raise OperatorError(f"settings of {where}: {len(found)} {noun}: " + "; ".join(found)) from None
+
+
+def faults(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Setting to what is wrong with it, for whoever knows it by another name; none when all is well."""
+    try:
+        Environment.of(data)
+    except ValidationError as error:
+        return list(_explain(error))
+    return []
 
 
 def agree(environments: Mapping[str, Environment]) -> None:
@@ -518,16 +533,13 @@ def agree(environments: Mapping[str, Environment]) -> None:
                 )
 
 
-def _explain(error: ValidationError, data: Mapping[str, Any]) -> str:
-    faults = []
+def _explain(error: ValidationError) -> Iterator[tuple[str, str]]:
     for fault in error.errors(include_url=False):
         name = ".".join(str(part) for part in fault["loc"]) or "settings"
         if fault["type"] == "missing":
-            faults.append(f"{name} is missing; set it in group_data/")
+            yield name, f"{name} is missing; set it in group_data/"
         elif fault["type"] == "extra_forbidden":
             close = difflib.get_close_matches(name, Environment.model_fields, n=1)
-            faults.append(f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else ""))
+            yield name, f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "")
         else:
-            faults.append(f"{name} {fault['msg'].removeprefix('Value error, ')}")
-    noun = "fault" if len(faults) == 1 else "faults"
-    return f"{len(faults)} {noun}: " + "; ".join(sorted(faults))
+            yield name, f"{name} {fault['msg'].removeprefix('Value error, ')}"

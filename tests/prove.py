@@ -32,6 +32,7 @@ from tests.proofs import (
     fresh_clone,
     healing,
     hosts,
+    initialising,
     interrupted_releases,
     interruptions,
     leaks,
@@ -50,7 +51,7 @@ from tests.proofs import (
 from tests.proofs.rollouts.side_by_side import side_by_side
 
 EVIDENCE = ROOT / "docs" / "evidence"
-LAB, CLUSTER = "prove", "provec"
+LAB, CLUSTER, BARE = "prove", "provec", "proveinit"
 CERTIFICATE_SECONDS = 900
 ASKED_RATE = 150
 
@@ -179,6 +180,15 @@ def database() -> dict[str, Any]:
     return {"stopped": outage.database_stopped_and_started(found), "hangs": outage.database_that_hangs(found)}
 
 
+def two_bare_hosts() -> dict[str, Any]:
+    """Hosts that nothing was ever deployed to, in a lab of their own that goes with the proof."""
+    _module("lab", "down", "--name", BARE)
+    try:
+        return initialising.by_transcript(_up(BARE, "--hosts", "2"))
+    finally:
+        _module("lab", "down", "--name", BARE)
+
+
 def kept_plans() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as directory:
         return operating.plans_are_kept(cluster(), Path(directory))
@@ -292,6 +302,7 @@ LINES: dict[str, tuple[str, Line]] = {
     ),
     "pipeline": ("the workflows' steps, from a commit to production; what fails ends where it should", delivered),
     "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),
+    "init": ("`signupflow init` on two bare hosts, as its transcript has it; what it wrote deploys", two_bare_hosts),
     "tests": ("`make test` passes in a fresh clone in under 25 min", fresh_clone.tests_pass),
 }
 

@@ -17,10 +17,16 @@ from signupflow import rotation, secretfile
 from signupflow.cli.hosts import inventory_of, ssh
 from signupflow.cli.running import ROOT, Target, execute, shown, target_options
 from signupflow.errors import OperatorError
+from signupflow.setup import storage
+from signupflow.setup.answers import Storage
+from signupflow.setup.checks import FAIL
+from signupflow.setup.vault import S3_KEYS, from_variables
 from signupflow.sshkeys import Pair, naming, replaced
 
 # JWT_TTL of an app that sets none (docs/deployment/ENVIRONMENT_CONFIG.md).
 TOKEN_SECONDS = 3600
+# Ends the names under which the bucket's keys of before are kept until the provider has revoked them.
+BEFORE = "_before"
 # Which command changes a secret that somebody has seen who should not have it any more.
 CHANGED_BY = {
     **dict.fromkeys((rotation.APP_PASSWORD, rotation.MIGRATOR_PASSWORD), "signupflow rotate database"),
@@ -29,6 +35,7 @@ CHANGED_BY = {
         ("postgres_tls_certificate", "postgres_tls_key"),
         "remove both with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy restarts PostgreSQL",
     ),
+    **dict.fromkeys(S3_KEYS, "signupflow rotate object-store"),
     "digest_key": "remove it with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy rolls all hosts",
 }
 ELSEWHERE = "where it comes from, then `signupflow secrets set`"
@@ -43,7 +50,10 @@ class Kept:
         found = next(iter(inventory_of(target).values()), None)
         if found is None:
             raise OperatorError(f"inventory {target.inventory} names no hosts")
-        self.data: Mapping[str, Any] = found.get("data", {})
+        self.data: Mapping[str, Any] = {
+            **found.get("data", {}),
+            **dict(item.split("=", 1) for item in target.data if "=" in item),
+        }
         self.environment = str(self.data.get("environment", ""))
         self.path = ROOT / str(self.data.get("secrets_file") or f"secrets/{self.environment}.age")
         self.key_file = str(self.data.get("age_key_file") or "")
@@ -157,6 +167,51 @@ def age_key(target: Target, yes: bool, dry: bool) -> None:
     click.echo("If the old key was seen by others, so were these values; each is to be changed:")
     for name in sorted(name for name in values if not rotation.bookkeeping(name)):
         click.echo(f"  {name:28} {CHANGED_BY.get(name, ELSEWHERE)}")
+
+
+@rotate.command("object-store")
+@rotating_options
+@target_options
+def object_store(target: Target, yes: bool, dry: bool) -> None:
+    """The bucket's keys: new ones by S3_ACCESS_KEY and S3_SECRET_KEY, or asked for; and again when the old ones are revoked."""
+    kept = Kept(target)
+    bucket = Storage(*(str(kept.data.get(f"s3_{name}") or "") for name in ("endpoint", "bucket", "region", "ca_file")))
+    if not bucket.endpoint or not bucket.bucket:
+        raise OperatorError(f"{target.inventory} names no s3_endpoint and s3_bucket")
+    values = kept.read()
+    revoking = all(f"{name}{BEFORE}" in values for name in S3_KEYS)
+    click.echo(
+        f"{bucket.endpoint}/{bucket.bucket}: "
+        + ("the keys before must be refused; then they are forgotten" if revoking else "new keys are tried, then delivered")
+    )
+    if dry:
+        return
+    if revoking:
+        _revoked(kept, values, bucket)
+        return
+    given = from_variables()
+    new = {name: given.get(name) or click.prompt(name.upper(), hide_input=True) for name in S3_KEYS}
+    if all(new[name] == values.get(name) for name in S3_KEYS):
+        raise OperatorError("these are the keys that the file holds already; make new ones at the provider")
+    found = storage.check(bucket, new["s3_access_key"], new["s3_secret_key"])
+    if found.verdict == FAIL:
+        raise OperatorError(f"{found.where}: the new keys do not work: {found.result}; {found.remedy}; nothing was changed")
+    if not yes:
+        click.confirm("Go on?", abort=True)
+    kept.write(values | {f"{name}{BEFORE}": values[name] for name in S3_KEYS if name in values} | new)
+    execute(target.command("rotate", "-y", reason="rotation of the object store's keys"))
+    click.echo(f"delivered; commit {_short(kept.path)}, revoke the old keys at the provider, then run this again")
+
+
+def _revoked(kept: Kept, values: dict[str, str], bucket: Storage) -> None:
+    """Forget the keys before, once the bucket refuses them; and not because it cannot be asked."""
+    now = storage.check(bucket, values["s3_access_key"], values["s3_secret_key"])
+    if now.verdict == FAIL:
+        raise OperatorError(f"{now.where}: the present keys do not work: {now.result}; {now.remedy}")
+    if storage.check(bucket, *(values[f"{name}{BEFORE}"] for name in S3_KEYS)).verdict != FAIL:
+        raise OperatorError("the keys before still open the bucket; revoke them at the provider, then run this again")
+    kept.write({name: value for name, value in values.items() if name not in [f"{key}{BEFORE}" for key in S3_KEYS]})
+    click.echo(f"rotated; commit {_short(kept.path)}")
 
 
 @rotate.command("ssh-key")

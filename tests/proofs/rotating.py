@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import shutil
+import ssl
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from deploys.postgres.roles import database_url
+from lab import engine
 from signupflow import rotation
 from signupflow.errors import OperatorError
 from signupflow.secretfile import Secrets, decrypt, identity
@@ -28,20 +34,21 @@ CONNECT = "import sys, psycopg2; psycopg2.connect(sys.stdin.read().strip()).clos
 
 
 def each_under_load(lab: Lab, rate: float = 100) -> Evidence:
-    """The four rotations, one after another, each under its own traffic."""
+    """The five rotations, one after another, each under its own traffic."""
     baseline(lab, releases.image("good", 1))
     evidence = {
         "database": _database(lab, rate),
         "jwt": _jwt(lab, rate),
         "ssh-key": _ssh_key(lab, rate),
         "age-key": _age_key(lab),
+        "object-store": _object_store(lab),
     }
     one_generation(lab)
     return evidence
 
 
-def rotate(lab: Lab, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """The command as an operator types it."""
+def rotate(lab: Lab, *words: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+    """The command as an operator types it, with `variables` in the environment."""
     command = [*POLITELY, sys.executable, "-m", "signupflow", "rotate", *words, "-y", "--inventory", lab["inventory"]]
     done = subprocess.run([*command, *options(**QUICK)], cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
     assert not check or done.returncode == 0, done.stdout + done.stderr[-4000:]
@@ -154,3 +161,72 @@ def _age_key(lab: Lab) -> Evidence:
     assert {"jwt_keys", "postgres_app_password", "digest_key"} <= set(listed), evidence
     assert evidence["same_values"], evidence
     return evidence
+
+
+def _object_store(lab: Lab) -> Evidence:
+    """Wrong keys are not taken; new ones are; the old ones are forgotten when the server has revoked them, and not before."""
+    where = ("--data", f"s3_endpoint={lab['s3_endpoint_address']}")
+    old = {"s3_access_key": lab["s3_access_key"], "s3_secret_key": lab["s3_secret_key"]}
+    new = {"s3_access_key": f"LAB{secrets.token_hex(8).upper()}", "s3_secret_key": secrets.token_urlsafe(30)}
+    files = ["--file", lab["secrets_file"], "--key", lab["age_key_file"]]
+    for name, value in old.items():
+        command = [sys.executable, "scripts/secrets.py", "set", "lab", name, *files]
+        subprocess.run(command, cwd=ROOT, input=value, text=True, check=True, capture_output=True)
+    by = {name.upper(): value for name, value in new.items()}
+    unknown = rotate(lab, "object-store", *where, check=False, **by)
+    evidence: Evidence = {"keys_that_the_store_does_not_know": _last_line(unknown)}
+    with accepting(lab, [old, new]):
+        rotate(lab, "object-store", *where, **by)
+        early = rotate(lab, "object-store", *where, check=False)
+        evidence["while_both_are_accepted"] = _last_line(early)
+    with accepting(lab, [new]):
+        rotate(lab, "object-store", *where)
+        evidence["kept_at_the_end"] = sorted(name for name in planted(lab) if name.startswith("s3_"))
+        evidence["the_new_keys_are_kept"] = {name: planted(lab)[name] for name in new} == new
+    assert unknown.returncode == 2, evidence
+    assert "the new keys do not work" in evidence["keys_that_the_store_does_not_know"], evidence
+    assert early.returncode == 2, evidence
+    assert "still open the bucket" in evidence["while_both_are_accepted"], evidence
+    assert evidence["kept_at_the_end"] == ["s3_access_key", "s3_secret_key"], evidence
+    assert evidence["the_new_keys_are_kept"], evidence
+    return evidence
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    return next((line for line in done.stderr.splitlines() if line.startswith("Error:")), done.stderr[-300:])
+
+
+@contextmanager
+def accepting(lab: Lab, keys: list[dict[str, str]]) -> Iterator[None]:
+    """The lab's object store with these keys; afterwards with its own again."""
+    path = Path(lab["ssh_key"]).with_name("s3") / "s3.json"
+    before = path.read_text()
+    config = json.loads(before)
+    config["identities"][0]["credentials"] = [
+        {"accessKey": pair["s3_access_key"], "secretKey": pair["s3_secret_key"]} for pair in keys
+    ]
+    try:
+        path.write_text(json.dumps(config))
+        _restarted_store(lab)
+        yield
+    finally:
+        path.write_text(before)
+        _restarted_store(lab)
+
+
+def _restarted_store(lab: Lab) -> None:
+    engine.docker("restart", "--time", "5", f"signupflow-{lab['name']}-s3")
+    engine.wait_for(lambda: _answers(lab["s3_endpoint_address"]), 60, "the object store did not come back")
+
+
+def _answers(url: str) -> bool:
+    """Whether anything is said over TLS: refusing whoever has no key is an answer."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(url, timeout=2, context=context):  # noqa: S310 - the lab's own address
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

@@ -1,0 +1,22 @@
+"""From hosts one owns to a running app, by nothing but what `signupflow init` asks, writes and prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.conftest import MARK, bare
+from tests.lab_client import Lab
+from tests.proofs import initialising
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def two_bare_hosts() -> Iterator[Lab]:
+    yield from bare(f"init{MARK}", "--hosts", "2")
+
+
+def test_sc002_us1_1_the_transcript_of_init_leads_to_a_deploy_that_works(two_bare_hosts: Lab) -> None:
+    initialising.by_transcript(two_bare_hosts)

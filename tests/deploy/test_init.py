@@ -1,0 +1,237 @@
+"""`signupflow init` as a whole, with hosts that a test stands in for: what is asked, refused, written, and written again."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from signupflow import secretfile
+from signupflow.cli import main
+from signupflow.errors import OperatorError
+from signupflow.setup import checks, files, outside, storage
+from signupflow.setup.answers import Answers, Host, Storage
+from signupflow.setup.hostkeys import HostKey
+from tests.deploy.test_init_checks import OUTPUT
+from tests.proofs.configuration import DEPLOY_EXAMPLE
+
+KEY, OTHER = (HostKey("ssh-ed25519", base64.b64encode(text).decode()) for text in (b"one key", b"another key"))
+FLAGS = (
+    "init", "production", "--host", "web1=198.51.100.7", "--domain", "signupflow.rescue-helpers.org",
+    "--acme-email", "operations@rescue-helpers.org", "--public-key", DEPLOY_EXAMPLE["deploy_public_keys"][0],
+    "--traefik-image", DEPLOY_EXAMPLE["traefik_image"],
+)  # fmt: skip
+WRITTEN = ["group_data/production.py", "inventory.py", "known_hosts", "secrets/production.age", "secrets/production.recipients"]
+
+
+@dataclass
+class World:
+    """Hosts, DNS and ports that answer as a test has them."""
+
+    directory: Path
+    key: HostKey = KEY
+    output: str = OUTPUT
+    logins: tuple[str, ...] = ("root",)
+    asked: list[str] = field(default_factory=list)
+
+    def log_in(self, answers: Answers, host: Host, user: str, known_hosts: Path, script: str) -> outside.Login:
+        assert self.key.blob in known_hosts.read_text()
+        self.asked.append(f"{user}@{host.address}")
+        return outside.Login(user, self.output, "" if user in self.logins else "Permission denied (publickey).", (1000.0, 1001.0))
+
+    def init(self, *words: str, flags: tuple[str, ...] = FLAGS) -> Result:
+        return CliRunner().invoke(main, [*flags, "--directory", str(self.directory), *words])
+
+    def files(self) -> list[str]:
+        return sorted(str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World(tmp_path / "there")
+    made.directory.mkdir()
+    for name in [name for name in os.environ if name.startswith(("SIGNUPFLOW_", "S3_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(outside, "host_keys", lambda host, port: [made.key])
+    monkeypatch.setattr(outside, "log_in", made.log_in)
+    monkeypatch.setattr(outside, "addresses", lambda name, server="": ["198.51.100.7"])
+    monkeypatch.setattr(outside, "knock", lambda host: {80: "closed", 443: "closed"})
+    return made
+
+
+def refusal(result: Result) -> str:
+    assert isinstance(result.exception, OperatorError), result.output
+    assert "\n" not in str(result.exception)
+    return str(result.exception)
+
+
+def test_sc002_init_checks_writes_and_says_what_is_next(world: World) -> None:
+    done = world.init("--yes")
+    assert done.exit_code == 0, done.output
+    assert world.files() == WRITTEN
+    assert f"{KEY.fingerprint} (new)" in done.output
+    assert "web1" in done.output
+    inventory = world.directory / "inventory.py"
+    assert f"  pyinfra {inventory} deploys/bootstrap.py --user root\n" in done.output
+    assert done.output.endswith(f"  pyinfra {inventory} deploys/production.py\n")
+    assert (world.directory / "known_hosts").read_text() == f"198.51.100.7 {KEY.kind} {KEY.blob}\n"
+    values = secretfile.decrypt(world.directory / "secrets" / "production.age", secretfile.identity("production"))
+    assert "jwt_keys" in values
+    assert not [name for name, value in values.items() if value in done.output]
+
+
+def test_sc002_the_same_answers_again_change_nothing(world: World) -> None:
+    world.init("--yes")
+    before = {name: (world.directory / name).read_bytes() for name in WRITTEN}
+    world.logins = ("deploy",)
+    again = world.init()
+    assert again.exit_code == 0, again.output
+    assert "nothing to write" in again.output
+    assert "(pinned already)" in again.output
+    assert "bootstrap" not in again.output, "it has the deploy login already"
+    assert {name: (world.directory / name).read_bytes() for name in world.files()} == before
+
+
+@pytest.mark.parametrize("kept", range(1, 5))
+def test_sc002_a_run_that_was_killed_is_completed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch, kept: int) -> None:
+    """Killed before each file that is written, in turn."""
+    written = []
+    real, encrypt = files.File.write, secretfile.encrypt
+
+    def counted(what: object) -> None:
+        written.append(what)
+        if len(written) == kept:
+            raise KeyboardInterrupt
+
+    def write(file: files.File) -> None:
+        counted(file)
+        real(file)
+
+    def sealed(path: Path, values: dict[str, str], recipients: list[str]) -> None:
+        counted(path)
+        encrypt(path, values, recipients)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files.File, "write", write)
+        patched.setattr(secretfile, "encrypt", sealed)
+        assert world.init("--yes").exit_code == 1
+    assert "inventory.py" not in world.files(), "last, because it is what a run begins with"
+    done = world.init("--yes")
+    assert done.exit_code == 0, done.output
+    assert world.files() == WRITTEN
+    assert "nothing to write" in world.init("--yes").output
+
+
+def test_sc002_one_failing_check_and_nothing_is_written(world: World) -> None:
+    world.output = OUTPUT.replace("os debian 13", "os debian 11")
+    done = world.init("--yes")
+    assert done.exit_code == 1
+    assert "1 check failed; nothing was written" in done.output
+    assert world.files() == []
+    unchecked = world.init("--yes", "--no-check")
+    assert unchecked.exit_code == 0
+    assert world.files() == WRITTEN
+
+
+def test_sc002_a_login_that_is_refused_is_a_failing_check(world: World) -> None:
+    world.logins = ()
+    done = world.init("--yes")
+    assert done.exit_code == 1
+    assert world.asked == ["deploy@198.51.100.7", "root@198.51.100.7"]
+    assert "root: Permission denied" in done.output
+    assert "authorized_keys" in done.output
+
+
+def test_sc002_a_host_with_another_key_than_the_pinned_one_is_refused_loudly(world: World) -> None:
+    world.init("--yes")
+    before = (world.directory / "known_hosts").read_text()
+    world.key, world.asked = OTHER, []
+    done = world.init("--yes")
+    assert done.exit_code == 1
+    assert f"IS NOT THE PINNED ONE: {OTHER.fingerprint}, pinned is {KEY.fingerprint}" in done.output
+    assert (world.directory / "known_hosts").read_text() == before
+    assert world.asked == [], "nobody logged in"
+
+
+def test_sc002_a_fingerprint_that_one_was_told_is_compared(world: World) -> None:
+    assert "--host-key-fingerprint web1=SHA256:..., or --yes" in refusal(world.init())
+    done = world.init("--host-key-fingerprint", f"web1={OTHER.fingerprint}")
+    assert (done.exit_code, world.files()) == (1, [])
+    assert "is not the one given" in done.output
+    assert world.init("--host-key-fingerprint", f"web1={KEY.fingerprint}").exit_code == 0
+    assert "is the name of no --host" in refusal(world.init("--host-key-fingerprint", f"web2={KEY.fingerprint}"))
+
+
+def test_sc002_without_a_terminal_what_is_missing_is_named_at_once(world: World) -> None:
+    said = refusal(world.init(flags=("init",)))
+    assert said == "missing --host, --domain, --acme-email, --public-key: give them, or run this on a terminal"
+    two = ("init", "--host", "a=198.51.100.7", "--host", "b=10.0.0.2", *FLAGS[4:])
+    assert refusal(world.init(flags=two)).startswith("missing --private-address a=IPV4: give it")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--domain", "UPPER.org"), "1 fault: --domain 'UPPER.org' is not"),
+        (("--host", "web1=198.51.100.9", "--private-address", "web1=10.0.0.1"), "--host web1 is named twice"),
+        (("--public-key", "/nowhere.pub"), "--public-key /nowhere.pub is neither a key nor a file"),
+        (("--ssh-key", "/nowhere"), "--ssh-key /nowhere: there is no such file"),
+        (("--acme-ca-file", "/nowhere.pem"), "--acme-ca-file /nowhere.pem: there is no such file"),
+        (("--set", "app_replica=2"), "did you mean app_replicas?"),
+        (("--s3-endpoint", "http://s3.helpers.org"), "--s3-endpoint 'http://s3.helpers.org' must be an https URL"),
+        (("--s3-endpoint", "https://s3.helpers.org"), "missing --s3-bucket"),
+        (("--s3-endpoint", "https://s3.helpers.org", "--s3-bucket", "b"), "missing S3_ACCESS_KEY, S3_SECRET_KEY"),
+    ],
+)
+def test_fr029_what_was_said_wrong_is_refused_before_any_host_is_asked(world: World, words: tuple[str, ...], said: str) -> None:
+    assert said in refusal(world.init("--yes", *words))
+    assert (world.asked, world.files()) == ([], [])
+
+
+def test_sc002_a_key_that_would_lock_its_owner_out_is_refused(world: World, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("private")
+    (tmp_path / "mine.pub").write_text("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMineMineMine me\n")
+    assert "you could not log in after the first deploy" in refusal(world.init("--yes", "--ssh-key", str(tmp_path / "mine")))
+
+
+def test_sec001_the_keys_of_the_object_storage_are_tried_and_kept_in_the_secrets(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = "marker-5d01f7-not-to-be-seen"
+    tried: list[str] = []
+
+    def check(bucket: Storage, access_key: str, secret_key: str) -> checks.Check:
+        tried.extend((bucket.bucket, access_key, secret_key))
+        return checks.Check(bucket.endpoint, "object storage", checks.OK, "works")
+
+    monkeypatch.setattr(storage, "check", check)
+    monkeypatch.setenv("S3_ACCESS_KEY", "an-access-key-of-ours")
+    monkeypatch.setenv("S3_SECRET_KEY", marker)
+    words = ("--yes", "--s3-endpoint", "https://s3.helpers.org", "--s3-bucket", "backups")
+    done = world.init(*words)
+    assert done.exit_code == 0, done.output
+    assert tried == ["backups", "an-access-key-of-ours", marker]
+    path = world.directory / "secrets" / "production.age"
+    assert secretfile.decrypt(path, secretfile.identity("production"))["s3_secret_key"] == marker
+    assert marker not in done.output
+    assert marker not in "".join(file.read_text() for file in world.directory.rglob("*") if file.is_file())
+    monkeypatch.setenv("S3_SECRET_KEY", "another")
+    assert "holds another s3_secret_key: `scripts/secrets.py set production s3_secret_key`" in refusal(world.init(*words))
+    monkeypatch.delenv("S3_SECRET_KEY")
+    assert "nothing to write" in world.init(*words).output
+
+
+def test_fr031_a_secrets_file_that_lacks_something_is_completed_and_what_it_holds_stays(world: World) -> None:
+    world.init("--yes")
+    path, key = world.directory / "secrets" / "production.age", secretfile.identity("production")
+    before = secretfile.decrypt(path, key)
+    secretfile.encrypt(path, {name: value for name, value in before.items() if name != "jwt_keys"}, [str(key.to_public())])
+    done = world.init("--yes")
+    assert "production.age with jwt_keys\n" in done.output
+    after = secretfile.decrypt(path, key)
+    assert {name for name in before if before[name] != after[name]} == {"jwt_keys"}
