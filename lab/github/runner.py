@@ -88,7 +88,7 @@ class Runner:
     environments: Mapping[str, Mapping[str, Mapping[str, str]]]
     protected: tuple[str, ...] = ()
     # What is run in the place of a step's command: for steps that have been seen elsewhere, or take too long here.
-    replaced: Mapping[str, str] = field(default_factory=dict)
+    replaced: Callable[[str], str] = lambda command: command
     approve: Callable[[str, str], bool] = lambda environment, summaries: False
     told: Callable[[str], None] = lambda line: None
     artifacts: dict[str, Path] = field(default_factory=dict)
@@ -204,7 +204,7 @@ class Runner:
                 return 1, f"{step.action}: {type(error).__name__}: {error}", {}
         script = workspace.parent / "step.sh"
         command = as_text(filled(step.script, known, {}))
-        script.write_text(self.replaced.get(command.strip(), command))
+        script.write_text(self.replaced(command))
         environment = {
             **{name: value for name, value in os.environ.items() if name in INHERITED or name.endswith(INHERITED_ENDS)},
             **{f"GITHUB_{name.upper()}": as_text(value) for name, value in github.items() if isinstance(value, str)},

@@ -188,7 +188,7 @@ class Pipeline:
             protected=(PRODUCTION,),
             approve=self._asked,
             told=self.told,
-            replaced=replaced,
+            replaced=lambda command: replaced.get(command.strip(), command),
         )
 
     def _context(self, sha: str, event: str) -> dict[str, Any]:
