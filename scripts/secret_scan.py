@@ -70,10 +70,15 @@ def main(repository: Path, known: Path) -> None:
     for path, value in sorted(stale):
         click.echo(f"Error: {known.name} names {value} in {path}, which is in no commit; take the entry out", err=True)
     if set(found) - named:
-        click.echo("Change the secret where it is used, then take it out; if it is none, name it in security/known-secrets.toml", err=True)
+        click.echo(
+            "Change the secret where it is used, then take it out; if it is none, name it in security/known-secrets.toml",
+            err=True,
+        )
     if stale or set(found) - named:
         sys.exit(1)
-    click.echo(f"no secret in {sum(len(item.first) for item in lines.values())} lines of {len(lines)} files; {len(named)} known to be none")
+    click.echo(
+        f"no secret in {sum(len(item.first) for item in lines.values())} lines of {len(lines)} files; {len(named)} known as none"
+    )
 
 
 def git(repository: Path, *words: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A GitHub on this machine that knows runs, issues and tags of one repository; for tests, and to play workflows without GitHub."""
+"""A GitHub on this machine that knows runs, issues and tags of one repository; for tests, and to play workflows without it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class FakeGitHub:
     def run(self, number: int, **other: Any) -> None:
         """A run of the staging workflow that ended well, unless told otherwise."""
         path = ".github/workflows/deploy-staging.yml"
-        self.runs.insert(0, {"id": number, "path": path, "head_branch": "main", "conclusion": "success", "event": "push", **other})
+        self.runs.insert(
+            0, {"id": number, "path": path, "head_branch": "main", "conclusion": "success", "event": "push", **other}
+        )
 
     def issue(self, title: str, body: str, user: dict[str, str] = BOT, **other: Any) -> None:
         self.issues.append({"number": len(self.issues) + 1, "title": title, "body": body, "user": user, "state": "open", **other})
@@ -61,7 +63,9 @@ class FakeGitHub:
                 issue.update(body)
             return 200, issue
         if match := re.fullmatch(r"git/matching-refs/(.+)", path):
-            return 200, [{"ref": ref, "object": {"sha": sha}} for ref, sha in self.refs.items() if ref.startswith(f"refs/{match[1]}")]
+            return 200, [
+                {"ref": ref, "object": {"sha": sha}} for ref, sha in self.refs.items() if ref.startswith(f"refs/{match[1]}")
+            ]
         if (method, path) == ("POST", "git/refs"):
             self.refs[body["ref"]] = body["sha"]
             return 201, {}

@@ -28,7 +28,7 @@ def test_sec007_host_keys_are_kept_as_they_were_given() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "# nothing\n", "web1", f"web1 ssh-ed25519 {public('ssh-rsa')}", "web1 ssh-ed25519 $(touch x)", f"web1 dss {public('dss')}",
+        "", "# nothing\n", "web1", f"web1 ssh-ed25519 {public('ssh-rsa')}", "web1 ssh-ed25519 $(touch x)", "web1 dss AAAA",
         f"@cert-authority {KEY}", f"@revoked {KEY}", f"{KEY}\nweb2 ssh-ed25519 AAAA", "ssh-ed25519 " + public("ssh-ed25519"),
     ],
 )  # fmt: skip

@@ -35,8 +35,8 @@ def test_us3_2_a_build_is_named_by_its_digest_once_it_was_pushed() -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("name", "acme/App"), ("name", "acme/app:tag"), ("name", "--option"), ("name", "acme/app "), ("name", "a b"), ("name", ""),
-        ("tag", ""), ("tag", "a b"), ("tag", "-x"), ("tag", "$(touch x)"), ("tag", "x\n"),
+        ("name", "acme/App"), ("name", "acme/app:tag"), ("name", "--option"), ("name", "acme/app "), ("name", "a b"),
+        ("name", ""), ("tag", ""), ("tag", "a b"), ("tag", "-x"), ("tag", "$(touch x)"), ("tag", "x\n"),
         ("commit", "main"), ("commit", COMMIT[:12]), ("commit", COMMIT + "\n"), ("commit", COMMIT.upper()),
         ("config", ""), ("config", CONFIG + "\n"), ("digest", "sha256:short"), ("digest", DIGEST + "\n"), ("digest", 7),
     ],
@@ -61,7 +61,8 @@ def test_us3_a_reference_ends_where_its_text_does() -> None:
 @pytest.mark.parametrize(
     ("name", "host"),
     [
-        ("registry.example.org/acme/app", "registry.example.org"), ("localhost/app", "localhost"), ("10.0.0.1:5000/app", "10.0.0.1:5000"),
+        ("registry.example.org/acme/app", "registry.example.org"), ("localhost/app", "localhost"),
+        ("10.0.0.1:5000/app", "10.0.0.1:5000"),
         ("acme/app", ""), ("app", ""),
     ],
 )  # fmt: skip

@@ -27,7 +27,9 @@ TOLD = """--> Loading config...
 
 def plan(**changes: list[str]) -> str:
     rows = [{"name": name, "hosts_with_change": hosts, "hosts_with_conditional_change": []} for name, hosts in changes.items()]
-    return json.dumps({"plan": [*rows, {"name": "quiet", "hosts_with_change": [], "hosts_with_conditional_change": []}], "results": None})
+    return json.dumps(
+        {"plan": [*rows, {"name": "quiet", "hosts_with_change": [], "hosts_with_conditional_change": []}], "results": None}
+    )
 
 
 def test_us3_a_dry_run_that_announces_nothing_is_no_drift() -> None:
@@ -45,7 +47,9 @@ def test_us3_what_would_change_is_named_with_its_hosts_and_lines() -> None:
         assert text in said
     assert "Connected" not in said
     assert found.title == "Drift: production is not what was deployed"
-    assert found.as_json() == drift.compared("production", WHAT, plan(Files=["web1", "web2"]), read(TOLD)).as_json(), "the same each time"
+    assert found.as_json() == drift.compared("production", WHAT, plan(Files=["web1", "web2"]), read(TOLD)).as_json(), (
+        "the same each time"
+    )
 
 
 def test_us3_conditional_changes_count() -> None:
@@ -70,10 +74,17 @@ def test_us3_what_a_host_says_cannot_leave_its_block_in_the_issue() -> None:
 
 def test_us3_reality_is_compared_with_the_last_image_and_the_last_commit_that_were_deployed() -> None:
     def record(**other: str):
-        return dataclasses.replace(RECORD, **{"outcome": "released", "kind": "release", "image": IMAGE, "deploys": "0123456789ab", **other})
+        return dataclasses.replace(
+            RECORD, **{"outcome": "released", "kind": "release", "image": IMAGE, "deploys": "0123456789ab", **other}
+        )
 
     old = f"acme/signupflow:1.3.0@{DIGEST}"
-    records = [record(image=old), record(), record(kind="rollback", image=old, deploys="bbbbbbbbbbbb"), record(outcome="failed", image="x")]
+    records = [
+        record(image=old),
+        record(),
+        record(kind="rollback", image=old, deploys="bbbbbbbbbbbb"),
+        record(outcome="failed", image="x"),
+    ]
     assert drift.served(records) == Served(old, "0123456789ab")
     assert drift.served([*records, record(kind="hosts", image="", deploys="cccccccccccc")]) == Served(old, "cccccccccccc")
     with pytest.raises(OperatorError, match="nothing was released yet"):

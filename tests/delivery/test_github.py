@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +13,8 @@ from signupflow.delivery.github import GitHub
 from signupflow.delivery.issues import Action, Issue
 from signupflow.errors import OperatorError
 from tests.delivery.fake_github import REPOSITORY, TOKEN, FakeGitHub, serving
+from tests.delivery.program import called
 from tests.delivery.test_build import COMMIT
-from tests.lab_client import ROOT
 
 STAGING = "deploy-staging.yml"
 
@@ -28,20 +26,19 @@ def fake() -> Iterator[FakeGitHub]:
 
 
 def delivery(folder: Path, fake: FakeGitHub, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """One command of the program, in a folder of its own, with that GitHub."""
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "delivery.py", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **fake.environment, "GITHUB_OUTPUT": str(folder / "output"), **variables},
-    )
+    """One command of the program, with that GitHub."""
+    return called(folder, *words, **fake.environment, **variables)
 
 
 def test_us3_4_the_newest_run_that_ended_well_is_promoted_or_the_one_that_was_named(fake: FakeGitHub, tmp_path: Path) -> None:
     assert "there is nothing to take from there" in delivery(tmp_path, fake, "staged").stderr
-    for number, other in ((7, {}), (8, {}), (9, {"conclusion": "failure"}), (10, {"head_branch": "other"}), (11, {"event": "workflow_dispatch"})):
+    for number, other in (
+        (7, {}),
+        (8, {}),
+        (9, {"conclusion": "failure"}),
+        (10, {"head_branch": "other"}),
+        (11, {"event": "workflow_dispatch"}),
+    ):
         fake.run(number, **other)
     assert delivery(tmp_path, fake, "staged").stdout == "run=8\n"
     assert delivery(tmp_path, fake, "staged", STAGING_RUN="7").stdout == "run=7\n"
@@ -49,7 +46,8 @@ def test_us3_4_the_newest_run_that_ended_well_is_promoted_or_the_one_that_was_na
 
 
 @pytest.mark.parametrize(
-    "other", [{"conclusion": "failure"}, {"conclusion": None}, {"head_branch": "x"}, {"path": ".github/workflows/ci.yml"}, {"event": "x"}]
+    "other",
+    [{"conclusion": "failure"}, {"conclusion": None}, {"head_branch": "x"}, {"path": ".github/workflows/ci.yml"}, {"event": "x"}],
 )
 def test_us3_4_a_run_that_is_not_staging_s_success_on_main_is_not_promoted(fake: FakeGitHub, tmp_path: Path, other: dict) -> None:
     fake.run(7, **other)
@@ -58,7 +56,7 @@ def test_us3_4_a_run_that_is_not_staging_s_success_on_main_is_not_promoted(fake:
     assert done.stderr.startswith("Error: run 7 has ")
 
 
-@pytest.mark.parametrize("run", ["latest", "-1", "7 8", "٧", "7\n", "$(touch x)", "9999"])
+@pytest.mark.parametrize("run", ["latest", "-1", "7 8", "\u0667", "7\n", "$(touch x)", "9999"])
 def test_us3_4_what_is_no_run_is_refused(fake: FakeGitHub, tmp_path: Path, run: str) -> None:
     fake.run(7)
     done = delivery(tmp_path, fake, "staged", STAGING_RUN=run)
@@ -125,5 +123,5 @@ def test_sec001_the_token_is_in_no_message(fake: FakeGitHub) -> None:
             github.newest_success(STAGING, "main")
         assert TOKEN not in str(refused.value)
         assert TOKEN not in repr(github)
-    with pytest.raises(OperatorError, match="GitHub answered 401 to GET .*permission"):
+    with pytest.raises(OperatorError, match=r"GitHub answered 401 to GET .*permission"):
         GitHub(fake.address, REPOSITORY, "other").open_issue("x")

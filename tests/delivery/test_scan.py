@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from signupflow.delivery import allowed, scan
 from signupflow.delivery.build import Build
 from signupflow.errors import OperatorError
+from tests.delivery.program import run
 from tests.delivery.test_build import COMMIT, CONFIG
 from tests.lab_client import ROOT
 
@@ -117,17 +116,22 @@ def test_sec004_a_report_that_is_not_understood_passes_nothing(change) -> None:
             scan.read(text, "scan.json")
 
 
-def gate(folder: Path, report: str, entries: str = "", today: str = "2026-11-26", config: str = CONFIG) -> subprocess.CompletedProcess[str]:
+def gate(
+    folder: Path, report: str, entries: str = "", today: str = "2026-11-26", config: str = CONFIG
+) -> subprocess.CompletedProcess[str]:
     (folder / "allowed.toml").write_text(entries)
     (folder / "build.json").write_text(Build("acme/signupflow", "1.4.0-g0123456789ab", COMMIT, config).as_json())
-    words = ["--report", REPORTS / report, "--allow-list", folder / "allowed.toml", "--build", folder / "build.json", "--today", today]
-    return subprocess.run(
-        [sys.executable, ROOT / "scripts" / "delivery.py", "gate", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "GITHUB_STEP_SUMMARY": str(folder / "summary.md")},
-    )
+    words = [
+        "--report",
+        REPORTS / report,
+        "--allow-list",
+        folder / "allowed.toml",
+        "--build",
+        folder / "build.json",
+        "--today",
+        today,
+    ]
+    return run(folder, "gate", *map(str, words), variables={})
 
 
 def test_sec004_the_gate_s_exit_code_says_passed_refused_or_cannot_tell(tmp_path: Path) -> None:

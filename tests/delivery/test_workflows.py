@@ -60,7 +60,9 @@ def test_us3_programs_that_workflows_call_are_there() -> None:
 
 
 def test_sec004_every_action_is_pinned_by_commit_with_its_version_and_two_sources() -> None:
-    table = {row[0]: row for line in DOCUMENT.read_text().splitlines() if (row := [cell.strip(" `") for cell in line.split("|")[1:-1]])}
+    table = {
+        row[0]: row for line in DOCUMENT.read_text().splitlines() if (row := [cell.strip(" `") for cell in line.split("|")[1:-1]])
+    }
     used = set()
     for path in FOLDER.glob("*.yml"):
         for number, line in enumerate(path.read_text().splitlines(), 1):
@@ -131,7 +133,13 @@ def test_us3_1_us3_3_staging_gets_an_image_only_after_all_tests() -> None:
 def test_us3_2_sec004_an_image_is_pushed_only_after_its_scan_was_judged() -> None:
     assert all_before("image", "publish") == {"build", "scan"}
     order = [step.run or step.uses.partition("@")[0] for step in steps() if step.workflow == "image"]
-    wanted = ["scripts/delivery.py build", "aquasecurity/trivy-action", "scripts/delivery.py gate", "scripts/delivery.py push", "actions/attest"]
+    wanted = [
+        "scripts/delivery.py build",
+        "aquasecurity/trivy-action",
+        "scripts/delivery.py gate",
+        "scripts/delivery.py push",
+        "actions/attest",
+    ]
     assert [order.index(name) for name in wanted] == sorted(order.index(name) for name in wanted)
     assert [step for step in steps() if step.run.endswith(".py build")] == [
         step for step in steps() if step.run.endswith(".py build") and step.workflow == "image"
@@ -147,7 +155,11 @@ def test_us3_4_production_is_planned_shown_approved_and_only_then_changed() -> N
     assert there["deploy"]["environment"] == "production"
     assert there["plan"]["environment"] != "production", "a plan must not wait for the approval that it is for"
     assert all_before("deploy-production", "deploy") == {"choose", "plan"}
-    plan = [step.run or step.given.get("name", step.uses) for step in steps() if (step.workflow, step.job) == ("deploy-production", "plan")]
+    plan = [
+        step.run or step.given.get("name", step.uses)
+        for step in steps()
+        if (step.workflow, step.job) == ("deploy-production", "plan")
+    ]
     assert plan[-3:] == [
         '.venv/bin/signupflow plan --output plan.json --data "app_image=$IMAGE"',
         "scripts/delivery.py show plan.json",
@@ -197,7 +209,11 @@ def test_sec007_host_keys_are_pinned_and_never_fetched() -> None:
             assert not re.search(r"StrictHostKeyChecking[= ](no|accept-new)", said), path
     reaching = [step for step in commands() if re.search(r"\.venv/bin/signupflow|delivery\.py (served|drift)", step.run)]
     for step in reaching:
-        before = [other.run for other in commands() if (other.workflow, other.job) == (step.workflow, step.job) and other.number < step.number]
+        before = [
+            other.run
+            for other in commands()
+            if (other.workflow, other.job) == (step.workflow, step.job) and other.number < step.number
+        ]
         assert "scripts/delivery.py access" in before, f"{step} reaches hosts without pinned keys"
     for step in commands():
         if step.run.endswith("access"):
