@@ -248,6 +248,7 @@ def mark(tag: str, commit: str, environment: str, github_api_url: str, github_re
     """Tag the commit that an environment has now: production-1.4.0-g0123456789ab."""
     if not builds.COMMIT.fullmatch(commit):
         raise OperatorError(f"{commit!r} is no commit: 40 hexadecimal digits name one")
+    builds.parsed(f"release:{tag}")
     name = builds.parsed(f"release:{environment}-{tag}").tag
     GitHub(github_api_url, github_repository, github_token).tag(name, commit)
     click.echo(f"{name} is on {commit[:12]}")

@@ -77,7 +77,7 @@ def main(repository: Path, known: Path) -> None:
     if stale or set(found) - named:
         sys.exit(1)
     click.echo(
-        f"no secret in {sum(len(item.first) for item in lines.values())} lines of {len(lines)} files; {len(named)} known to be none"
+        f"no secret in {sum(len(item.first) for item in lines.values())} lines of {len(lines)} files; {len(named)} known as none"
     )
 
 
@@ -122,8 +122,7 @@ def searched(lines: dict[str, Lines]) -> Iterator[tuple[tuple[str, str], tuple[s
     """Path and SHA-1 of each value that looks like a secret; its kind and commit."""
     with tempfile.TemporaryDirectory() as folder, default_settings():
         settings = get_settings()
-        for name in NOT_USED:
-            settings.plugins.pop(name)
+        settings.disable_plugins(*NOT_USED)
         settings.disable_filters(NO_PRAGMA)
         settings.configure_plugins([{"name": "AgeKeyDetector", "path": f"file://{ROOT / 'security' / 'detectors.py'}"}])
         collection = SecretsCollection(root=folder)

@@ -82,6 +82,7 @@ class GitHub:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
+            error.close()
             raise OperatorError(f"GitHub answered {error.code} to {method} {where}; has the job the permission for it?") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             why = type(getattr(error, "reason", error)).__name__

@@ -1,0 +1,63 @@
+"""scripts/delivery.py: in this process, which is quick, or as its own, as workflows call it."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from click.testing import CliRunner
+
+from lab.errors import LabError
+from signupflow.errors import OperatorError
+from tests.lab_client import ROOT
+
+PATH = ROOT / "scripts" / "delivery.py"
+
+
+@functools.cache
+def module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("delivery_program", PATH)
+    assert spec
+    assert spec.loader
+    found = importlib.util.module_from_spec(spec)
+    before = list(sys.path)
+    spec.loader.exec_module(found)
+    sys.path[:] = before
+    return found
+
+
+def called(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """One command in a folder of its own, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        result = CliRunner().invoke(module().main, words, env={"GITHUB_OUTPUT": str(folder / "output"), **variables})
+    stderr = result.stderr
+    if isinstance(result.exception, OperatorError | LabError):
+        stderr += f"Error: {result.exception}\n"
+    elif result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return subprocess.CompletedProcess(words, result.exit_code, result.stdout, stderr)
+
+
+def run(folder: Path, *words: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """One command as a process of its own."""
+    return subprocess.run(
+        [sys.executable, PATH, *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "GITHUB_OUTPUT": str(folder / "output"),
+            "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
+            **variables,
+        },
+    )

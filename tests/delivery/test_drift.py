@@ -1,0 +1,93 @@
+"""Whether hosts are still what was deployed, by a dry run; and what is told about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from signupflow.delivery import drift, markdown
+from signupflow.delivery.drift import Served
+from signupflow.dryrun import read
+from signupflow.errors import OperatorError
+from tests.delivery.test_build import COMMIT, DIGEST
+from tests.deploy.test_report import RECORD
+
+IMAGE = f"acme/signupflow:1.4.0@{DIGEST}"
+WHAT = Served(IMAGE, COMMIT)
+TOLD = """--> Loading config...
+    [web1] Connected
+    [web1]     -listen 80
+    [web1]     +listen 8080
+    [web2] an old ```fence``` and @everybody
+--> Release of app
+"""
+
+
+def plan(**changes: list[str]) -> str:
+    rows = [{"name": name, "hosts_with_change": hosts, "hosts_with_conditional_change": []} for name, hosts in changes.items()]
+    return json.dumps(
+        {"plan": [*rows, {"name": "quiet", "hosts_with_change": [], "hosts_with_conditional_change": []}], "results": None}
+    )
+
+
+def test_us3_a_dry_run_that_announces_nothing_is_no_drift() -> None:
+    found = drift.compared("production", WHAT, plan(), read(TOLD))
+    assert not found.drifted
+    assert json.loads(found.as_json())["drifted"] is False
+    assert found.as_markdown() == "production is what was deployed.\n"
+
+
+def test_us3_what_would_change_is_named_with_its_hosts_and_lines() -> None:
+    found = drift.compared("production", WHAT, plan(Files=["web2", "web1"]), read(TOLD))
+    assert found.drifted
+    said = found.as_markdown()
+    for text in ("would change 2 hosts", f"`{IMAGE}`", f"`{COMMIT}`", "Files: web1, web2", "[web1]     +listen 8080"):
+        assert text in said
+    assert "Connected" not in said
+    assert found.title == "Drift: production is not what was deployed"
+    assert found.as_json() == drift.compared("production", WHAT, plan(Files=["web1", "web2"]), read(TOLD)).as_json(), (
+        "the same each time"
+    )
+
+
+def test_us3_conditional_changes_count() -> None:
+    rows = json.dumps({"plan": [{"name": "x", "hosts_with_change": [], "hosts_with_conditional_change": ["web1"]}]})
+    assert drift.compared("production", WHAT, rows, {}).drifted
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"plan": [{}]}', "no JSON"])
+def test_us3_what_is_no_plan_is_no_all_clear(text: str) -> None:
+    with pytest.raises(OperatorError, match="no plan"):
+        drift.compared("production", WHAT, text, {})
+
+
+def test_us3_what_a_host_says_cannot_leave_its_block_in_the_issue() -> None:
+    said = drift.compared("production", WHAT, plan(Files=["web2"]), read(TOLD)).as_markdown()
+    assert "\n````text\n[web2] an old ```fence``` and @everybody\n````\n" in said
+    assert markdown.block("a\n").splitlines() == ["```text", "a", "```"]
+    long = drift.compared("production", WHAT, plan(Files=["web1"]), {"web1": ("x" * 200_000,)}).as_markdown()
+    assert len(long) < 65_536
+    assert "cut here" in long
+
+
+def test_us3_reality_is_compared_with_the_last_image_and_the_last_commit_that_were_deployed() -> None:
+    def record(**other: str):
+        return dataclasses.replace(
+            RECORD, **{"outcome": "released", "kind": "release", "image": IMAGE, "deploys": "0123456789ab", **other}
+        )
+
+    old = f"acme/signupflow:1.3.0@{DIGEST}"
+    records = [
+        record(image=old),
+        record(),
+        record(kind="rollback", image=old, deploys="bbbbbbbbbbbb"),
+        record(outcome="failed", image="x"),
+    ]
+    assert drift.served(records) == Served(old, "0123456789ab")
+    assert drift.served([*records, record(kind="hosts", image="", deploys="cccccccccccc")]) == Served(old, "cccccccccccc")
+    with pytest.raises(OperatorError, match="nothing was released yet"):
+        drift.served([record(outcome="failed")])
+    with pytest.raises(OperatorError, match="0123456789ab-dirty, which is no commit"):
+        drift.served([record(deploys="0123456789ab-dirty")])
