@@ -21,7 +21,8 @@ sys.path[:] = [entry for entry in sys.path if entry and Path(entry).resolve() !=
 
 import click  # noqa: E402
 from detect_secrets import SecretsCollection  # noqa: E402
-from detect_secrets.settings import default_settings, get_settings  # noqa: E402
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class  # noqa: E402
+from detect_secrets.settings import default_settings, transient_settings  # noqa: E402
 
 COMMIT = "commit "
 HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
@@ -48,9 +49,14 @@ class Lines:
 
 @dataclass(frozen=True)
 class Known:
-    path: str
+    """A value that is no secret, wherever it stands; or in one file only."""
+
+    sha1: str
     reason: str
-    sha1: frozenset[str]
+    path: str = ""
+
+    def covers(self, path: str, value: str) -> bool:
+        return self.sha1 == value and self.path in ("", path)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -62,23 +68,24 @@ def main(repository: Path, known: Path) -> None:
     lines = collected(added(git(repository, "log", *DIFF, "-m", "--reverse", f"--format={COMMIT}%h", "HEAD")))
     lines = collected(added([f"{COMMIT}{UNCOMMITTED}", *git(repository, "diff", *DIFF, "HEAD")]), lines)
     found = dict(searched(lines))
-    named = {(entry.path, value) for entry in entries for value in entry.sha1}
-    for path, value in sorted(set(found) - named):
+    unknown = {place for place in found if not any(entry.covers(*place) for entry in entries)}
+    for path, value in sorted(unknown):
         kind, commit = found[path, value]
         click.echo(f"Error: {path} ({commit}) holds what looks like a secret: {kind}, SHA-1 {value}", err=True)
-    stale = set() if _shallow(repository) else named - set(found)
-    for path, value in sorted(stale):
-        click.echo(f"Error: {known.name} names {value} in {path}, which is in no commit; take the entry out", err=True)
-    if set(found) - named:
+    stale = [] if _shallow(repository) else [entry for entry in entries if not any(entry.covers(*place) for place in found)]
+    for entry in stale:
+        click.echo(
+            f"Error: {known.name} names {entry.sha1} ({entry.reason}), which is in no commit; take the entry out", err=True
+        )
+    if unknown:
         click.echo(
             "Change the secret where it is used, then take it out; if it is none, name it in security/known-secrets.toml",
             err=True,
         )
-    if stale or set(found) - named:
+    if stale or unknown:
         sys.exit(1)
-    click.echo(
-        f"no secret in {sum(len(item.first) for item in lines.values())} lines of {len(lines)} files; {len(named)} known as none"
-    )
+    count = sum(len(item.first) for item in lines.values())
+    click.echo(f"no secret in {count} lines of {len(lines)} files; {len(entries)} values are known as none")
 
 
 def git(repository: Path, *words: str) -> Iterator[str]:
@@ -120,11 +127,14 @@ def collected(found: Iterable[tuple[str, str, str]], into: dict[str, Lines] | No
 
 def searched(lines: dict[str, Lines]) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
     """Path and SHA-1 of each value that looks like a secret; its kind and commit."""
-    with tempfile.TemporaryDirectory() as folder, default_settings():
-        settings = get_settings()
-        settings.disable_plugins(*NOT_USED)
+    with default_settings() as defaults:
+        names = [name for name in defaults.plugins if name not in NOT_USED]
+    # It remembers which detectors there are; now there is one more.
+    get_mapping_from_secret_type_to_class.cache_clear()
+    ours = {"name": "AgeKeyDetector", "path": f"file://{ROOT / 'security' / 'detectors.py'}"}
+    used = {"plugins_used": [*({"name": name} for name in names), ours]}
+    with tempfile.TemporaryDirectory() as folder, transient_settings(used) as settings:
         settings.disable_filters(NO_PRAGMA)
-        settings.configure_plugins([{"name": "AgeKeyDetector", "path": f"file://{ROOT / 'security' / 'detectors.py'}"}])
         collection = SecretsCollection(root=folder)
         for path, item in lines.items():
             there = Path(folder, path)
@@ -137,10 +147,9 @@ def searched(lines: dict[str, Lines]) -> Iterator[tuple[tuple[str, str], tuple[s
 
 def _known(path: Path) -> list[Known]:
     try:
-        entries = tomllib.loads(path.read_text())["known"]
-        return [Known(entry["path"], entry["reason"], frozenset(entry["sha1"])) for entry in entries]
+        return [Known(**entry) for entry in tomllib.loads(path.read_text())["known"]]
     except (OSError, ValueError, KeyError, TypeError):
-        raise click.ClickException(f"{path} is no list of [[known]] entries with path, reason and sha1") from None
+        raise click.ClickException(f"{path} is no list of [[known]] entries with sha1, reason and perhaps path") from None
 
 
 def _shallow(repository: Path) -> bool:

@@ -63,14 +63,24 @@ def test_sec001_a_secret_in_the_history_is_found_after_it_was_taken_out(reposito
     assert secret not in done.stdout + done.stderr
 
 
-def test_sec001_an_exception_counts_for_one_value_in_one_file_and_goes_when_it_is_not_needed(repository: Path) -> None:
+def entry(sha1: str, path: str = "") -> str:
+    return f'[[known]]\nsha1 = "{sha1}"\nreason = "made up"\n' + (f'path = "{path}"\n' if path else "")
+
+
+def sha1_of(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stderr.partition("SHA-1 ")[2].split()[0]
+
+
+def test_sec001_an_exception_counts_for_one_value_and_goes_when_it_is_not_needed(repository: Path) -> None:
     commit(repository, "a.txt", GITHUB_TOKEN)
-    digest = scan(repository).stderr.partition("SHA-1 ")[2].split()[0]
-    known = f'[[known]]\npath = "a.txt"\nreason = "made up"\nsha1 = ["{digest}"]\n'
-    assert scan(repository, known).returncode == 0
-    commit(repository, "b.txt", GITHUB_TOKEN)
-    assert "Error: b.txt" in scan(repository, known).stderr
-    stale = scan(repository, known.replace(digest, "0" * 40) + f'[[known]]\npath = "b.txt"\nreason = "x"\nsha1 = ["{digest}"]\n')
+    digest = sha1_of(scan(repository))
+    assert scan(repository, entry(digest)).returncode == 0
+    assert scan(repository, entry(digest, "a.txt")).returncode == 0
+    commit(repository, "b.txt", f"{GITHUB_TOKEN}\n{AGE_KEY}\n")
+    assert "Error: b.txt" in scan(repository, entry(digest, "a.txt")).stderr
+    other = scan(repository, entry(digest)).stderr
+    assert other.count("Error: ") == 1
+    stale = scan(repository, entry(digest) + entry(sha1_of(scan(repository, entry(digest)))) + entry("0" * 40))
     assert stale.returncode == 1
     assert "take the entry out" in stale.stderr
     assert scan(repository, "[[known]]\n").returncode == 1
@@ -85,11 +95,9 @@ def test_sec001_what_is_not_committed_yet_and_a_shallow_clone_are_searched_too(
     git(repository, "clone", "--quiet", "--depth", "1", f"file://{repository}", str(shallow))
     done = scan(shallow)
     assert "Error: a.txt" in done.stderr
-    digest = done.stderr.partition("SHA-1 ")[2].split()[0]
-    known = f'[[known]]\npath = "a.txt"\nreason = "x"\nsha1 = ["{digest}"]\n[[known]]\npath = "gone.txt"\nreason = "x"\nsha1 = ["{digest}"]\n'
+    known = entry(sha1_of(done)) + entry("0" * 40)
     assert scan(shallow, known).returncode == 0, "what is not in this clone may be in the rest of the history"
-    (shallow / "b.txt").write_text(PASSWORD)
-    (shallow / "b.txt").rename(shallow / "README")
+    (shallow / "README").write_text(f"{PASSWORD}\n")
     assert "not committed yet" in scan(shallow, known).stderr
 
 
