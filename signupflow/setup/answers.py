@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import keyword
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,6 +218,7 @@ def pairs(flag: str, items: Iterable[str]) -> dict[str, str]:
 def check(answers: Answers, app: Mapping[str, Any]) -> dict[str, Environment]:
     """Each host's settings, made as a run will make them with `app` (group_data/all.py); every fault is named by its flag."""
     _check_group(answers)
+    _check_set(answers)
     names = [host.name for host in answers.hosts]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -231,12 +232,18 @@ def check(answers: Answers, app: Mapping[str, Any]) -> dict[str, Environment]:
     if wrong:
         distinct = list(dict.fromkeys(wrong))
         raise OperatorError(f"{len(distinct)} {'fault' if len(distinct) == 1 else 'faults'}: " + "; ".join(distinct))
-    members = [Member(host.name, frozenset(host.roles), found[host.name].private_address) for host in answers.hosts]
     try:
-        Fleet.of(members, [host.name for host in answers.holding("app")])
+        fleet = Fleet.of(_members(answers, found), [host.name for host in answers.holding("app")])
     except OperatorError as error:
         raise OperatorError(f"--host and --private-address: {error}") from None
+    fleet.check_connections(found[fleet.holder("db").name].postgres_max_connections)
     return found
+
+
+def _members(answers: Answers, environments: Mapping[str, Environment]) -> Iterator[Member]:
+    for host in answers.hosts:
+        env = environments[host.name]
+        yield Member(host.name, frozenset(host.roles), env.private_address, env.connections if "app" in host.roles else 0)
 
 
 def _by_flag(name: str, why: str, settings: Mapping[str, Any]) -> str:
@@ -245,6 +252,14 @@ def _by_flag(name: str, why: str, settings: Mapping[str, Any]) -> str:
     if setting in settings:
         return f"--set {why}"
     return FLAGS[setting] + why.removeprefix(name) if setting in FLAGS else f"group_data/all.py: {why}"
+
+
+def _check_set(answers: Answers) -> None:
+    for name, value in answers.settings.items():
+        if name in FLAGS and name != "public_tcp_ports":
+            raise OperatorError(f"--set {name}: this has a flag of its own, {FLAGS[name]}")
+        if name == "public_tcp_ports" and isinstance(value, list | tuple) and answers.ssh_port not in value:
+            raise OperatorError(f"--set public_tcp_ports lacks --ssh-port {answers.ssh_port}: a deploy would close it")
 
 
 def _check_group(answers: Answers) -> None:

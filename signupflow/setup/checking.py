@@ -34,13 +34,14 @@ def look(answers: Answers, environments: Environments, known_hosts: str, dns_ser
         pinned.write_text(known_hosts)
         hosts = list(pool.map(lambda host: _host(answers, environments[host.name], host, pinned), answers.hosts))
         leads = list(pool.map(lambda domain: outside.addresses(domain, dns_server), answers.domains))
-    expected = [address for address in outside.addresses(edge.address) if ":" not in address]
+    entry = environments[edge.name].public_address or edge.address
+    expected = [address for address in outside.addresses(entry) if ":" not in address]
     domains = zip(answers.domains, leads, strict=True)
     return Found(
         (
             *(row for found in hosts for row in found.rows),
             checks.of_entry(edge, outside.knock(edge)),
-            *(checks.of_domain(domain, edge.address, found, expected) for domain, found in domains),
+            *(checks.of_domain(domain, entry, found, expected) for domain, found in domains),
         ),
         frozenset(name for found in hosts for name in found.bootstrapped),
     )

@@ -66,6 +66,12 @@ FAULTS: dict[str, tuple[dict[str, object], str]] = {
     "mirror": ({"registry_mirrors": ("mirror",)}, "--registry-mirror 'mirror'"),
     "setting": ({"settings": {"app_replica": 2}}, "--set app_replica is not a setting; did you mean app_replicas?"),
     "private": ({"hosts": (TWO[0], Host("b", "b", ("app", "db"), "x"))}, "--private-address 'x' is not an IPv4 address"),
+    "flag": ({"settings": {"domains": ["a.helpers.org"]}}, "--set domains: this has a flag of its own, --domain"),
+    "ports": (
+        {"settings": {"public_tcp_ports": [22, 80, 443]}, "ssh_port": 2222},
+        "--set public_tcp_ports lacks --ssh-port 2222",
+    ),
+    "connections": ({"settings": {"app_replicas": 40}}, "postgres_max_connections is 100"),
     "no edge": ({"hosts": (Host("a", "a", ("app", "db")),)}, "no host in group edge"),
     "two edges": ({"hosts": (TWO[0], Host("b", "b", ("edge", "db"), "10.0.0.9"))}, "are all edge hosts"),
     "same": ({"hosts": (TWO[0], TWO[0])}, "--host web1.rescue-helpers.org is named twice"),

@@ -17,7 +17,7 @@ getpass.getpass("Secret: ")
 print(f"hello   {name}, took 1.5 s"); print("noise"); print("more"); print("end"); raise SystemExit(3)
 """
 RIGHT = """\
-Text before the first command is for readers.
+# A remark is for readers.
 $ python \\
     ask.py
 Who? «{who}»
@@ -26,6 +26,8 @@ hello {who}, took ... s
 ...
 end
 [exit 3]
+
+# And another.
 """
 
 

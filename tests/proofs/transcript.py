@@ -5,6 +5,7 @@
     what it prints         `...` within a line is any text, a line of `...` any lines, {name} a known value
     Question: «answer»     what is typed when the question stands there; «*answer» is typed unseen
     [exit 1]               how it ends, when not by 0
+    # REMARK               for readers
 
 How many spaces there are, colours and cursor movements are not compared.
 """
@@ -64,7 +65,7 @@ def read(text: str, known: Mapping[str, str]) -> list[Step]:
 
 def _step(command: str, lines: list[str]) -> Step:
     ended = [int(match[1]) for line in lines if (match := EXIT.fullmatch(line))]
-    kept = [line.rstrip() for line in lines if line.strip() and not EXIT.fullmatch(line)]
+    kept = [line.rstrip() for line in lines if line.strip() and not line.startswith("# ") and not EXIT.fullmatch(line)]
     return Step(command, tuple(kept), ended[0] if ended else 0)
 
 
