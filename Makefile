@@ -36,7 +36,7 @@ build: $(STAMP) ## Build the app's and PostgreSQL's images
 test: $(STAMP) ## All tests, on real hosts (under 25 min)
 	@scripts/test $(PYTHON) $(PYTEST_ARGS)
 
-check: $(STAMP) ## The fast gate: format, lint, types, pure tests
+check: $(STAMP) ## The fast gate: format, lint, types, secrets in the history, pure tests
 	@scripts/check $(VENV)/bin
 
 prove: $(STAMP) ## Every "Must show" line in full; LINE=name for one; JSON in docs/evidence/

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -11,8 +13,10 @@ from signupflow.delivery import drift, markdown
 from signupflow.delivery.drift import Served
 from signupflow.dryrun import read
 from signupflow.errors import OperatorError
+from tests.delivery.program import called
 from tests.delivery.test_build import COMMIT, DIGEST
 from tests.deploy.test_report import RECORD
+from tests.lab_client import ROOT
 
 IMAGE = f"acme/signupflow:1.4.0@{DIGEST}"
 WHAT = Served(IMAGE, COMMIT)
@@ -91,3 +95,46 @@ def test_us3_reality_is_compared_with_the_last_image_and_the_last_commit_that_we
         drift.served([record(outcome="failed")])
     with pytest.raises(OperatorError, match="0123456789ab-dirty, which is no commit"):
         drift.served([record(deploys="0123456789ab-dirty")])
+
+
+@pytest.fixture
+def pyinfra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A pyinfra that prints what the file `said` holds, and ends with the code in `code`."""
+    program = tmp_path / "pyinfra"
+    program.write_text(
+        f'#!/bin/sh\necho "$@" > {tmp_path}/words\necho "    [web1]     +listen 8080" >&2\n'
+        f"cat {tmp_path}/said\nexit $(cat {tmp_path}/code)\n"
+    )
+    program.chmod(0o755)
+    (tmp_path / "code").write_text("0")
+    monkeypatch.setattr("signupflow.cli.running.PYINFRA", str(program))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "ended"), [(plan(), "0", 0), (plan(Files=["web1"]), "0", 2), (plan(), "3", 1), ("", "0", 1)]
+)
+def test_us3_the_look_s_exit_code_says_the_same_drift_or_cannot_tell(pyinfra: Path, said: str, code: str, ended: int) -> None:
+    (pyinfra / "said").write_text(said)
+    (pyinfra / "code").write_text(code)
+    done = called(pyinfra, "drift", IMAGE=IMAGE, COMMIT=COMMIT, ENVIRONMENT="production")
+    assert done.returncode == ended, done.stderr
+    words = (pyinfra / "words").read_text().split()
+    assert words == ["inventory.py", "deploys/production.py", "--dry", "--diff", "--json", "--data", f"app_image={IMAGE}"]
+    record = pyinfra / "delivery" / "drift.json"
+    assert record.exists() == (ended != 1), "a look that failed leaves nothing that could be taken for an all-clear"
+    if ended == 2:
+        assert "[web1]     +listen 8080" in json.loads(record.read_text())["body"]
+
+
+def test_us3_what_was_deployed_is_read_from_the_hosts_history(pyinfra: Path) -> None:
+    head = subprocess.run(
+        ["git", "-C", str(ROOT), "rev-parse", "HEAD"], check=True, capture_output=True, text=True
+    ).stdout.strip()
+    record = dataclasses.replace(RECORD, outcome="released", kind="release", image=IMAGE, deploys=head[:12])
+    (pyinfra / "said").write_text(record.line() + "\n")
+    done = called(pyinfra, "served")
+    assert (done.returncode, done.stdout) == (0, f"image={IMAGE}\ncommit={head}\n"), done.stderr
+    for other in ({"deploys": "0" * 12}, {"image": "sha256:" + "0" * 64}, {"deploys": f"{head[:12]}-dirty"}):
+        (pyinfra / "said").write_text(dataclasses.replace(record, **other).line() + "\n")
+        assert called(pyinfra, "served").returncode == 1, other

@@ -7,7 +7,6 @@ only write down what they were called with. Then the real programs get the same 
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -42,11 +41,9 @@ PAYLOADS = {
     "process": f"<(touch {CANARY})",
     "branch": f"refs/heads/main$IFS$(touch${{IFS}}{CANARY})",
 }
-# A program that writes down how it was called, one JSON list a line, and does nothing.
-WITNESS = """#!{python} -IS
-import json, os, sys
-with open(os.environ["WITNESS"], "a") as file:
-    file.write(json.dumps([os.path.basename(sys.argv[0]), *sys.argv[1:]]) + "\\n")
+# A program that writes down how it was called, word by word, and does nothing.
+WITNESS = """#!/bin/sh
+printf '%s\\0' "${0##*/}" "$@" END >> "$WITNESS"
 """
 PROGRAMS = (
     "make",
@@ -70,7 +67,7 @@ def place(tmp_path: Path) -> Path:
     for name in PROGRAMS:
         there = tmp_path / name if "/" in name else tmp_path / "bin" / name
         there.parent.mkdir(parents=True, exist_ok=True)
-        there.write_text(WITNESS.format(python="/usr/bin/env -S " + shlex.quote(os.sys.executable)))
+        there.write_text(WITNESS)
         there.chmod(0o755)
     return tmp_path
 
@@ -89,7 +86,7 @@ def as_github_runs(step: Step, place: Path, payload: str) -> list[list[str]]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in said.read_text().splitlines()]
+    return [call.split("\0") for call in said.read_text().split("\0END\0") if call]
 
 
 @pytest.mark.parametrize("step", commands(), ids=str)
