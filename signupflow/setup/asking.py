@@ -24,7 +24,7 @@ if command -v ss >/dev/null; then
   $as_root ss -Hltnp '( sport = :80 or sport = :443 )' | sed 's/^/listens /'
 fi
 if $as_root docker ps --quiet --filter name=^signupflow-traefik$ 2>/dev/null | grep -q .; then echo "traefik ours"; fi
-ip -4 -o addr show 2>/dev/null | sed -n 's|.* inet \([0-9.]*\)/.*|address \1|p'
+ip -4 -o addr show 2>/dev/null | grep -vE '^[0-9]+: (docker|br-)' | sed -n 's|.* inet \([0-9.]*\)/.*|address \1|p'
 for a in $others; do
   if timeout 5 bash -c ": < /dev/tcp/$a/$port" 2>/dev/null; then echo "reaches $a"; else echo "misses $a"; fi
 done

@@ -128,10 +128,9 @@ def _ports(host: Host, said: Said) -> Check:
 def _private(host: Host, said: Said, peers: Sequence[Host]) -> Check:
     what = "private network"
     if host.private_address not in said.addresses:
-        has = ", ".join(address for address in said.addresses if not address.startswith("127.")) or "none"
-        return Check(
-            host.name, what, FAIL, f"{host.private_address} is not its address", f"--private-address {host.name}=ONE_OF({has})"
-        )
+        has = ", ".join(address for address in said.addresses if not address.startswith("127.")) or "no IPv4 address"
+        remedy = f"it has {has}: say which by --private-address {host.name}=IPV4"
+        return Check(host.name, what, FAIL, f"{host.private_address} is not its address", remedy)
     missed = [peer for peer in peers if peer.private_address in said.misses]
     if missed:
         names = ", ".join(f"{peer.name} at {peer.private_address}" for peer in missed)

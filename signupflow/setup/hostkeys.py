@@ -52,7 +52,8 @@ def pinned(known_hosts: str, host: str) -> list[HostKey]:
     keys = []
     for line in known_hosts.splitlines():
         row = line.split()
-        if len(row) >= 3 and not line.startswith(("#", "@")) and any(_names(name, host) for name in row[0].split(",")):
+        # Remarks, and lines that are marked (@revoked, @cert-authority), begin with what names no host.
+        if len(row) >= 3 and any(_names(name, host) for name in row[0].split(",")):
             keys.append(HostKey(row[1], row[2]))
     return keys
 

@@ -67,7 +67,7 @@ FAULTY: list[tuple[str, str, str, str]] = [
     ("clock 1000.5", "clock 1032", "clock", "+31 s"),
     ("listeners known\n", f"listeners known\n{NGINX}", "ports 80, 443", "80 by nginx"),
     ("listeners known\n", f"listeners known\n{PROXY}", "ports 80, 443", "443 by docker-proxy"),
-    ("address 10.0.0.1\n", "address 10.9.9.9\n", "private network", "--private-address web1=ONE_OF(10.9.9.9)"),
+    ("address 10.0.0.1\n", "address 10.9.9.9\n", "private network", "it has 10.9.9.9: say which by --private-address web1=IPV4"),
     ("reaches 10.0.0.2", "misses 10.0.0.2", "private network", "db1 at 10.0.0.2"),
 ]
 

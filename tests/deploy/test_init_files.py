@@ -68,6 +68,19 @@ def test_fr028_what_is_written_is_left_alone_by_the_formatter_and_the_linter(tmp
             assert done.returncode == 0, done.stdout + done.stderr + file.text
 
 
+@pytest.mark.parametrize("width", range(128, 133))
+def test_fr028_a_line_is_broken_where_the_formatter_breaks_it(width: int) -> None:
+    text = literals.assignments("A file.", {"name": ["x" * (width - 20), "y", "z"]})
+    command = [RUFF, "format", "--diff", "--config", str(ROOT / "pyproject.toml"), "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_us8_1_several_hosts_take_a_line_each_however_short(tmp_path: Path) -> None:
+    hosts = (Host("a", "10.0.0.1", ("edge", "app"), "10.0.0.1"), Host("b", "10.0.0.2", ("db",), "10.0.0.2"))
+    assert '\n    ("b", {"ssh_hostname": "10.0.0.2"' in files.inventory(answers(tmp_path, hosts=hosts)).text
+
+
 def test_fr028_what_is_written_says_what_was_answered(tmp_path: Path) -> None:
     made = answers(tmp_path, **CHANGES["everything"])
     assert made.inventory.name == "inventory_eu_west.py"
