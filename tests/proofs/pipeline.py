@@ -76,6 +76,7 @@ class Pipeline:
         _git(self.work, "checkout", "--quiet", "-B", "main")
         for name, host in HOSTS.items():
             (self.work / f"inventory_{name}.py").write_text(self._inventory(name))
+            (self.work / "group_data" / f"{name}.py").write_text(self._settings(name))
             files = ["--file", f"secrets/{name}.age", "--key", str(self.folder / f"{name}.key")]
             _python(self.work, "scripts/secrets.py", "init", name, *files)
             _bootstrapped(self.lab, self.work, name)
@@ -119,7 +120,13 @@ class Pipeline:
         return next(item for item in self.lab["hosts"] if item["name"] == HOSTS[name])
 
     def _inventory(self, name: str) -> str:
-        """As `signupflow init` would write it, with the lab's servers in the place of public ones."""
+        """One host with every role."""
+        groups = (name, "edge", "app", "db")
+        host = self._host(name)["fqdn"]
+        return f'"""Hosts of {name}."""\n\n' + "".join(f"{group} = [{host!r}]\n" for group in groups)
+
+    def _settings(self, name: str) -> str:
+        """As `signupflow init` would write them, with the lab's servers in the place of public ones."""
         host, lab = self._host(name), self.lab
         public = Path(f"{lab['ssh_key']}.pub").read_text().strip()
         data = {
@@ -139,10 +146,7 @@ class Pipeline:
             "ssh_strict_host_key_checking": "yes",
             **QUICK,
         }
-        roles = "".join(f"{role} = [{host['fqdn']!r}]\n" for role in ("edge", "app", "db"))
-        return (
-            f'"""Hosts of {name}."""\n\n{name} = {pprint.pformat(([host["fqdn"]], data), width=110, sort_dicts=False)}\n{roles}'
-        )
+        return "".join(f"{key} = {pprint.pformat(value, width=110)}\n" for key, value in data.items())
 
     def _reaches_registry(self, host: str) -> None:
         """On a host, the registry at the same loopback address as here: an image then has one name everywhere."""
@@ -264,7 +268,7 @@ class Pipeline:
 def _green(pipeline: Pipeline) -> Evidence:
     """A commit arrives in production; the same image, by digest, in both; what is served says so."""
     sha = pipeline.commit("A better greeting")
-    staged = pipeline.pushed(sha, gate="make check")
+    staged = pipeline.pushed(sha, gate=os.environ.get("PIPELINE_GATE", "make check"))
     assert staged.result == "success", staged.why()
     promoted = pipeline.promoted(sha)
     assert promoted.result == "success", promoted.why()
