@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +59,8 @@ class RunResult:
     workflow: str
     jobs: list[JobResult]
     outputs: dict[str, Any]
+    began: float = 0.0
+    ended: float = 0.0
 
     @property
     def result(self) -> str:
@@ -91,7 +96,8 @@ class Runner:
     replaced: Callable[[str], str] = lambda command: command
     approve: Callable[[str, str], bool] = lambda environment, summaries: False
     told: Callable[[str], None] = lambda line: None
-    artifacts: dict[str, Path] = field(default_factory=dict)
+    # One for each concurrency group: a run waits for the one before it in its group.
+    queues: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
     _count: int = 0
 
     def run(
@@ -103,6 +109,16 @@ class Runner:
         if event not in found.events:
             raise WorkflowError(f"{workflow.name} is not started by {event}")
         given = {**found.inputs(event), **(inputs or {})}
+        # A called workflow runs in its caller's turn.
+        group = "" if event == "workflow_call" else as_text(filled(found.concurrency.get("group", ""), {"github": github}, {}))
+        with self.queues[group] if group else nullcontext():
+            began = time.time()
+            jobs, outputs = self._jobs(found, github, given)
+            return RunResult(found.name, jobs, outputs, began, time.time())
+
+    def _jobs(
+        self, found: Workflow, github: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> tuple[list[JobResult], dict[str, Any]]:
         results: dict[str, JobResult] = {}
         flat: list[JobResult] = []
         for job in found.jobs:
@@ -115,7 +131,7 @@ class Runner:
             results[job.name] = self._job(found, job, contexts, [results[name] for name in job.needs], flat)
         contexts = {"jobs": {name: {"outputs": item.outputs} for name, item in results.items()}}
         outputs = {name: filled(text, contexts, {}) for name, text in found.outputs.items()}
-        return RunResult(found.name, flat, outputs)
+        return flat, outputs
 
     def _job(
         self, workflow: Workflow, job: Job, contexts: dict[str, Any], needed: list[JobResult], flat: list[JobResult]

@@ -12,8 +12,11 @@ import pprint
 import shutil
 import subprocess
 import sys
+import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +48,7 @@ def proven(lab: Lab, folder: Path, told: Callable[[str], None]) -> Evidence:
             "the scan finds something that could be fixed": _scan_fails(pipeline),
             "a release that is bad": _bad_release(pipeline),
             "nobody approves": _not_approved(pipeline),
+            "two commits at once": _two_at_once(pipeline),
             "not played here": list(LEFT_OUT),
         }
 
@@ -60,6 +64,7 @@ class Pipeline:
     approved: list[str] = field(default_factory=list)
     approving: bool = True
     vulnerable: bool = False
+    queues: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
 
     @property
     def origin(self) -> Path:
@@ -99,6 +104,15 @@ class Pipeline:
         )
         self.github.ran("deploy-staging.yml", "main", done.result)
         return done
+
+    def waits_for_its_turn(self, seconds: float = 60) -> bool:
+        """Whether a run is under way, by the lock of its group; waited for."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if any(lock.locked() for lock in list(self.queues.values())):
+                return True
+            time.sleep(0.05)
+        return False
 
     def promoted(self, sha: str) -> RunResult:
         """What somebody starts by hand."""
@@ -173,7 +187,7 @@ class Pipeline:
         }
         return Runner(
             repository=self.origin,
-            folder=self.folder / "runs" / f"{time.time():.0f}",
+            folder=self.folder / "runs" / sha[:12] / f"{time.time():.0f}",
             actions={
                 "actions/checkout": self._checkout,
                 "actions/upload-artifact": self._kept,
@@ -192,6 +206,7 @@ class Pipeline:
             protected=(PRODUCTION,),
             approve=self._asked,
             told=self.told,
+            queues=self.queues,
             replaced=lambda command: replaced.get(command.strip(), command),
         )
 
@@ -346,6 +361,25 @@ def _not_approved(pipeline: Pipeline) -> Evidence:
     run = pipeline.promoted(_git(pipeline.work, "rev-parse", "HEAD").strip())
     pipeline.approving = True
     return _unchanged(pipeline, run, "deploy", before)
+
+
+def _two_at_once(pipeline: Pipeline) -> Evidence:
+    """The second run waits for the first; staging ends with the second commit."""
+    commits = [pipeline.commit(f"One of two, number {number}") for number in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(pipeline.pushed, commits[0])
+        assert pipeline.waits_for_its_turn(), "the first run did not begin"
+        second = pool.submit(pipeline.pushed, commits[1])
+        runs = [first.result(), second.result()]
+    evidence = {
+        "results": [run.result for run in runs],
+        "seconds_between_them": round(runs[1].began - runs[0].ended, 1),
+        "serves_the_second": commits[1][:12] in pipeline.serves(STAGING),
+    }
+    assert evidence["results"] == ["success", "success"], [run.why() for run in runs]
+    assert evidence["seconds_between_them"] >= 0, evidence
+    assert evidence["serves_the_second"], evidence
+    return evidence
 
 
 def _bootstrapped(lab: Lab, work: Path, name: str) -> None:
