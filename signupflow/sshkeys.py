@@ -70,13 +70,29 @@ def _public(path: Path) -> str:
 
 
 def naming(key: str, files: Iterable[Path], root: Path) -> list[Path]:
-    """Which of the files hold a public key as it is written."""
-    return [path for path in (root / file for file in files) if path.is_file() and key in path.read_text()]
+    """Which of the files hold a public key."""
+    return [path for path in (root / file for file in files) if path.is_file() and _body(key) in path.read_text()]
 
 
 def replaced(path: Path, old: str, new: str) -> None:
     """The file with one key in the place of another, by rename."""
+    text = path.read_text()
+    if old in text:
+        text = text.replace(old, new)
+    elif _type(old) == _type(new):
+        # A formatter has broken the line between the key's parts, which are the same but for the middle one.
+        text = text.replace(_body(old), _body(new))
+    else:
+        raise OperatorError(f"{path} has the {_type(old)} key over several lines; write it on one")
     partial = path.with_name(path.name + ".new")
-    partial.write_text(path.read_text().replace(old, new))
+    partial.write_text(text)
     partial.chmod(path.stat().st_mode & 0o777)
     os.replace(partial, path)
+
+
+def _type(key: str) -> str:
+    return key.split(maxsplit=1)[0]
+
+
+def _body(key: str) -> str:
+    return key.split()[1]

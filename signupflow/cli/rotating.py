@@ -234,18 +234,18 @@ def ssh_key(target: Target, key: str | None, yes: bool, dry: bool) -> None:
         return
     public = list(data.get("deploy_public_keys", ()))
     places = naming(pair.public, [Path(target.inventory), *sorted((ROOT / "group_data").glob("*.py"))], ROOT)
+    if not places and not pair.new_is_named([*public]):
+        raise OperatorError(
+            f"deploy_public_keys does not hold {pair.path}.pub as it is written there; set it in group_data first"
+        )
     for text in (
         f"a new key beside {pair.path}, accepted by {len(hosts)} hosts beside the old one",
-        f"tried on every host, then written in the place of the old one in {', '.join(_short(place) for place in places)}",
+        f"tried on every host, then written in the place of the old one in {', '.join(map(_short, places)) or 'its file'}",
         f"every host accepts the new one alone; it takes the place of {pair.path}, the old one stays as {pair.old.name}",
     ):
         click.echo(text)
     if dry:
         return
-    if not places and not pair.new_is_named([*public]):
-        raise OperatorError(
-            f"deploy_public_keys does not hold {pair.path}.pub as it is written there; set it in group_data first"
-        )
     if not yes:
         click.confirm("Go on?", abort=True)
     pair.make_new()

@@ -146,3 +146,15 @@ def test_sec006_the_new_public_key_stands_where_the_old_one_stood(tmp_path: Path
     assert naming(pair.public, [Path("production.py"), Path("other.py"), Path("none.py")], tmp_path) == [holding]
     replaced(holding, pair.public, pair.new_public)
     assert holding.read_text() == f"deploy_public_keys = {json.dumps([pair.new_public, 'ssh-ed25519 AAAA colleague'])}\n"
+
+
+def test_sec006_a_key_that_a_formatter_broke_over_lines_is_replaced_too(tmp_path: Path, pair: Pair) -> None:
+    pair.make_new()
+    kind, body, comment = pair.public.split()
+    path = tmp_path / "inventory.py"
+    path.write_text(f"deploy_public_keys = ['{kind} '\n '{body} {comment}']\n")
+    assert naming(pair.public, [path], tmp_path) == [path]
+    replaced(path, pair.public, pair.new_public)
+    assert path.read_text() == f"deploy_public_keys = ['{kind} '\n '{pair.new_public.split()[1]} {comment}']\n"
+    with pytest.raises(OperatorError, match="on one"):
+        replaced(path, "ssh-rsa AAAA me", pair.public)
