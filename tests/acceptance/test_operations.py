@@ -42,4 +42,4 @@ def test_sc002_status_history_and_doctor_tell_what_is(one: Lab) -> None:
 
 
 def test_sec006_each_kind_of_secret_is_replaced_under_load(one: Lab) -> None:
-    rotating.each_under_load(one, rate=20)
+    rotating.each_under_load(one, rate=20, kinds=("database", "ssh-key", "age-key"), turns=1)
