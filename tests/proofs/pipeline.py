@@ -22,15 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from lab.github.runner import Play, Runner, RunResult
-from lab.github.server import GitHubApi
 from signupflow.delivery.build import Build
+from tests.delivery.fake_github import REPOSITORY, TOKEN, FakeGitHub, serving
 from tests.lab_client import PYINFRA, ROOT, Lab
 from tests.proofs.releasing import QUICK
 
 Evidence = dict[str, Any]
 STAGING, PRODUCTION = "staging", "production"
 HOSTS = {STAGING: "h1", PRODUCTION: "h2"}
-REPOSITORY, TOKEN = "somebody/signupflow", "token-of-the-pipeline-on-this-machine"
 # A suite that takes half an hour is CI's; here the fast gate stands for it, and for commits that are about something else a part.
 WHOLE = 'sudo -E env "PATH=$PATH" bash .ci/run'
 PART = "make setup && .venv/bin/python -m pytest -q tests/deploy/test_pure.py"
@@ -39,7 +38,7 @@ LEFT_OUT = ("actions/attest",)
 
 def proven(lab: Lab, folder: Path, told: Callable[[str], None]) -> Evidence:
     """The way that goes well, timed, and the ways that do not."""
-    with GitHubApi(REPOSITORY, TOKEN) as github:
+    with serving() as github:
         pipeline = Pipeline(lab, folder, github, told)
         pipeline.prepared()
         return {
@@ -59,7 +58,7 @@ class Pipeline:
 
     lab: Lab
     folder: Path
-    github: GitHubApi
+    github: FakeGitHub
     told: Callable[[str], None]
     approved: list[str] = field(default_factory=list)
     approving: bool = True
@@ -102,7 +101,7 @@ class Pipeline:
         done = self._runner(sha, {"make check": gate, WHOLE: "true"}).run(
             self.work / ".github/workflows/deploy-staging.yml", self._context(sha, "push")
         )
-        self.github.ran("deploy-staging.yml", "main", done.result)
+        self.github.run(len(self.github.runs) + 1, conclusion=done.result)
         return done
 
     def waits_for_its_turn(self, seconds: float = 60) -> bool:
@@ -297,7 +296,7 @@ def _green(pipeline: Pipeline) -> Evidence:
             f"{job.name}: {step.label}": step.seconds for run in (staged, promoted) for job in run.jobs for step in job.steps
         },
         "serves": versions,
-        "tags": pipeline.github.tags,
+        "tags": dict(pipeline.github.refs),
         "plan_shown_before_the_approval": "What will be done" in pipeline.approved[-1],
     }
     assert len(set(versions.values())) == 1, evidence
