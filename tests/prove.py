@@ -44,6 +44,7 @@ from tests.proofs import (
     release_order,
     releasing,
     replica,
+    reporting,
     rotating,
     shutdown,
     tenants,
@@ -299,6 +300,10 @@ LINES: dict[str, tuple[str, Line]] = {
     "rotations": (
         "each kind of secret is replaced under load: none fails, the old one is refused",
         lambda: rotating.each_under_load(cluster()),
+    ),
+    "reports": (
+        "the report of a release and of a failed one, as a browser shows them",
+        lambda: reporting.pages_of_two_releases(cluster()),
     ),
     "pipeline": ("the workflows' steps, from a commit to production; what fails ends where it should", delivered),
     "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),
