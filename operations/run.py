@@ -88,6 +88,8 @@ class Run:
     lease: Lease | None = None
     leased: dict[str, tuple[Host, float]] = field(default_factory=dict)
     switched: dict[str, int] = field(default_factory=dict)
+    # Hosts that served nothing before: recorded with the others, but there is nothing to take them back to.
+    first: list[str] = field(default_factory=list)
     taken_back: list[str] = field(default_factory=list)
     seconds: dict[str, dict[str, float]] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -190,7 +192,7 @@ class Run:
             return
         self._closed = True
         counted = self._probe.finish() if self._probe else None
-        if self.release and (self.worked or self.switched or self.taken_back or self.failures):
+        if self.release and (self.worked or self.switched or self.first or self.taken_back or self.failures):
             self._record(counted)
         for reason in self.failures[:1]:
             click.echo(f"{click.style('Error:', fg='red', bold=True)} {reason}", err=True)
@@ -209,7 +211,7 @@ class Run:
             seconds=round(time.monotonic() - self.began, 1),
             outcome="failed" if self.failures else self.outcome,
             why=self.failures[0] if self.failures else "",
-            hosts=tuple(self.switched),
+            hosts=(*self.switched, *self.first),
             taken_back=tuple(self.taken_back),
             probe=None if counted is None else {"sent": counted.sent, "failed": counted.failed, "p99_ms": counted.p99_ms},
             steps=self.seconds,

@@ -102,8 +102,10 @@ class Machine:
         self._noted(step)  # an end without its line in the journal is looked at again by the next run
         if step is Step.STUCK:
             logger.error(self._said(f"stuck: look at `docker ps` here and {self.release.route.path} on {self.edge.name}"))
-        if step is Step.DONE and self.turn.old and not removing:
-            if self.turn.known:
+        if step is Step.DONE and not removing:
+            if not self.turn.old:
+                self.run.first.append(self.host.name)
+            elif self.turn.known:
                 self.run.taken_back.append(self.host.name)
             else:
                 self.run.switched.setdefault(self.host.name, self.turn.old)

@@ -11,6 +11,7 @@ import pytest
 from signupflow.images import inspect
 from tests.lab_client import Lab
 from tests.proofs import configuration, convergence, foreign, leaks
+from tests.proofs.releasing import records
 
 pytestmark = pytest.mark.lab
 
@@ -180,3 +181,11 @@ def test_fr001_the_image_is_small_and_says_what_it_is(bare_lab: Lab) -> None:
     assert labels["org.signupflow.schema-revision"] == "b4e6f8a2c5d3"
     assert app["Config"]["User"] == "10001:10001"
     assert app["Config"]["Healthcheck"]["Test"][:2] == ["CMD", "python"]
+
+
+def test_fr011_fr012_the_first_release_is_in_the_history_to_go_back_to(lab: Lab) -> None:
+    first = records(lab)[0]
+    assert (first.kind, first.outcome) == ("release", "released")
+    assert first.version
+    assert first.image
+    assert first.hosts == (lab["hosts"][0]["fqdn"],)
