@@ -148,7 +148,8 @@ def plans_are_kept(lab: Lab, folder: Path) -> Evidence:
     assert planned.returncode == 0, planned.stderr
     applied = signupflow(lab, "apply", str(path))
     reached = versions(lab)
-    again = signupflow(lab, "plan", "--output", str(path), *[word.replace("good-2", "good-3") for word in data])
+    further = [word.replace(releases.image("good", 2), releases.image("good", 3)) for word in data]
+    again = signupflow(lab, "plan", "--output", str(path), *further)
     assert again.returncode == 0, again.stderr
     changed = app_hosts(lab)[-1]
     lab.ssh(changed, "echo '# by hand' | sudo tee -a /etc/systemd/journald.conf.d/10-signupflow.conf >/dev/null")
