@@ -42,21 +42,21 @@ def test_sec005_postgresql_answers_the_app_and_nobody_else(cluster: Lab) -> None
 
 
 def test_us1_2_fr026_sc008_a_killed_replica_costs_no_get_and_only_writes_in_flight(cluster: Lab) -> None:
-    healing.a_replica_dies(cluster, rate=50)
+    healing.a_replica_dies(cluster, rate=25)
 
 
 def test_us1_3_fr006_a_killed_postgresql_is_back_by_itself(cluster: Lab) -> None:
     """Also after a reload: one by `docker kill` would have ended Docker's restarts."""
     (fault,) = [fault for fault in healing.faults(cluster) if fault.name == "kill -9 of PostgreSQL"]
-    healing.heals(cluster, fault, rate=30)
+    healing.heals(cluster, fault, rate=20)
 
 
 def test_us8_3_a_host_that_is_cut_off_is_routed_around_and_taken_back(cluster: Lab) -> None:
-    hosts.cut_off_and_back(cluster, rate=50, seconds=12)
+    hosts.cut_off_and_back(cluster, rate=25, seconds=12)
 
 
 def test_us8_1_us8_4_a_third_app_host_is_added_and_removed_without_a_failed_request(cluster: Lab) -> None:
-    hosts.added_and_removed(cluster, rate=50)
+    hosts.added_and_removed(cluster, rate=20)
     assert not database_access.answers(cluster, cluster.holding("spare")[0]), "PostgreSQL is closed to who left"
 
 

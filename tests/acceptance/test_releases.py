@@ -36,7 +36,7 @@ def several(cluster: Lab) -> Iterator[Lab]:
 
 def test_sc004_sc009_us5_1_us5_2_us5_4_ec1_a_release_under_load_fails_no_request(several: Lab) -> None:
     """Slow and long answers complete, streams come back, every acknowledged write is a row; what was printed was done."""
-    release_order.ten_in_a_row(several, count=1, rate=60, least=0, compare_p99=False, app_rehearsal_seconds=1)
+    release_order.ten_in_a_row(several, count=1, rate=25, least=0, compare_p99=False, app_rehearsal_seconds=1)
 
 
 def test_fr011_only_the_layers_that_a_host_lacks_are_sent(several: Lab) -> None:
@@ -49,11 +49,11 @@ def test_fr011_only_the_layers_that_a_host_lacks_are_sent(several: Lab) -> None:
 
 def test_us5_3_us3_5_us2_4_ec2_a_release_that_fails_is_taken_back(several: Lab) -> None:
     cases = (CASES["gets healthy and then answers 500"], CASES["migration fails half way"], CASES["image does not exist"])
-    failing_releases.each_is_taken_back(several, rate=40, cases=cases, again=False)
+    failing_releases.each_is_taken_back(several, rate=20, cases=cases, again=False)
 
 
 def test_us3_5_fr012_a_failure_on_the_second_host_takes_the_first_back(several: Lab) -> None:
-    failing_releases.second_host_fails(several, rate=40)
+    failing_releases.second_host_fails(several, rate=20)
 
 
 def test_ec5_of_two_deployments_at_once_one_runs(several: Lab) -> None:
@@ -61,15 +61,15 @@ def test_ec5_of_two_deployments_at_once_one_runs(several: Lab) -> None:
 
 
 def test_us5_3_a_run_killed_in_the_shift_is_finished_by_the_next(several: Lab) -> None:
-    interrupted_releases.killed_at_each_step(several, (Step.SHIFT,))
+    interrupted_releases.killed_at_each_step(several, (Step.SHIFT,), rate=20)
 
 
 def test_us3_5_a_run_that_was_killed_is_aborted(one: Lab) -> None:
-    interrupted_releases.aborted(one, (Step.STOP,))
+    interrupted_releases.aborted(one, (Step.STOP,), rate=20)
 
 
 def test_us2_3_fr005_a_release_migrates_the_schema_and_the_one_before_still_runs(one: Lab) -> None:
-    migrations.expand(one)
+    migrations.expand(one, rate=20)
 
 
 def test_sc004_a_host_that_takes_no_ssh_is_an_error_before_the_start(one: Lab) -> None:

@@ -93,13 +93,13 @@ def added_and_removed(lab: Lab, rate: float = 100) -> Evidence:
     with Load(lab, rate=rate, seconds=600, calls=mixed(lab)) as load:
         load.until(3)
         started = load.elapsed
-        lab.pyinfra("-y", inventory=inventory)
+        lab.pyinfra("-y", inventory=inventory, politely=True)
         joined = load.elapsed
         load.until(joined + 5)
         shared = answered(lab, host)
         servers = server_statuses(lab)
         leaving = load.elapsed
-        lab.pyinfra("-y", "--limit", fqdn, deploy="deploys/remove_host.py", inventory=inventory)
+        lab.pyinfra("-y", "--limit", fqdn, deploy="deploys/remove_host.py", inventory=inventory, politely=True)
         left = load.elapsed
         after = server_statuses(lab)
         lab.pyinfra("-y")
