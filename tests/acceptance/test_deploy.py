@@ -188,4 +188,4 @@ def test_fr011_fr012_the_first_release_is_in_the_history_to_go_back_to(lab: Lab)
     assert (first.kind, first.outcome) == ("release", "released")
     assert first.version
     assert first.image
-    assert first.hosts == (lab["hosts"][0]["fqdn"],)
+    assert list(first.hosts) == [lab["hosts"][0]["fqdn"]]
