@@ -139,23 +139,18 @@ def test_us5_the_check_writes_nothing_even_on_sqlite(sqlite_url: str) -> None:
         assert json.loads(run_check(settings, client).stdout)["tenants"] == "refused"
 
 
-def test_us2_3_the_check_costs_less_than_a_second_of_processor(environment: dict[str, str]) -> None:
-    with serving(environment) as (client, _):
-        Organization(client), Organization(client)
-        before = os.times()
-        assert run_check(environment, client).returncode == 0
-        after = os.times()
-    assert after.children_user + after.children_system - before.children_user - before.children_system < 1
-
-
-def rows(url: str) -> list[tuple[object, ...]]:
+def rows(url: str) -> dict[str, str]:
+    """Table to a digest of all its rows; PostgreSQL's counters would come late."""
+    found = {}
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables ORDER BY 1")
-        counted = cursor.fetchall()
-        cursor.execute("SELECT * FROM people ORDER BY id")
-        counted += cursor.fetchall()
+        cursor.execute("SELECT relname FROM pg_stat_user_tables ORDER BY 1")
+        for (table,) in cursor.fetchall():
+            cursor.execute(
+                f"SELECT count(*) || coalesce(md5(string_agg(t::text, chr(10) ORDER BY t::text)), '') FROM \"{table}\" t"
+            )
+            ((found[table],),) = cursor.fetchall()
     connection.close()
-    return counted
+    return found
 
 
 def change(url: str, *statements: str) -> None:
