@@ -256,14 +256,7 @@ def _wanted(condition: str, well: bool, contexts: Mapping[str, Any]) -> bool:
 
 
 def _outputs(text: str) -> dict[str, str]:
-    """`name=value` lines, and `name<<END` blocks, of GITHUB_OUTPUT."""
-    found: dict[str, str] = {}
-    lines = iter(text.splitlines())
-    for line in lines:
-        name, equals, value = line.partition("=")
-        block, heredoc, end = line.partition("<<")
-        if heredoc and (not equals or len(block) < len(name)):
-            found[block] = "\n".join(iter(lambda end=end: next(lines, end), end))  # type: ignore[misc]
-        elif equals:
-            found[name] = value
-    return found
+    """`name=value` lines of GITHUB_OUTPUT. Values of several lines (`name<<END`) are not written here, and not read."""
+    if "<<" in text:
+        raise WorkflowError("an output of several lines is not played here")
+    return {name: value for name, equals, value in (line.partition("=") for line in text.splitlines()) if equals}

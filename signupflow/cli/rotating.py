@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -141,8 +141,8 @@ def age_key(target: Target, yes: bool, dry: bool) -> None:
     path = secretfile.key_path(kept.environment, kept.key_file)
     new_path, old_path = path.with_name(path.name + ".new"), path.with_name(path.name + ".old")
     if new_path.exists() and not path.exists():
-        os.replace(new_path, path)  # cut off between the two renames at the end
-        click.echo(f"{path} was half replaced by a run before; it is whole now")
+        # Cut off between the two renames at the end.
+        _made_whole(path, dry, lambda: os.replace(new_path, path))
         return
     old = secretfile.identity(kept.environment, kept.key_file)
     click.echo(f"{_short(kept.path)}: a new key in {path} in the place of {old.to_public()}, which stays as {old_path.name}")
@@ -229,8 +229,7 @@ def ssh_key(target: Target, key: str | None, yes: bool, dry: bool) -> None:
         )
     pair = Pair(Path(named).expanduser().resolve())
     if pair.half_swapped:
-        pair.swap()
-        click.echo(f"{pair.path} was half replaced by a run before; it is whole now")
+        _made_whole(pair.path, dry, pair.swap)
         return
     public = list(data.get("deploy_public_keys", ()))
     places = naming(pair.public, [Path(target.inventory), *sorted((ROOT / "group_data").glob("*.py"))], ROOT)
@@ -258,6 +257,13 @@ def ssh_key(target: Target, key: str | None, yes: bool, dry: bool) -> None:
     execute(_logins(target, f"ssh_key={pair.new}"))
     pair.swap()
     click.echo("rotated; commit what was written, and give the new key to whoever deploys (GitHub's secret too)")
+
+
+def _made_whole(path: Path, dry: bool, finish: Callable[[], None]) -> None:
+    """End what a run before was cut off in; a dry run only says so."""
+    if not dry:
+        finish()
+    click.echo(f"{path} was half replaced by a run before; it {'would be made' if dry else 'is'} whole now")
 
 
 def _logins(target: Target, *pairs: str) -> list[str]:
