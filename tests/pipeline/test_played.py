@@ -174,3 +174,17 @@ def test_us3_1_what_the_player_does_not_know_is_refused_by_name(tmp_path: Path, 
 def test_us3_1_an_event_that_starts_nothing_is_refused(noted: Noted) -> None:
     with pytest.raises((WorkflowError, ExpressionError), match="is not started by push"):
         noted.run("rollback.yml", "push")
+
+
+def test_us3_1_a_condition_without_a_status_function_holds_only_while_all_went_well(tmp_path: Path) -> None:
+    path = tmp_path / "a.yml"
+    path.write_text(
+        "on: push\njobs:\n  a:\n    steps:\n      - run: exit 1\n"
+        "      - if: github.ref == 'main'\n        run: echo plain >> ../ran\n"
+        "      - if: failure() && github.ref == 'main'\n        run: echo told >> ../ran\n"
+    )
+    runner = Runner(repository=tmp_path, folder=tmp_path / "jobs", actions={}, environments={})
+    done = runner.run(path, {"sha": "c", "ref": "main", "event_name": "push"})
+    assert done.result == "failure"
+    (ran,) = (tmp_path / "jobs").glob("*/ran")
+    assert ran.read_text() == "told\n"
