@@ -45,7 +45,7 @@ assert set(UNDONE) == set(BACKWARD)
 assert {*FORWARD, *BACKWARD, *ENDS} == set(Step)
 
 
-def killed_at_each_step(lab: Lab, steps: tuple[Step, ...] = (*FORWARD, *BACKWARD), rate: float = 50) -> Evidence:
+def killed_at_each_step(lab: Lab, steps: tuple[Step, ...] = (*FORWARD, *BACKWARD), rate: float = 20) -> Evidence:
     """SIGKILL when a step begins. The service goes on, the next run finishes or undoes, and the one after has nothing to do."""
     images = [releases.image("good", number) for number in (1, 2)]
     baseline(lab, images[0])
@@ -151,7 +151,7 @@ def rebooted_in_its_turn(
     return {"host": host, "steps": rows}
 
 
-def without_ssh_at_each_step(lab: Lab, steps: tuple[Step, ...] = FORWARD, seconds: float = 30, rate: float = 50) -> Evidence:
+def without_ssh_at_each_step(lab: Lab, steps: tuple[Step, ...] = FORWARD, seconds: float = 30, rate: float = 20) -> Evidence:
     """SSH to the host in its turn, and to the edge, is cut in each step: the run survives it or undoes; no request fails."""
     images = [releases.image("good", number) for number in (1, 2)]
     baseline(lab, images[0])
