@@ -25,7 +25,7 @@ QUICK = {
     "app_shift_pause_seconds": 1,
     "app_bake_seconds": 1,
     "app_observe_seconds": 2,
-    "app_start_seconds": 15,
+    "app_start_seconds": 30,
 }
 # The stages of a release alone: the same code as in deploys/production.py, without what is below the app.
 RELEASE = "deploys/resume.py"
