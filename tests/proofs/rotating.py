@@ -26,6 +26,7 @@ from tests import releases
 from tests.lab_client import POLITELY, ROOT, Lab
 from tests.proofs.healing import wait_until_whole
 from tests.proofs.leaks import planted
+from tests.proofs.operating import RATE
 from tests.proofs.releasing import QUICK, Evidence, app_hosts, baseline, container_ids, one_generation, options, records
 from tests.tenants import organisation
 from tests.traffic import Traffic, lost_writes
@@ -34,7 +35,7 @@ KINDS = ("database", "jwt", "ssh-key", "age-key", "object-store")
 CONNECT = "import sys, psycopg2; psycopg2.connect(sys.stdin.read().strip()).close()"
 
 
-def each_under_load(lab: Lab, rate: float = 100, kinds: Sequence[str] = KINDS, turns: int = 2) -> Evidence:
+def each_under_load(lab: Lab, rate: float = RATE, kinds: Sequence[str] = KINDS, turns: int = 2) -> Evidence:
     """The rotations, one after another, each under its own traffic; with two `turns` both database roles have theirs."""
     baseline(lab, releases.image("good", 1))
     proofs: dict[str, Callable[[], Evidence]] = {
