@@ -106,6 +106,7 @@ class Run:
     version_before: str = ""
     spans: list[report.Span] = field(default_factory=list)
     worked: bool = False
+    _probing: bool = False
     _probe: SteadyProbe | None = None
     _probed_before: watch.Count | None = None
     _closed: bool = False
@@ -165,8 +166,10 @@ class Run:
         self.failures.append(reason)
 
     def start_probe(self, entry: Entry, path: str, rate: float) -> None:
-        """Begin to ask the public entry steadily; `close` counts."""
-        if self._probe is None and rate > 0:
+        """Begin to ask the public entry steadily, once in a run; `close` counts."""
+        if not self._probing and rate > 0:
+            # Before the process is started: that lets the other hosts' greenlets go on, which come here too.
+            self._probing = True
             self._probe = SteadyProbe(entry, path, rate)
 
     def probe_fails(self, limit_percent: float) -> str:

@@ -144,6 +144,9 @@ class Probe:
     def _work(self) -> None:
         kept: http.client.HTTPConnection | None = None
         while (keep := self._due.get()) is not None:
+            if self._stopped.is_set():
+                # What piled up while nothing answered is not sent after the end: nobody would wait for its count.
+                continue
             started, failure, into = time.monotonic(), "", self._answers
             used: http.client.HTTPConnection | None = None
             try:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import gevent
 import pytest
 
 from operations.run import Run
@@ -289,8 +292,6 @@ def test_sc009_the_probe_counts_connections_apart_from_answers() -> None:
 
 def test_sc009_the_probe_sees_a_server_that_is_not_there() -> None:
     asked = probe.Probe(probe.Entry("127.0.0.1", "nobody.test"), "/", rate=50)
-    import threading
-
     threading.Timer(0.5, asked.stop).start()
     began = time.monotonic()
     counted = asked.run()
@@ -309,6 +310,42 @@ def test_sc009_the_probe_tells_what_it_sees_while_it_runs() -> None:
     assert first["whole"] is False
     assert 0 < first["failed"] <= last["failed"] == last["sent"]
     assert last["whole"] is True
+
+
+def test_sc009_what_piled_up_while_nothing_answered_is_not_sent_after_the_end() -> None:
+    answering = threading.Event()
+
+    class Hanging(probe.Entry):
+        def connect(self, timeout: float = probe.TIMEOUT) -> http.client.HTTPConnection:
+            answering.wait(timeout)
+            raise ConnectionResetError("after all")
+
+    asked = probe.Probe(Hanging("127.0.0.1", "nobody.test"), "/", rate=2000)
+    ended: list[probe.Counted] = []
+    running = threading.Thread(target=lambda: ended.append(asked.run()))
+    running.start()
+    deadline = time.monotonic() + 10
+    while asked._due.qsize() < 100:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    asked.stop()
+    answering.set()
+    running.join(10)
+    assert ended[0].sent == probe.WORKERS
+
+
+def test_sc009_a_run_has_one_probe_however_many_hosts_begin_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    class Slow:
+        def __init__(self, entry: probe.Entry, path: str, rate: float) -> None:
+            gevent.sleep(0.01)
+            begun.append(path)
+
+    monkeypatch.setattr("operations.run.SteadyProbe", Slow)
+    run = Run()
+    gevent.joinall([gevent.spawn(run.start_probe, probe.Entry("127.0.0.1", "nobody.test"), "/", 5) for _ in range(5)])
+    assert begun == ["/"]
 
 
 def test_us3_5_a_release_whose_own_probe_fails_goes_back() -> None:
