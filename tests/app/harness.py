@@ -123,16 +123,17 @@ class Postgres:
         shutil.chown(directory, "postgres")
         self._run("initdb", "-D", f"{directory}/data", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
 
-    def start(self) -> None:
-        options = f"-p {self._port} -k {self._directory} -c listen_addresses=127.0.0.1 -c fsync=off -c timezone=America/New_York"
+    def start(self, zone: str = "America/New_York", *settings: str) -> None:
+        options = f"-p {self._port} -k {self._directory} -c listen_addresses=127.0.0.1 -c fsync=off -c timezone={zone}"
+        options = " ".join((options, *(f"-c {setting}" for setting in settings)))
         log = f"{self._directory}/log"
         self._run("pg_ctl", "-D", f"{self._directory}/data", "-o", options, "-l", log, "-w", "start")
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", f"{self._directory}/data", "-m", mode, "-w", "stop")
 
-    def create(self, database: str) -> str:
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), database)
+    def create(self, database: str, template: str = "template1") -> str:
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-T", template, database)
         return f"postgresql://postgres:3f9c1e7ab5d2486f90@127.0.0.1:{self._port}/{database}"
 
     def _run(self, program: str, *arguments: str) -> None:

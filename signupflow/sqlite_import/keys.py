@@ -1,0 +1,102 @@
+"""What must hold between rows: keys without doubles, references that lead somewhere, entries that fit into an index.
+
+SQLite answers these on the snapshot. It compares byte by byte here (BINARY) as PostgreSQL will, whatever the file declares.
+Values of a wrong class are left to `values`, which names them.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+from signupflow.sqlite_import.findings import Finding, key_text, shown
+from signupflow.sqlite_import.orphans import Orphans
+from signupflow.sqlite_import.schema import TEXTS, ForeignKey, Table, quoted, quoted_list
+
+# Bytes that one entry of a B-tree may have: a third of a page of 8 kB (PostgreSQL, nbtree.h, BTMaxItemSize).
+INDEX_ENTRY = 2704
+# Of these an entry spends on itself, and at most so much on each column besides its bytes.
+ENTRY_HEADER, COLUMN_HEADER = 8, 8
+
+
+def doubles(connection: sqlite3.Connection, table: Table) -> Iterator[Finding]:
+    """Values that a key allows once and the file has more often. NULLs are never equal, in both databases."""
+    for key in table.keys:
+        columns = ", ".join(f"{quoted(name)} COLLATE BINARY" for name in key.columns)
+        present = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in key.columns)
+        query = (
+            f"SELECT {quoted_list(key.columns)}, count(*) FROM {quoted(table.name)} "
+            f"WHERE {present} GROUP BY {columns} HAVING count(*) > 1"
+        )
+        for *values, count in connection.execute(query):
+            yield Finding(
+                "duplicate",
+                f"is there {count} times, and {key.name} allows it once",
+                "decide which row is the right one, and change or delete the others in SQLite",
+                table=table.name,
+                key=key_text(key.columns, tuple(values)),
+                column=", ".join(key.columns),
+                value=", ".join(shown(value, name) for name, value in zip(key.columns, values, strict=True)),
+            )
+
+
+def too_long(connection: sqlite3.Connection, table: Table) -> Iterator[Finding]:
+    """Texts that an index of PostgreSQL does not take for sure. (It compresses some; what then fits is not known before.)"""
+    for index in (*table.keys, *table.indexes):
+        texts = [name for name in index.columns if table.column(name).type in TEXTS]
+        if not texts:
+            continue
+        size = " + ".join(f"coalesce(length(CAST({quoted(name)} AS BLOB)), 0)" for name in texts)
+        room = INDEX_ENTRY - ENTRY_HEADER - COLUMN_HEADER * len(index.columns)
+        key = table.primary_key.columns
+        query = f"SELECT {quoted_list(key)}, {size} AS bytes FROM {quoted(table.name)} WHERE bytes > {room}"
+        for *values, count in connection.execute(query):
+            yield Finding(
+                "index-size",
+                f"has {count:,} bytes, and the index {index.name} takes {room:,}",
+                "shorten it",
+                table=table.name,
+                key=key_text(key, tuple(values)),
+                column=", ".join(index.columns),
+            )
+
+
+def dangling(
+    connection: sqlite3.Connection, table: Table, schema: dict[str, Table], put_aside: Orphans | None
+) -> Iterator[Finding]:
+    """References to rows that do not exist, or that were put aside. SQLite enforces them only when asked to."""
+    for reference in table.foreign_keys:
+        key = table.primary_key.columns
+        query = (
+            f"SELECT {', '.join('child.' + quoted(name) for name in (*key, *reference.columns))} "
+            f"{orphans_of(table, reference, schema, put_aside)}"
+        )
+        for values in connection.execute(query):
+            row, missing = values[: len(key)], values[len(key) :]
+            yield Finding(
+                "orphan",
+                f"refers to a row of {reference.parent} that does not exist ({reference.name})",
+                "--quarantine-orphans DIR puts such rows aside; or restore the row, or set NULL where that is right",
+                table=table.name,
+                key=key_text(key, row),
+                column=", ".join(reference.columns),
+                value=", ".join(shown(value, name) for name, value in zip(reference.columns, missing, strict=True)),
+            )
+
+
+def orphans_of(table: Table, reference: ForeignKey, schema: dict[str, Table], put_aside: Orphans | None) -> str:
+    """FROM and WHERE of the rows (as `child`) whose reference leads nowhere."""
+    pairs = list(zip(reference.columns, reference.parent_columns, strict=True))
+    present = " AND ".join(f"child.{quoted(column)} IS NOT NULL" for column, _ in pairs)
+    # Of the parent's storage class only: the others are found as such.
+    classes = " AND ".join(
+        f"typeof(child.{quoted(column)}) = '{'text' if schema[reference.parent].column(parent).type in TEXTS else 'integer'}'"
+        for column, parent in pairs
+    )
+    same = " AND ".join(f"parent.{quoted(parent)} = child.{quoted(column)} COLLATE BINARY" for column, parent in pairs)
+    here = f" AND {put_aside.without(table.name, 'child')}" if put_aside else ""
+    there = f" AND {put_aside.without(reference.parent, 'parent')}" if put_aside else ""
+    return (
+        f"FROM {quoted(table.name)} AS child WHERE {present} AND {classes}{here} "
+        f"AND NOT EXISTS (SELECT 1 FROM {quoted(reference.parent)} AS parent WHERE {same}{there})"
+    )
