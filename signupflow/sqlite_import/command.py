@@ -100,7 +100,7 @@ def main(
         with workplace.ends_when_told():
             sys.exit(run(options))
     except KeyboardInterrupt:
-        click.echo("Error: interrupted; nothing was written", err=True)
+        click.echo("Error: interrupted; nothing was written, unless the commit had begun: then --verify-only tells", err=True)
         sys.exit(INTERRUPTED)
     except workplace.CannotWork as error:
         raise click.UsageError(str(error)) from None
