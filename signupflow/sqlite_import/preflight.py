@@ -92,7 +92,7 @@ def run(
             sizes = {name: _size(connection, name) for name in task.schema.tables}
         phase("read every row")
         _read_all(task, sizes, result, rows)
-    except sqlite3.Error as error:
+    except source.BROKEN as error:
         result.findings.add(source.corrupt(error).finding)
     return result
 
@@ -208,7 +208,7 @@ def _job(task: Task, counter: reading.Counter, index: int, kind: str, name: str)
                     progress=progress,
                 )
             return read, findings.path
-    except sqlite3.Error as error:
+    except source.BROKEN as error:
         with closing(Findings(findings.path)) as again:
             again.add(source.corrupt(error).finding)
         return None, findings.path

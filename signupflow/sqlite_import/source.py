@@ -23,6 +23,8 @@ MAGIC = b"SQLite format 3\0"
 HEADER = 100
 # No value may be larger: above what is carried (values.LARGEST), so that it is found and named.
 LARGEST_VALUE = 512 << 20
+# What reading a broken file raises: SQLite's messages quote names, and sqlite3 cannot decode those that are not UTF-8.
+BROKEN = (sqlite3.Error, UnicodeError, OverflowError, MemoryError)
 # How long to wait for a writer that holds the whole file.
 BUSY = 30.0
 ENCODINGS = {1: "UTF-8", 2: "UTF-16le", 3: "UTF-16be"}
@@ -107,7 +109,7 @@ def take(path: Path, folder: Path) -> Snapshot:
         alone = _uses_wal(path) and not Path(f"{path}-wal").exists()
         try:
             _copied(path, copy, "immutable=1" if alone else "mode=ro")
-        except sqlite3.Error as error:
+        except BROKEN as error:
             if not Path(f"{path}-journal").exists() or not _rolled_back(path, copy, folder, signature):
                 raise corrupt(error) from None
         if not alone or Signature.of(path) == signature:
@@ -216,7 +218,7 @@ def _rolled_back(path: Path, copy: Path, folder: Path, signature: Signature) -> 
         return False
     try:
         _copied(aside, copy, "mode=rw")
-    except sqlite3.Error:
+    except BROKEN:
         return False
     finally:
         for name in (aside, Path(f"{aside}-journal")):

@@ -43,6 +43,13 @@ def _index_of_other_rows(path: Path) -> None:
         connection.commit()
 
 
+def _named_in_another_encoding(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_master SET name = CAST(x'cf41' AS TEXT), sql = 'CREATE nothing' WHERE name = 'people'")
+        connection.commit()
+
+
 WHOLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda path: _cut(path, 0), "empty-file"),
     "half-a-header": (lambda path: _cut(path, 50), "truncated"),
@@ -51,6 +58,7 @@ WHOLE: dict[str, tuple[Callable[[Path], object], str]] = {
     "encrypted": (_scrambled, "foreign-file"),
     "a-text": (lambda path: path.write_text("-- a dump\nCREATE TABLE people ();\n" * 50), "foreign-file"),
     "corrupt": (_overwritten, "corrupt"),
+    "names-not-utf8": (_named_in_another_encoding, "corrupt"),
     "wrong-index": (_index_of_other_rows, "corrupt"),
 }
 
