@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -117,8 +118,7 @@ def run(options: Options, say: Callable[[str], None] = click.echo) -> int:
             "zoned_as_utc": options.zoned_as_utc,
         },
     )
-    with workplace.made(options.work_dir, options.path) as folder:
-        findings = Findings(folder / "findings.jsonl")
+    with workplace.made(options.work_dir, options.path) as folder, closing(Findings(folder / "findings.jsonl")) as findings:
         try:
             code = _run(options, folder, progress, done, findings)
         except source.Unusable as error:
@@ -139,7 +139,6 @@ def run(options: Options, say: Callable[[str], None] = click.echo) -> int:
         if options.report:
             done.write(options.report, findings)
         _show(options, done, findings, say)
-        findings.close()
     return code
 
 

@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import httpx
 import pytest
 
 from app import security
-from tests.app.harness import Postgres, development, postgres_binaries, run_alembic, serving
+from tests.app.harness import Postgres, development, run_alembic, running_postgres, serving
 
 
 @pytest.fixture(autouse=True)
@@ -49,16 +48,8 @@ def client(sqlite_url: str) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    binaries = postgres_binaries()
-    # Not pytest's own directory: its parents are closed to the user postgres.
-    with tempfile.TemporaryDirectory(prefix="signupflow-pg-") as directory:
-        Path(directory).chmod(0o755)
-        server = Postgres(Path(directory), binaries)
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop("immediate")
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

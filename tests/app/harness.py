@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -150,6 +151,21 @@ class Postgres:
             check=False,
         )
         assert result.returncode == 0, f"{program}: {result.stderr.decode()}"
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """A server for as long as it is wanted."""
+    binaries = postgres_binaries()
+    # Not pytest's own directory: its parents are closed to the user postgres.
+    with tempfile.TemporaryDirectory(prefix="signupflow-pg-") as directory:
+        Path(directory).chmod(0o755)
+        server = Postgres(Path(directory), binaries)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop("immediate")
 
 
 def postgres_binaries() -> Path:

@@ -20,7 +20,6 @@ class Carried:
     column: str
     value: Any
     seen: Any = None
-    cast: str = "text"
 
 
 @dataclass(frozen=True)

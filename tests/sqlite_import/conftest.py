@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from tests.app.harness import Postgres, postgres_binaries, run_alembic
+from tests.app.harness import Postgres, postgres_binaries, run_alembic, running_postgres
 from tests.sqlite_import import files
 
 TEMPLATE = "built"
@@ -38,18 +37,10 @@ def source(good_file: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Postgres]:
-    binaries = postgres_binaries()
-    # Not pytest's own directory: its parents are closed to the user postgres.
-    with tempfile.TemporaryDirectory(prefix="signupflow-pg-") as directory:
-        Path(directory).chmod(0o755)
-        server = Postgres(Path(directory), binaries)
-        server.start()
-        try:
-            result = run_alembic(server.create(TEMPLATE), "upgrade", "head")
-            assert result.returncode == 0, result.stderr
-            yield server
-        finally:
-            server.stop("immediate")
+    with running_postgres() as server:
+        result = run_alembic(server.create(TEMPLATE), "upgrade", "head")
+        assert result.returncode == 0, result.stderr
+        yield server
 
 
 @pytest.fixture
