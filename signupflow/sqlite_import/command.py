@@ -190,9 +190,8 @@ def _look(connection: object, options: Options) -> tuple[Schema, dict[str, objec
         cursor.execute("SELECT split_part(version(), ' on ', 1), current_database(), current_setting('TimeZone')")
         server, database, zone = cursor.fetchone()
         about = {"server": server, "database": database, "revision": schema.revisions[0], "session_zone": zone}
-        full = [] if options.verify_only else target.filled(cursor, schema)
-    if full:
-        raise target.Unready(f"the target is not empty: {', '.join(full)}; import into a new database, or empty this one by hand")
+        if not options.verify_only:
+            target.check_empty(cursor, schema)
     return schema, about
 
 

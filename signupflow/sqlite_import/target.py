@@ -107,19 +107,21 @@ def lock_and_check_empty(cursor: Any, schema: Schema) -> None:
         raise Unready(f"somebody uses the target's tables and did not let go for {LOCK_TIMEOUT}; stop the application") from None
     except psycopg2.errors.InsufficientPrivilege as error:
         raise Unready(f"{reason(error)}; connect as the role that runs the migrations") from None
-    full = filled(cursor, schema)
-    if full:
-        raise Unready(f"the target is not empty: {', '.join(full)}; import into a new database, or empty this one by hand")
+    check_empty(cursor, schema)
 
 
-def filled(cursor: Any, schema: Schema) -> list[str]:
-    """The tables that have rows."""
-    found = []
+def check_empty(cursor: Any, schema: Schema) -> None:
+    """Raises Unready with the tables that have rows."""
+    full = []
     for name in schema.tables:
         cursor.execute(sql.SQL("SELECT EXISTS (SELECT 1 FROM {})").format(sql.Identifier(SCHEMA, name)))
         if cursor.fetchone()[0]:
-            found.append(name)
-    return found
+            full.append(name)
+    if full:
+        raise Unready(
+            f"the target is not empty: {', '.join(full)}; when an earlier import filled it, compare with --verify-only; "
+            "else import into a new database, or empty this one by hand"
+        )
 
 
 def _rows(cursor: Any, query: str) -> list[tuple[Any, ...]]:

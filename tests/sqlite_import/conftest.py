@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import shutil
 import subprocess
@@ -72,3 +73,11 @@ def dump(url: str) -> bytes:
     made = subprocess.run([program, url], capture_output=True, check=True).stdout
     # Newer clients frame a dump by a word of the day.
     return b"\n".join(line for line in made.splitlines() if not line.startswith((b"\\restrict", b"\\unrestrict")))
+
+
+def assert_same(url: str, before: bytes) -> None:
+    """The database is what it was; the lines that differ are shown when it is not, and no more than twenty of them."""
+    now = dump(url)
+    if now != before:
+        changed = difflib.unified_diff(before.decode().splitlines(), now.decode().splitlines(), lineterm="", n=0)
+        pytest.fail("the target has changed:\n" + "\n".join(line[:200] for line in itertools.islice(changed, 20)), pytrace=False)

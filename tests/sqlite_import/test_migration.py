@@ -15,7 +15,7 @@ import pytest
 
 from signupflow.sqlite_import import command
 from tests.sqlite_import.cases import CARRIED, REFUSED, Carried, Refusal, put, raw
-from tests.sqlite_import.conftest import asked, dump
+from tests.sqlite_import.conftest import asked, assert_same, dump
 
 
 def migrated(source: Path, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
@@ -81,7 +81,7 @@ def test_us2_1_a_defect_is_named_and_nothing_is_written(case: Refusal, source: P
     ] * len(report["findings"])
     assert report["findings"]
     assert all(found["reason"] and found["advice"] for found in report["findings"])
-    assert dump(target) == before
+    assert_same(target, before)
 
 
 def test_us2_1_all_findings_are_in_one_report(source: Path, target: str) -> None:
@@ -160,7 +160,7 @@ def test_us2_1_a_dry_run_writes_nothing(source: Path, target: str, tmp_path: Pat
     assert (code, report["outcome"]) == (0, "would-migrate")
     assert report["decisions"]["put_aside"] == {"assignments": {"rows": 1, "keys": ["id=1"]}}
     assert not (tmp_path / "aside").exists()
-    assert dump(target) == before
+    assert_same(target, before)
 
 
 def test_us2_1_orphans_are_put_aside_with_all_that_hangs_on_them_and_can_be_loaded_later(
