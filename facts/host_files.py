@@ -53,6 +53,21 @@ class ManagedFile(FactBase[HostFile]):
         return HostFile(True, mode.zfill(4), owner, content, applied)
 
 
+class FileSizes(FactBase[dict[str, int]]):
+    """Bytes of those of `paths` that are files."""
+
+    @staticmethod
+    def default() -> dict[str, int]:
+        return {}
+
+    def command(self, paths: tuple[str, ...]) -> StringCommand:
+        quoted = [QuoteString(path) for path in paths]
+        return StringCommand("for path in", *quoted, '; do test ! -f "$path" || stat -L -c \'%s %n\' "$path"; done')
+
+    def process(self, output: list[str]) -> dict[str, int]:
+        return {path: int(size) for size, _, path in (line.partition(" ") for line in output)}
+
+
 @dataclass(frozen=True)
 class SecretEntry:
     """Mode (octal), numeric owner and SHA-256 (hex) of one secret file; never its content."""

@@ -176,9 +176,9 @@ class Machine:
             f"{shlex.quote(self.release.secrets.parent)} {shlex.quote(secrets)}",
             # In place: a candidate of a run that was killed has this very directory mounted.
             f"find {shlex.quote(secrets)} -mindepth 1 -maxdepth 1 -type f {keep} -delete",
-            *(_file(path, text if text.endswith("\n") else text + "\n", "0644", 0) for path, text in files.items()),
+            *(file_script(path, text if text.endswith("\n") else text + "\n", "0644", 0) for path, text in files.items()),
             *(
-                _file(f"{secrets}/{name}", value.rstrip("\n") + "\n", "0400", uid)
+                file_script(f"{secrets}/{name}", value.rstrip("\n") + "\n", "0400", uid)
                 for name, value in self.release.secrets.values.items()
             ),
         ]
@@ -295,7 +295,7 @@ class Machine:
         """Read the routes again (other hosts had their turns), change this host's, and wait until Traefik confirms them."""
         route = self.release.route
         serving = change(self._serving()).only(route.hosts)
-        run(self.edge, "set -e\n" + _file(route.path, route.render(serving), "0644", 0))
+        run(self.edge, "set -e\n" + file_script(route.path, route.render(serving), "0644", 0))
         confirm(self.edge, route.app, serving)
 
     def stop(self, number: int) -> None:
@@ -394,7 +394,7 @@ def confirm(edge: Host, app: str, serving: Serving) -> None:
         gevent.sleep(0.05)
 
 
-def _file(path: str, text: str, mode: str, uid: int) -> str:
+def file_script(path: str, text: str, mode: str, uid: int) -> str:
     """Lines of a script that write a file beside its place and rename it over. Its content is in no process list."""
     packed = base64.b64encode(text.encode()).decode()
     new, target, parent = shlex.quote(f"{path}.new"), shlex.quote(path), shlex.quote(path.rpartition("/")[0])

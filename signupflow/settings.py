@@ -213,6 +213,22 @@ class Environment(BaseModel):
         default=False, description="Install Docker's packages again although they are the newest: a rehearsal of an upgrade."
     )
     reason: str = Field(default="", description="Why this run, for the lease and the record.")
+
+    # An old service on SQLite, until deploys/migrate_sqlite.py has moved it
+    legacy_sqlite_file: str = Field(
+        default="", description="The old service's database on the database's host; until it is moved, nothing else is released."
+    )
+    legacy_upstream: str = Field(
+        default="",
+        description="Where Traefik reaches the old service, such as http://172.17.0.1:8000 (the host, from a container).",
+    )
+    legacy_stop: str = Field(
+        default="", description="Shell command (root, the database's host) that stops it; it waits, and may run twice."
+    )
+    legacy_start: str = Field(default="", description="Shell command that starts it again; it may run twice.")
+    legacy_decisions: tuple[Literal["quarantine-orphans", "ignore-empty", "zoned-as-utc"], ...] = Field(
+        default=(), description="What the import may decide by itself (DATABASE_MIGRATION.md)."
+    )
     allow_unhealthy: bool = Field(default=False, description="Release although what serves now is not healthy.")
 
     # Who is told, and what else is run
@@ -361,7 +377,7 @@ class Environment(BaseModel):
             raise ValueError(f"{value!r} names no release: a version, an image or the start of its digest does")
         return value
 
-    @field_validator("reason")
+    @field_validator("reason", "legacy_stop", "legacy_start")
     @classmethod
     def _one_line(cls, value: str) -> str:
         if not value.isprintable():
@@ -395,6 +411,20 @@ class Environment(BaseModel):
     def _readable(cls, value: str) -> str:
         if value and not Path(value).is_file():
             raise ValueError(f"no such file on this machine: {value}")
+        return value
+
+    @field_validator("legacy_sqlite_file")
+    @classmethod
+    def _absolute(cls, value: str) -> str:
+        if value and not re.match(r"^/[A-Za-z0-9/_. -]*[A-Za-z0-9_.-]$", value):
+            raise ValueError(f"{value!r} is not the absolute path of a file")
+        return value
+
+    @field_validator("legacy_upstream")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        if value and not re.match(r"^https?://[A-Za-z0-9._-]+(:[0-9]+)?$", value):
+            raise ValueError(f"{value!r} is not a URL such as http://172.17.0.1:8000")
         return value
 
     @field_validator("traefik_image", "postgres_image", "app_image")
@@ -452,6 +482,16 @@ class Environment(BaseModel):
     def _mail_has_a_server(self) -> Environment:
         if self.notify_mail_to and not self.smtp_host:
             raise ValueError("notify_mail_to needs smtp_host")
+        return self
+
+    @model_validator(mode="after")
+    def _old_service_is_whole(self) -> Environment:
+        others = {name: getattr(self, name) for name in ("legacy_upstream", "legacy_stop", "legacy_start")}
+        missing = sorted(name for name, value in others.items() if not value)
+        if self.legacy_sqlite_file and missing:
+            raise ValueError(f"legacy_sqlite_file needs {', '.join(missing)}")
+        if self.legacy_sqlite_file and not (self.app_migration_command and self.app_secrets_as == "files"):
+            raise ValueError("legacy_sqlite_file is for SignUpFlow: app_migration_command, and app_secrets_as = 'files'")
         return self
 
     @model_validator(mode="after")

@@ -38,6 +38,7 @@ from tests.proofs import (
     interruptions,
     leaks,
     migrations,
+    moving,
     operating,
     outage,
     page,
@@ -319,6 +320,10 @@ LINES: dict[str, tuple[str, Line]] = {
         importing.killed,
     ),
     "import-writer": ("somebody goes on writing: one moment, and the report says so", importing.beside_a_writer),
+    "cut-over": (
+        "an old service's rows are moved behind the maintenance page; each failure leads back; killed at each step",
+        lambda: moving.in_full(lab()),
+    ),
     "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),
     "init": ("`signupflow init` on two bare hosts, as its transcript has it; what it wrote deploys", two_bare_hosts),
     "tests": ("`make test` passes in a fresh clone in under 25 min", fresh_clone.tests_pass),

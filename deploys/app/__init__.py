@@ -14,7 +14,7 @@ from facts.host_files import ManagedFile
 from operations import compose, files, images
 from operations import release as releases
 from operations.elsewhere import connected
-from signupflow import rotation
+from signupflow import moving, rotation
 from signupflow.release.turn import Turn
 from signupflow.render import compose_value, template
 from signupflow.routing import Serving, routers
@@ -145,3 +145,13 @@ def serving() -> Serving:
     """What the edge's routes say now."""
     edge = inventory.get_host(fleet().holder("edge").name)
     return Serving.parse(connected(edge).get_fact(ManagedFile, path=route().path).content)
+
+
+def unmoved() -> bool:
+    """Whether an old service on SQLite is what the public entry leads to, or would: its rows are not in PostgreSQL."""
+    env = environment()
+    if not env.legacy_sqlite_file:
+        return False
+    database = connected(inventory.get_host(fleet().holder("db").name))
+    step = moving.last_step(database.get_fact(ManagedFile, path=moving.journal_path(env.app_name)).content or "")
+    return step is not moving.Step.MOVED

@@ -31,6 +31,18 @@ def up() -> None:
     """First its server, then the routes, which Traefik confirms."""
     if not in_group("edge"):
         return
+    server()
+    files.config(
+        name="Routes to the page",
+        dest=page_path(environment().app_name),
+        content=page_routes(environment().reason or "maintenance"),
+        apply=_confirmed(200),
+        holds=_confirmed(200),
+    )
+
+
+def server() -> None:
+    """On the edge: what serves the page, once somebody is routed to it."""
     env = environment()
     proxy = image(env.traefik_image)
     system.packages(name="busybox", names=["busybox-static"])
@@ -46,13 +58,11 @@ def up() -> None:
         # It serves nobody but people who are turned away.
         allow_interrupts=(SERVICE,),
     )
-    files.config(
-        name="Routes to the page",
-        dest=page_path(env.app_name),
-        content=routes(env.app_name, env.domains, env.health_path, env.maintenance_retry_seconds, env.reason or "maintenance"),
-        apply=_confirmed(200),
-        holds=_confirmed(200),
-    )
+
+
+def page_routes(why: str) -> str:
+    env = environment()
+    return routes(env.app_name, env.domains, env.health_path, env.maintenance_retry_seconds, why)
 
 
 @deploy("Maintenance page")

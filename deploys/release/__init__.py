@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pyinfra import host, inventory, state
 from pyinfra.api import Host, deploy
 
-from deploys.app import desired, prepare_host, routes, serving
-from deploys.environment import channels, commit, entries, environment, fleet, image, in_group, order
+from deploys.app import desired, prepare_host, routes, serving, unmoved
+from deploys.environment import channels, commit, entries, environment, fleet, image, in_group, order, refuse
 from deploys.release.announcement import announce
 from facts.host_files import ManagedFile
 from facts.release import Generations
@@ -25,11 +25,18 @@ from signupflow.settings import Environment
 
 # Beyond the longest step: two minutes in which the next renewal may come.
 LEASE_MARGIN = 120
+# The kind of run that moves an old service's rows.
+MOVING = "cut-over"
 
 
 @deploy("Ready")
 def ready(kind: str = "release") -> None:
     """Every host is asked before any is changed; then the lease, for the time of the run. `kind` is how it is recorded."""
+    if kind != MOVING and unmoved():
+        refuse(
+            f"{environment().app_name} is still served from {environment().legacy_sqlite_file}: "
+            "move its rows with deploys/migrate_sqlite.py, or take legacy_sqlite_file out of group_data"
+        )
     runs.current().kind = kind
     _asked(replacing=kind == "restart")
     _lease(environment().reason or f"{kind} {image(environment().app_image).version or environment().app_image}")
@@ -149,7 +156,7 @@ def release(again: bool = False) -> None:
 def observation() -> None:
     """The whole service is watched; a release that fails, here or in a turn, is taken back from the last host to the first."""
     env, apps = environment(), [item.name for item in _apps()]
-    _recorded()
+    recorded()
     if apps and host.name == apps[-1]:
         releases.observed(
             name="Observation", release=desired(host), seconds=env.app_observe_seconds, _if=lambda: not state.failed_hosts
@@ -162,7 +169,7 @@ def observation() -> None:
         releases.verdict(name="Verdict")
 
 
-def _recorded() -> None:
+def recorded() -> None:
     """Where and as what this run will be recorded at its end."""
     env, run = environment(), runs.current()
     new = image(env.app_image)
@@ -188,7 +195,7 @@ def _version_before(edge: Host) -> str:
 @deploy("Abort")
 def abort() -> None:
     """Undo what a run that was cut off has left, from the last host to the first."""
-    _recorded()
+    recorded()
     runs.current().kind, runs.current().outcome = "abort", "aborted"
     readying.everybody(name="Every host is there", what="every host takes SSH")
     _lease("abort")

@@ -18,6 +18,7 @@ from operations import secrets as secret_files
 from operations.elsewhere import connectable
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow.render import compose_value, template
+from signupflow.settings import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -29,13 +30,15 @@ def schema() -> None:
         return
     app_image = image(env.app_image)
     command = [compose_value(word) for word in env.app_migration_command]
-    migrator = f"/etc/signupflow/secrets/schema-{env.app_name}"
+    migrator = migrator_secrets(env)
     secret_files.directory(
         name="Migrator's database URL", path=migrator, values=migrator_values(env, secrets()), uid=env.app_user
     )
-    directory, values = f"/opt/signupflow/schema-{env.app_name}", secrets()
+    directory = _directory(env)
     files.config(
-        name="Whom to trust as PostgreSQL", dest=f"{directory}/trust/{CERTIFICATE}", content=values["postgres_tls_certificate"]
+        name="Whom to trust as PostgreSQL",
+        dest=f"{trust_directory(env)}/{CERTIFICATE}",
+        content=secrets()["postgres_tls_certificate"],
     )
     smoke = [compose_value(word) for word in env.app_smoke_command] if env.app_secrets_as == "files" else []
     compose = template(
@@ -62,6 +65,20 @@ def schema() -> None:
         running=running,
         allow_interrupts=env.may_interrupt,
     )
+
+
+def migrator_secrets(env: Environment) -> str:
+    """Directory of the migrator's secret files, on the database's host."""
+    return f"/etc/signupflow/secrets/schema-{env.app_name}"
+
+
+def trust_directory(env: Environment) -> str:
+    """Directory with the certificate by which the database's host itself knows PostgreSQL."""
+    return f"{_directory(env)}/trust"
+
+
+def _directory(env: Environment) -> str:
+    return f"/opt/signupflow/schema-{env.app_name}"
 
 
 def running() -> str:

@@ -11,7 +11,10 @@ from pathlib import Path
 from signupflow.errors import OperatorError
 from signupflow.release import schema
 
-INPUTS = ("app", "alembic", "alembic.ini", "Dockerfile", ".dockerignore", "requirements/app.txt")
+INPUTS = (
+    *("app", "alembic", "alembic.ini", "Dockerfile", ".dockerignore", "requirements/app.txt"),
+    *("signupflow/__init__.py", "signupflow/sqlite_import"),
+)
 
 
 @dataclass(frozen=True)

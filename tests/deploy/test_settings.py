@@ -71,3 +71,18 @@ def test_fr031_the_secrets_that_must_exist_follow_from_the_settings() -> None:
         "postgres_tls_certificate",
         "postgres_tls_key",
     )
+
+
+def test_us2_4_an_old_service_is_declared_whole_or_not_at_all() -> None:
+    whole = {
+        "legacy_sqlite_file": "/srv/old/signupflow.sqlite",
+        "legacy_upstream": "http://172.17.0.1:8000",
+        "legacy_stop": "systemctl stop old",
+        "legacy_start": "systemctl start old",
+        "app_migration_command": ["alembic", "upgrade", "head"],
+    }
+    assert from_data({**DEPLOY_EXAMPLE, **whole}, "web1").legacy_sqlite_file
+    with pytest.raises(OperatorError, match="needs legacy_start, legacy_stop"):
+        from_data({**DEPLOY_EXAMPLE, **{key: whole[key] for key in list(whole)[:2]}}, "web1")
+    with pytest.raises(OperatorError, match="app_secrets_as"):
+        from_data({**DEPLOY_EXAMPLE, **whole, "app_secrets_as": "environment"}, "web1")

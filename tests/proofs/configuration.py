@@ -29,7 +29,7 @@ DEPLOY_EXAMPLE: dict[str, Any] = {
 
 # One value of each type that no field of that type takes. Free text is what a path or a command may be.
 GARBAGE: Mapping[str, Any] = {"str": "!! not valid", "int": "minus one", "tuple": [{}], "dict": ["!!"]}
-FREE_TEXT = {"secrets_file", "age_key_file", "reason", "hook_before", "hook_after"}
+FREE_TEXT = {"secrets_file", "age_key_file", "reason", "hook_before", "hook_after", "legacy_stop", "legacy_start"}
 
 
 @dataclass(frozen=True)

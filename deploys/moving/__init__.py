@@ -1,0 +1,116 @@
+"""The old service on SQLite behind our edge, and its cut-over to PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyinfra import host, inventory
+from pyinfra.api import deploy
+
+from deploys.app import desired, prepare_host, routes
+from deploys.environment import environment, fleet, image, in_group, order, refuse
+from deploys.maintaining import DIRECTORY as PAGE_DIRECTORY
+from deploys.maintaining import SERVICE as PAGE_SERVICE
+from deploys.maintaining import page_path, page_routes, server
+from deploys.release import recorded
+from deploys.schema import migrator_secrets, trust_directory
+from deploys.traefik import DYNAMIC
+from operations import compose, files
+from operations import moving as cutting_over
+from operations import release as releases
+from operations import run as runs
+from operations.elsewhere import connected
+from signupflow import maintenance, moving
+from signupflow.render import compose_value, template
+from signupflow.settings import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+API = "http://127.0.0.1:8099/api/http/routers"
+
+
+@deploy("Old service")
+def old_service() -> None:
+    """Traefik leads to it until its rows are moved, and the page stands ready."""
+    env = environment()
+    if not env.legacy_sqlite_file:
+        refuse("legacy_sqlite_file is not set: where is the old service's database? (docs/deployment/DATABASE_MIGRATION.md)")
+    if in_group("edge") and moving.old_is_routed(_last(env)):
+        server()
+        asked = [f"{API}/{moving.router_name(env.app_name, domain)}@file" for domain in env.domains]
+        confirmed = " && ".join(f"curl --silent --fail -m 5 -o /dev/null {url}" for url in asked)
+        files.config(
+            name="Routes to it",
+            dest=_legacy_path(env),
+            content=moving.routes(env.app_name, env.domains, env.legacy_upstream),
+            apply=f"for try in 1 2 3 4 5 6 7 8 9 10; do ( {confirmed} ) && break; sleep 0.5; done; {confirmed}",
+        )
+
+
+@deploy("Cut-over")
+def cut_over() -> None:
+    """What it needs on each host, then all of it in one step of the database's host."""
+    env = environment()
+    recorded()
+    routes()
+    prepare_host()
+    edge = inventory.get_host(fleet().holder("edge").name)
+    if in_group("db"):
+        _project(env)
+        cutting_over.moved(name=f"Move {env.legacy_sqlite_file} into PostgreSQL", move=_move(env), edge=edge)
+    releases.begin(name="Moved")
+    if in_group("edge"):
+        compose.gone(
+            name="Server of the page", service=PAGE_SERVICE, directory=PAGE_DIRECTORY, _if=lambda: not runs.current().failures
+        )
+    if host.name == edge.name:
+        releases.verdict(name="Verdict")
+
+
+def _project(env: Environment) -> None:
+    """The Compose project with the import and the smoke suite, and its work folder: the file's rows are people's data."""
+    compose.directory(name="Work folder", path=f"{_directory(env)}/work", mode="0700", uid=0)
+    files.config(
+        name="Import",
+        dest=f"{_directory(env)}/compose.yaml",
+        content=template(
+            TEMPLATES / "compose.yaml.j2",
+            env=env,
+            image=image(env.app_image).on_host,
+            trust=trust_directory(env),
+            secrets=migrator_secrets(env),
+            source=env.legacy_sqlite_file.rpartition("/")[0] or "/",
+            work=f"{_directory(env)}/work",
+            smoke=[compose_value(word) for word in env.app_smoke_command or ("true",)],
+        ),
+    )
+
+
+def _move(env: Environment) -> cutting_over.Move:
+    apps = [inventory.get_host(name) for name in order(env, fleet())]
+    return cutting_over.Move(
+        app=env.app_name,
+        database=env.postgres_database,
+        file=env.legacy_sqlite_file,
+        upstream=env.legacy_upstream,
+        stop=env.legacy_stop,
+        start=env.legacy_start,
+        decisions=env.legacy_decisions,
+        project=_directory(env),
+        page=(page_path(env.app_name), page_routes(env.reason or "moving to another database")),
+        legacy=(_legacy_path(env), moving.routes(env.app_name, env.domains, env.legacy_upstream)),
+        page_routers=[maintenance.router(env.app_name, domain).partition("@")[0] for domain in env.domains],
+        legacy_routers=[moving.router_name(env.app_name, domain) for domain in env.domains],
+        releases=[(item, desired(item)) for item in apps],
+    )
+
+
+def _last(env: Environment) -> moving.Step | None:
+    return cutting_over.last_step(connected(inventory.get_host(fleet().holder("db").name)), env.app_name)
+
+
+def _directory(env: Environment) -> str:
+    return f"/opt/signupflow/moving-{env.app_name}"
+
+
+def _legacy_path(env: Environment) -> str:
+    return f"{DYNAMIC}/app-{env.app_name}-legacy.yaml"

@@ -1,0 +1,355 @@
+"""The cut-over from an old service on SQLite: what `signupflow.moving` orders, done on the database's host and on the edge."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.client import HTTPException
+from typing import Any
+
+import gevent
+from pyinfra import host, logger, state
+from pyinfra.api import Host, QuoteString, State, StringCommand, operation
+from pyinfra.api.command import PyinfraCommand
+from pyinfra.api.exceptions import ConnectError
+
+from facts.database import PSQL
+from facts.host_files import FileSizes, ManagedFile
+from operations import run as runs
+from operations.elsewhere import connected
+from operations.release import APP_LABEL, Release, planned
+from operations.remote import ScriptError, run
+from operations.replicas import StepFailedError
+from operations.turn import TRAEFIK, Turns, file_script
+from signupflow import moving, probe
+from signupflow.moving import Step
+from signupflow.release.cause import cause
+from signupflow.routing import Serving
+
+# The longest that an import may take; its lease is renewed meanwhile.
+IMPORT_SECONDS = 6 * 3600.0
+# For a command that stops or starts the old service, and for the app's smoke suite.
+COMMAND_SECONDS = 300.0
+# Until Traefik has taken up a file, and until the old service answers again.
+CONFIRM_SECONDS, ANSWER_SECONDS = 15.0, 60.0
+
+
+@dataclass(frozen=True)
+class Move:
+    """The old service and where its rows go. `releases` are the app hosts with what they should run, in order.
+
+    `project` is the Compose project with the services `import` and `smoke`; `page` and `legacy` are files of routes on the edge.
+    """
+
+    app: str
+    database: str
+    file: str
+    upstream: str
+    stop: str
+    start: str
+    decisions: Sequence[str]
+    project: str
+    page: tuple[str, str]
+    legacy: tuple[str, str]
+    page_routers: Sequence[str]
+    legacy_routers: Sequence[str]
+    releases: Sequence[tuple[Host, Release]]
+
+    @property
+    def container(self) -> str:
+        return f"{self.app}-moving-import"
+
+
+def last_step(target: Host, app: str) -> Step | None:
+    """Where the cut-over stands, by the journal on the database's host."""
+    return moving.last_step(target.get_fact(ManagedFile, path=moving.journal_path(app)).content or "")
+
+
+@operation()
+def moved(move: Move, edge: Host) -> Iterator[PyinfraCommand]:
+    """The whole cut-over, as one state machine; it ends with the new service open, or with the old one."""
+    last = last_step(host, move.app)
+    if last is Step.MOVED:
+        host.noop("the rows are in PostgreSQL already")
+        return
+    size = sum(host.get_fact(FileSizes, paths=(move.file, f"{move.file}-wal")).values())
+    if not size:
+        said = f"there is no file {move.file} on {host.name}, or it is empty; set legacy_sqlite_file"
+        if state.is_executing:
+            runs.current().fail(said)
+        yield StringCommand("echo", QuoteString(said), ">&2; exit 1")
+        return
+    if not state.is_executing:
+        logger.info(f"{host.print_prefix}Cut-over of {move.file}:")
+        for text in moving.describe(size, [target.name for target, _ in move.releases], move.stop):
+            logger.info(f"{host.print_prefix}    {text}")
+    yield CutOver(move, edge, last)
+
+
+class CutOver(PyinfraCommand):
+    """Drives the cut-over from a step to an end."""
+
+    def __init__(self, move: Move, edge: Host, last: Step | None) -> None:
+        super().__init__()
+        self.move, self.edge, self.last = move, edge, last
+
+    def __repr__(self) -> str:
+        return f"CutOver({self.move.app})"
+
+    def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
+        return Machine(self.move, host, connected(self.edge), self.last).go(state) is Step.MOVED
+
+
+class Machine:
+    def __init__(self, move: Move, database: Host, edge: Host, last: Step | None) -> None:
+        self.move, self.database, self.edge, self.last = move, database, edge, last
+        self.run, self.began = runs.current(), time.monotonic()
+        self.effects: Mapping[Step, Callable[[State], None]] = {
+            Step.CHECK: self.check,
+            Step.PAGE: self.page,
+            Step.STOP: self.stop,
+            Step.IMPORT: self.import_,
+            Step.SMOKE: self.smoke,
+            Step.RELEASE: self.release,
+            Step.OPEN: self.open,
+            Step.WITHDRAW: self.withdraw,
+            Step.EMPTY: self.empty,
+            Step.START: self.start,
+            Step.CLOSE: self.close,
+        }
+
+    def go(self, state: State) -> Step:
+        step, cut_off = moving.first(self.last), moving.interrupted(self.last)
+        if cut_off:
+            logger.warning(self._said(f"a run was cut off at `{self.last}`; this one goes on"))
+        while step not in moving.ENDS:
+            step = moving.following(step, self._one(step, state), cut_off)
+        if step is Step.STUCK:
+            logger.error(self._said("stuck: the maintenance page stays, and the file is as it was; mend it and run this again"))
+        else:
+            # A journal whose end is missing is looked at again by the next run.
+            self._noted(step)
+        return step
+
+    def _one(self, step: Step, state: State) -> bool:
+        started = time.monotonic()
+        logger.info(self._said(f"{started - self.began:6.1f} s  {step}"))
+        try:
+            self.run.renew(now=(self.edge.name, self.database.name))
+            self._noted(step)
+            self.effects[step](state)
+        except (StepFailedError, ScriptError, ConnectError, ValueError) as error:
+            first, _, rest = str(error).partition("\n")
+            self.run.fail(f"{self.database.name}: {step} failed: {first}")
+            logger.error(self._said(f"Error: {step}: {first}"))
+            for text in rest.splitlines():
+                logger.warning(self._said(f"    {text}"))
+            return False
+        finally:
+            self.run.spent(self.database.name, str(step), time.monotonic() - started)
+        return True
+
+    def _said(self, text: str) -> str:
+        return f"{self.database.print_prefix}{text}"
+
+    def _noted(self, step: Step) -> None:
+        path = moving.journal_path(self.move.app)
+        text = moving.line(datetime.now(UTC).isoformat(timespec="milliseconds"), step, self.run.identity)
+        run(self.database, f"mkdir -p $(dirname {path}) && echo {shlex.quote(text)} >> {path}")
+
+    # Forward
+
+    def check(self, _: State) -> None:
+        """The import's own dry run, beside the service that runs. Also that the target is empty: what is in it is not ours."""
+        report = self._import("--dry-run")
+        logger.info(self._said(f"         {_rows(report):,} rows; reading them took {sum(report['seconds'].values()):.1f} s"))
+
+    def page(self, _: State) -> None:
+        self._route(*self.move.page, self.move.page_routers)
+
+    def stop(self, _: State) -> None:
+        self._command(self.move.stop, "the old service does not stop")
+
+    def import_(self, _: State) -> None:
+        if moving.may_be_filled(self.last) and self._kept():
+            logger.info(self._said("         the rows are there already, and equal"))
+            return
+        report = self._import()
+        if report["source"].get("changed_since"):
+            # The rows are committed: this failure's way back does not empty, so it is done here.
+            self.empty(None)
+            raise StepFailedError(f"somebody has written to {self.move.file} since it was read: legacy_stop does not stop it")
+        logger.info(self._said(f"         {_rows(report):,} rows, equal on both sides; {self.move.project}/work/report.json"))
+
+    def _kept(self) -> bool:
+        """Whether an earlier run's import is complete; when it is not, PostgreSQL is emptied for this one's."""
+        try:
+            self._import("--verify-only")
+        except StepFailedError:
+            self.empty(None)
+            return False
+        return True
+
+    def smoke(self, _: State) -> None:
+        self._run_once("smoke", "the app's smoke suite fails on the new database")
+
+    def release(self, state: State) -> None:
+        """Behind the page: the old service's routes go, and each app host gets its replicas."""
+        self._unroute(self.move.legacy[0], self.move.legacy_routers)
+        for target, release in self.move.releases:
+            serving = Serving.parse(self._edge_file(release.route.path))
+            plan = planned(connected(target), release, serving)
+            if not Turns(self.edge, release, plan.todo).execute(state, target, {}):
+                raise StepFailedError(f"the release on {target.name} failed: {(self.run.failures or ['see above'])[0]}")
+
+    def open(self, _: State) -> None:
+        self._unroute(self.move.page[0], self.move.page_routers)
+        release = self.move.releases[0][1]
+        for entry in release.entries:
+            deadline = time.monotonic() + CONFIRM_SECONDS
+            while (said := _answer(entry, release.observe_path)) != "200":
+                if time.monotonic() > deadline:
+                    raise StepFailedError(f"https://{entry.domain}{release.observe_path} answers {said}; rows are in PostgreSQL")
+                gevent.sleep(0.2)
+
+    # Backward
+
+    def withdraw(self, _: State) -> None:
+        """The old service is routed to again, still behind the page; then the new one goes."""
+        self._route(*self.move.legacy, self.move.legacy_routers)
+        for target, release in self.move.releases:
+            run(self.edge, f"rm -f {shlex.quote(release.route.path)}")
+            ids = f"docker ps -aq --filter label={APP_LABEL}={release.app}"
+            run(
+                connected(target),
+                f"{ids} | xargs -r docker stop --time {release.stop_seconds} >/dev/null\n"
+                f"{ids} | xargs -r docker rm --force >/dev/null\n"
+                f"rm -rf {shlex.quote(release.directory)} {shlex.quote(release.secrets.parent)}",
+                release.stop_seconds + COMMAND_SECONDS,
+            )
+        self.run.first.clear()
+
+    def empty(self, _: State | None) -> None:
+        """Every table but Alembic's. Only ever what an import of ours has brought: it began on a database that was empty."""
+        self._stopped_importing()
+        query = (
+            "select 'truncate ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' restart identity'"
+            " from pg_tables where schemaname = 'public' and tablename <> 'alembic_version'"
+        )
+        asked = f"{PSQL} -q -d {shlex.quote(self.move.database)}"
+        run(self.database, f'set -e\nsql=$({asked} -c {shlex.quote(query)})\n{asked} -c "$sql"', COMMAND_SECONDS)
+
+    def start(self, _: State) -> None:
+        self._command(self.move.start, "the old service does not start")
+        ask = f"curl --silent -m 5 -o /dev/null --write-out '%{{http_code}}\\n' {shlex.quote(self.move.upstream)}/"
+        deadline = time.monotonic() + ANSWER_SECONDS
+        # From the host itself: the upstream's address is one of its own.
+        while (said := run(self.database, f"{ask} || true").strip()) in ("000", "502", "503", "504"):
+            if time.monotonic() > deadline:
+                raise StepFailedError(f"the old service was started and does not answer at {self.move.upstream} ({said})")
+            gevent.sleep(0.3)
+
+    def close(self, _: State) -> None:
+        """The page goes, and what is behind it is the old service again."""
+        self._unroute(self.move.page[0], self.move.page_routers)
+
+    # How
+
+    def _command(self, command: str, otherwise: str) -> None:
+        try:
+            run(self.database, command, COMMAND_SECONDS, patience=0)
+        except ScriptError as error:
+            raise StepFailedError(f"{otherwise}: {cause(str(error))}\n{error}") from None
+
+    def _run_once(self, service: str, otherwise: str) -> None:
+        self._command(
+            f"docker compose --project-directory {self.move.project} run --rm --quiet-pull -T {service} 2>&1", otherwise
+        )
+
+    def _import(self, *options: str) -> dict[str, Any]:
+        """Run it in a container of its own, so that it outlives a lost connection; its phases are told as they end."""
+        self._stopped_importing()
+        name = self.move.container
+        decided = [f"--{each}" + (" /work/put-aside" if each == "quarantine-orphans" else "") for each in self.move.decisions]
+        source = shlex.quote("/source/" + self.move.file.rpartition("/")[2])
+        arguments = " ".join((source, "--work-dir /work --report /work/report.json", *decided, *options))
+        run(
+            self.database,
+            f"rm -f {self.move.project}/work/report.json\ndocker compose --project-directory {self.move.project} run --detach"
+            f" --quiet-pull --name {name} import {arguments} >/dev/null",
+            COMMAND_SECONDS,
+            patience=0,
+        )
+        code, said = self._ended(name)
+        run(self.database, f"docker rm --force {name} >/dev/null")
+        if code:
+            raise StepFailedError(f"{_error_line(said)}\n" + "\n".join(said))
+        report: dict[str, Any] = json.loads(run(self.database, f"cat {self.move.project}/work/report.json"))
+        return report
+
+    def _ended(self, name: str) -> tuple[int, list[str]]:
+        """Exit code and all that it said, once it has ended."""
+        ask = f"docker inspect --format '{{{{.State.Status}}}} {{{{.State.ExitCode}}}}' {name}; docker logs {name} 2>&1"
+        deadline, told = time.monotonic() + IMPORT_SECONDS, 0
+        while True:
+            status, *said = run(self.database, ask).splitlines()
+            for text in said[told:]:
+                if text.endswith(" s") and ": " in text:
+                    logger.info(self._said(f"         {text}"))
+            told = len(said)
+            if status.startswith("exited"):
+                return int(status.split()[1]), said
+            if time.monotonic() > deadline:
+                raise StepFailedError(f"the import has not ended within {IMPORT_SECONDS / 3600:g} h")
+            self.run.renew()
+            gevent.sleep(0.5)
+
+    def _stopped_importing(self) -> None:
+        """No import runs any more, not in its container and not in PostgreSQL: one that outlived its run would be in the way."""
+        session = "from pg_stat_activity where application_name = 'signupflow-sqlite-import'"
+        run(
+            self.database,
+            f"docker rm --force {self.move.container} >/dev/null 2>&1\n"
+            f'{PSQL} -q -d postgres -c "select pg_terminate_backend(pid, 10000) {session}" >/dev/null',
+            COMMAND_SECONDS,
+        )
+
+    def _edge_file(self, path: str) -> str:
+        return run(self.edge, f"cat {shlex.quote(path)} 2>/dev/null || true")
+
+    def _route(self, path: str, content: str, routers: Sequence[str]) -> None:
+        run(self.edge, "set -e\n" + file_script(path, content, "0644", 0))
+        self._confirmed(routers, "200")
+
+    def _unroute(self, path: str, routers: Sequence[str]) -> None:
+        run(self.edge, f"rm -f {shlex.quote(path)}")
+        self._confirmed(routers, "404")
+
+    def _confirmed(self, routers: Sequence[str], status: str) -> None:
+        """Traefik's API knows these routers (200), or no longer (404)."""
+        urls = " ".join(shlex.quote(f"{TRAEFIK}/api/http/routers/{name}@file") for name in routers)
+        ask = f"for url in {urls}; do curl --silent -m 5 -o /dev/null --write-out '%{{http_code}}\\n' $url || true; done"
+        deadline = time.monotonic() + CONFIRM_SECONDS
+        while set(found := run(self.edge, ask).split()) != {status}:
+            if time.monotonic() > deadline:
+                raise StepFailedError(f"Traefik has not taken up the routes: {' '.join(found)} in the place of {status}")
+            gevent.sleep(0.1)
+
+
+def _rows(report: Mapping[str, Any]) -> int:
+    return sum(table["rows"] for table in report["tables"].values())
+
+
+def _error_line(said: Sequence[str]) -> str:
+    return next((text.removeprefix("Error: ") for text in said if text.startswith("Error: ")), cause("\n".join(said)))
+
+
+def _answer(entry: probe.Entry, path: str) -> str:
+    try:
+        return str(probe.ask(entry, path)[0])
+    except (OSError, HTTPException) as error:
+        return str(error) or type(error).__name__

@@ -1,0 +1,24 @@
+"""From an old service on SQLite to this one, on a real host: taken back when it fails, and moved with every row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab_client import Lab
+from tests.proofs import moving
+from tests.proofs.releasing import must, release
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def one(lab: Lab) -> Iterator[Lab]:
+    """The single host; other tests find it served by a release, and no old service declared."""
+    yield lab
+    must(release(lab, moving.OURS, "deploys/production.py"))
+
+
+def test_us2_4_us2_1_a_cut_over_that_fails_goes_back_and_the_next_one_loses_nothing(one: Lab) -> None:
+    moving.back_and_then_moved(one)
