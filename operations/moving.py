@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -107,7 +108,7 @@ class CutOver(PyinfraCommand):
 class Machine:
     def __init__(self, move: Move, database: Host, edge: Host, last: Step | None) -> None:
         self.move, self.database, self.edge, self.last = move, database, edge, last
-        self.run, self.began = runs.current(), time.monotonic()
+        self.run, self.began, self.lost = runs.current(), time.monotonic(), False
         self.effects: Mapping[Step, Callable[[State], None]] = {
             Step.CHECK: self.check,
             Step.PAGE: self.page,
@@ -127,8 +128,11 @@ class Machine:
         if cut_off:
             logger.warning(self._said(f"a run was cut off at `{self.last}`; this one goes on"))
         while step not in moving.ENDS:
-            step = moving.following(step, self._one(step, state), cut_off)
-        if step is Step.STUCK:
+            well = self._one(step, state)
+            step = Step.STUCK if self.lost else moving.following(step, well, cut_off)
+        if self.lost:
+            logger.error(self._said("another run has the lease and decides what becomes of this; this one stops"))
+        elif step is Step.STUCK:
             logger.error(self._said("stuck: the maintenance page stays, and the file is as it was; mend it and run this again"))
         else:
             # A journal whose end is missing is looked at again by the next run.
@@ -142,8 +146,11 @@ class Machine:
             self.run.renew(now=(self.edge.name, self.database.name))
             self._noted(step)
             self.effects[step](state)
-        except (StepFailedError, ScriptError, ConnectError, ValueError) as error:
-            first, _, rest = str(error).partition("\n")
+        except Exception as error:  # whatever it is, the old service must come back
+            self.lost = isinstance(error, runs.LeaseLostError)
+            first, _, rest = (str(error) or type(error).__name__).partition("\n")
+            if not isinstance(error, StepFailedError | ScriptError | ConnectError):
+                first, rest = f"{type(error).__name__}: {first}", traceback.format_exc()
             self.run.fail(f"{self.database.name}: {step} failed: {first}")
             logger.error(self._said(f"Error: {step}: {first}"))
             for text in rest.splitlines():
@@ -166,7 +173,7 @@ class Machine:
     def check(self, _: State) -> None:
         """The import's own dry run, beside the service that runs. Also that the target is empty: what is in it is not ours."""
         report = self._import("--dry-run")
-        logger.info(self._said(f"         {_rows(report):,} rows; reading them took {sum(report['seconds'].values()):.1f} s"))
+        logger.info(self._said(f"         {_rows(report):,} rows; the import will take about {report['expected_seconds']:.0f} s"))
 
     def page(self, _: State) -> None:
         self._route(*self.move.page, self.move.page_routers)

@@ -123,7 +123,7 @@ def describe(size: int, hosts: Sequence[str], stop: str) -> list[str]:
     away = importing + _AROUND + _TURN * len(hosts)
     words = {
         Step.CHECK: f"every row of the file ({size / 1e6:,.1f} MB) is read, beside the service that runs: about {importing} s",
-        Step.PAGE: f"the maintenance page, for about {away} s (more on a slower machine: the check says how long its part took)",
+        Step.PAGE: f"the maintenance page, for about {away} s (the check then says how long the import takes on this machine)",
         Step.STOP: f"the old service: {stop}",
         Step.IMPORT: f"in one transaction, compared before it is kept: about {importing} s",
         Step.SMOKE: "the app's own smoke suite, on the new database",

@@ -135,6 +135,8 @@ def run(options: Options, say: Callable[[str], None] = click.echo) -> int:
             done.outcome, done.error, code = "different", str(error), DIFFERENT
         progress.end()
         done.seconds = progress.seconds
+        if done.outcome == "would-migrate":
+            done.expected_seconds = round(report.WHOLE * sum(done.seconds.values()), 1)
         done.peak_memory = _peak_memory()
         if options.report:
             done.write(options.report, findings)
@@ -272,6 +274,8 @@ def _show(options: Options, done: Report, findings: Findings, say: Callable[[str
     if not findings:
         rows = sum(table["rows"] for table in done.tables.values())
         say(f"{done.outcome}: {report.OUTCOMES[done.outcome]} ({rows:,} rows, {sum(done.seconds.values()):.1f} s)")
+    if done.expected_seconds is not None:
+        say(f"a run takes about {done.expected_seconds:.0f} s on this machine")
     if options.report:
         say(f"report: {options.report}")
 

@@ -17,6 +17,8 @@ FORMAT = 1
 SHOWN = 25
 # Keys of rows put aside that the report names for each table.
 KEYS = 1000
+# A run takes about so many times as long as its dry run (docs/evidence/import-speed.json: the parts after reading, to the whole).
+WHOLE = 2.0
 OUTCOMES = {
     "migrated": "every row is in PostgreSQL, and was compared there",
     "equal": "every row of the file is in PostgreSQL as it is in the file",
@@ -40,6 +42,8 @@ class Report:
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     sequences: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    # Of a dry run only: about how long the run itself will take.
+    expected_seconds: float | None = None
     peak_memory: int = 0
     error: str | None = None
     notes: list[str] = field(default_factory=list)

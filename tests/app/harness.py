@@ -133,8 +133,8 @@ class Postgres:
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", f"{self._directory}/data", "-m", mode, "-w", "stop")
 
-    def create(self, database: str, template: str = "template1") -> str:
-        self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-T", template, database)
+    def create(self, database: str, template: str = "template1", *options: str) -> str:
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self._port), "-T", template, *options, database)
         return f"postgresql://postgres:3f9c1e7ab5d2486f90@127.0.0.1:{self._port}/{database}"
 
     def _run(self, program: str, *arguments: str) -> None:

@@ -64,7 +64,9 @@ def machine(zone: str = "UTC", *settings: str, data: Path | None = None) -> Iter
         server = Postgres(directory, postgres_binaries())
         server.start(zone, *settings)
         try:
-            result = run_alembic(server.create(TEMPLATE), "upgrade", "head")
+            # Ordered by bytes, as the shipped image's databases are (DECISIONS: builtin C.UTF-8, which this server may not know).
+            built = server.create(TEMPLATE, "template0", "--lc-collate=C")
+            result = run_alembic(built, "upgrade", "head")
             assert result.returncode == 0, result.stderr
             yield Machine(Path(folder), server)
         finally:

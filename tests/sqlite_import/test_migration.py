@@ -158,6 +158,7 @@ def test_us2_1_a_dry_run_writes_nothing(source: Path, target: str, tmp_path: Pat
     before = dump(target)
     code, report = migrated(source, target, dry_run=True, quarantine=tmp_path / "aside")
     assert (code, report["outcome"]) == (0, "would-migrate")
+    assert report["expected_seconds"] > sum(report["seconds"].values()) > 0
     assert report["decisions"]["put_aside"] == {"assignments": {"rows": 1, "keys": ["id=1"]}}
     assert not (tmp_path / "aside").exists()
     assert_same(target, before)
