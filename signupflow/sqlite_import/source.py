@@ -104,15 +104,24 @@ def take(path: Path, folder: Path) -> Snapshot:
     while True:
         signature = Signature.of(path)
         wal = next((size for name, size, _ in signature.files if name.endswith("-wal")), 0)
-        # Without a WAL nobody has a file of that mode open. Opened as it is, and no other way, SQLite leaves no empty
-        # WAL behind; when somebody came in between, once more.
-        alone = _uses_wal(path) and not Path(f"{path}-wal").exists()
+        left_behind, alone = _left_behind(path), _uses_wal(path) and not Path(f"{path}-wal").exists()
+        # Nobody has the file open: so it must have stayed until the copy is made, else once more.
+        quiet = left_behind or alone
         try:
-            _copied(path, copy, "immutable=1" if alone else "mode=ro")
+            if left_behind:
+                _copied_aside(path, copy, folder)
+            else:
+                # Without a WAL, opened as it is and no other way, SQLite leaves no empty WAL behind.
+                _copied(path, copy, "immutable=1" if alone else "mode=ro")
         except BROKEN as error:
-            if not Path(f"{path}-journal").exists() or not _rolled_back(path, copy, folder, signature):
+            if not Path(f"{path}-journal").exists():
                 raise corrupt(error) from None
-        if not alone or Signature.of(path) == signature:
+            quiet = True
+            try:
+                _copied_aside(path, copy, folder)
+            except BROKEN:
+                raise corrupt(error) from None
+        if not quiet or Signature.of(path) == signature:
             return Snapshot(path, copy, wal, signature)
 
 
@@ -209,18 +218,23 @@ def _copied(path: Path, copy: Path, how: str) -> None:
         source.backup(target)
 
 
-def _rolled_back(path: Path, copy: Path, folder: Path, signature: Signature) -> bool:
-    """A journal that a crash left behind: undone in a copy of both, because SQLite would undo it in the file."""
+def _left_behind(path: Path) -> bool:
+    """Whether a crash has left a WAL: whoever has such a file open has its index (-shm) beside it."""
+    return Path(f"{path}-wal").exists() and not Path(f"{path}-shm").exists()
+
+
+def _copied_aside(path: Path, copy: Path, folder: Path) -> None:
+    """What a crash left behind is worked off in a copy: SQLite would do it in the file, or cannot where it may not write.
+
+    The caller looks whether somebody has written meanwhile.
+    """
     aside = folder / "aside.sqlite"
-    shutil.copyfile(path, aside)
-    shutil.copyfile(f"{path}-journal", f"{aside}-journal")
-    if Signature.of(path) != signature:
-        return False
+    names = [(Path(f"{path}{end}"), Path(f"{aside}{end}")) for end in ("", "-journal", "-wal")]
     try:
+        for of_file, of_copy in names:
+            if of_file.exists():
+                shutil.copyfile(of_file, of_copy)
         _copied(aside, copy, "mode=rw")
-    except BROKEN:
-        return False
     finally:
-        for name in (aside, Path(f"{aside}-journal")):
-            name.unlink(missing_ok=True)
-    return True
+        for _, of_copy in (*names, (None, Path(f"{aside}-shm"))):
+            of_copy.unlink(missing_ok=True)
