@@ -108,7 +108,8 @@ class CutOver(PyinfraCommand):
 class Machine:
     def __init__(self, move: Move, database: Host, edge: Host, last: Step | None) -> None:
         self.move, self.database, self.edge, self.last = move, database, edge, last
-        self.run, self.began, self.lost = runs.current(), time.monotonic(), False
+        self.run, self.began = runs.current(), time.monotonic()
+        self.lost = self.opening = False
         self.effects: Mapping[Step, Callable[[State], None]] = {
             Step.CHECK: self.check,
             Step.PAGE: self.page,
@@ -133,13 +134,19 @@ class Machine:
         if self.lost:
             logger.error(self._said("another run has the lease and decides what becomes of this; this one stops"))
         elif step is Step.STUCK:
-            logger.error(self._said("stuck: the maintenance page stays, and the file is as it was; mend it and run this again"))
+            logger.error(self._said(f"stuck: {self._where()}; mend it and run this again"))
         else:
             # A journal whose end is missing is looked at again by the next run.
             self._noted(step)
         return step
 
+    def _where(self) -> str:
+        if self.opening:
+            return "the rows are in PostgreSQL and the new service runs, but is not open to everybody"
+        return "the maintenance page stays, and the old service's file is as it was"
+
     def _one(self, step: Step, state: State) -> bool:
+        self.opening = step is Step.OPEN
         started = time.monotonic()
         logger.info(self._said(f"{started - self.began:6.1f} s  {step}"))
         try:

@@ -38,7 +38,7 @@ SMOKE_FAILS = ["python", "-c", "raise SystemExit('marker-smoke: this suite alway
 # Stops nothing, and something of the old service's writes for half a minute: `time` and `sqlite3` are all that it needs.
 GOES_ON_WRITING = (
     f"docker exec -d {OLD} python -c \"import sqlite3, time; [(sqlite3.connect('{FILE}', isolation_level=None)"
-    ".execute('update people set language = language'), time.sleep(0.1)) for _ in range(300)]\""
+    ".execute('update people set name = name || char(46)'), time.sleep(0.1)) for _ in range(300)]\""
 )
 SERVERS = "/opt/signupflow/traefik/config/dynamic/app-signupflow-servers.yaml"
 JOURNAL = "/var/lib/signupflow/releases/signupflow.moving"
