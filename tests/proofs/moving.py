@@ -160,14 +160,19 @@ def old_service(lab: Lab, times: int = 1, image: str = OURS) -> Iterator[None]:
     try:
         yield
     finally:
-        lab.ssh(host, f"sudo docker rm -f {OLD} >/dev/null 2>&1; sudo rm -rf {DIRECTORY}")
+        lab.ssh(host, CLEAN)
 
 
-WIPE = f"""
+# What is of the old service, wherever it is; what has been released stays.
+CLEAN = f"""
 sudo docker rm -f {OLD} signupflow-maintenance >/dev/null 2>&1
+sudo rm -rf {DIRECTORY} {JOURNAL} {SERVERS.replace("servers", "legacy")} {SERVERS.replace("servers", "maintenance")} \
+  /opt/signupflow/maintenance /opt/signupflow/moving-signupflow
+"""
+# And what has been released, with its database.
+WIPE = f"""{CLEAN}
 sudo docker ps -aq --filter label=org.signupflow.app=signupflow | xargs -r sudo docker rm -f >/dev/null
-sudo rm -rf {DIRECTORY} /opt/signupflow/app-signupflow /etc/signupflow/secrets/app-signupflow {JOURNAL} \
-  {SERVERS} {SERVERS.replace("servers", "legacy")} {SERVERS.replace("servers", "maintenance")} /opt/signupflow/maintenance \
+sudo rm -rf /opt/signupflow/app-signupflow /etc/signupflow/secrets/app-signupflow {SERVERS} \
   /var/lib/signupflow/releases/signupflow.journal
 sudo docker exec -u postgres signupflow-postgres psql -X -q -d postgres -c 'drop database signupflow with (force)'
 sudo mkdir -p {DIRECTORY}
