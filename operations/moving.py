@@ -109,7 +109,7 @@ class Machine:
     def __init__(self, move: Move, database: Host, edge: Host, last: Step | None) -> None:
         self.move, self.database, self.edge, self.last = move, database, edge, last
         self.run, self.began = runs.current(), time.monotonic()
-        self.lost = self.opening = False
+        self.lost = self.opening = self.theirs = False
         self.effects: Mapping[Step, Callable[[State], None]] = {
             Step.CHECK: self.check,
             Step.PAGE: self.page,
@@ -194,8 +194,6 @@ class Machine:
             return
         report = self._import()
         if report["source"].get("changed_since"):
-            # The rows are committed: this failure's way back does not empty, so it is done here.
-            self.empty(None)
             raise StepFailedError(f"somebody has written to {self.move.file} since it was read: legacy_stop does not stop it")
         logger.info(self._said(f"         {_rows(report):,} rows, equal on both sides; {self.move.project}/work/report.json"))
 
@@ -204,7 +202,8 @@ class Machine:
         try:
             self._import("--verify-only")
         except StepFailedError:
-            self.empty(None)
+            self.theirs = False
+            self._emptied()
             return False
         return True
 
@@ -247,15 +246,10 @@ class Machine:
             )
         self.run.first.clear()
 
-    def empty(self, _: State | None) -> None:
-        """Every table but Alembic's. Only ever what an import of ours has brought: it began on a database that was empty."""
-        self._stopped_importing()
-        query = (
-            "select 'truncate ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' restart identity'"
-            " from pg_tables where schemaname = 'public' and tablename <> 'alembic_version'"
-        )
-        asked = f"{PSQL} -q -d {shlex.quote(self.move.database)}"
-        run(self.database, f'set -e\nsql=$({asked} -c {shlex.quote(query)})\n{asked} -c "$sql"', COMMAND_SECONDS)
+    def empty(self, _: State) -> None:
+        """What an import of ours has brought goes. What it found in its way is somebody else's, and stays."""
+        if not self.theirs:
+            self._emptied()
 
     def start(self, _: State) -> None:
         self._command(self.move.start, "the old service does not start")
@@ -272,6 +266,16 @@ class Machine:
         self._unroute(self.move.page[0], self.move.page_routers)
 
     # How
+
+    def _emptied(self) -> None:
+        """Every table but Alembic's."""
+        self._stopped_importing()
+        query = (
+            "select 'truncate ' || string_agg(format('%I.%I', schemaname, tablename), ', ') || ' restart identity'"
+            " from pg_tables where schemaname = 'public' and tablename <> 'alembic_version'"
+        )
+        asked = f"{PSQL} -q -d {shlex.quote(self.move.database)}"
+        run(self.database, f'set -e\nsql=$({asked} -c {shlex.quote(query)})\n{asked} -c "$sql"', COMMAND_SECONDS)
 
     def _command(self, command: str, otherwise: str) -> None:
         try:
@@ -300,9 +304,12 @@ class Machine:
         )
         code, said = self._ended(name)
         run(self.database, f"docker rm --force {name} >/dev/null")
+        found = run(self.database, f"cat {self.move.project}/work/report.json 2>/dev/null || true")
+        report: dict[str, Any] = json.loads(found or "{}")
         if code:
+            # Nothing was written: the target is not as an import needs it, above all not empty.
+            self.theirs = report.get("outcome") == "unready"
             raise StepFailedError(f"{_error_line(said)}\n" + "\n".join(said))
-        report: dict[str, Any] = json.loads(run(self.database, f"cat {self.move.project}/work/report.json"))
         return report
 
     def _ended(self, name: str) -> tuple[int, list[str]]:

@@ -41,11 +41,11 @@ class Step(StrEnum):
 ENDS = frozenset({Step.MOVED, Step.STAYED, Step.STUCK})
 FORWARD = (Step.CHECK, Step.PAGE, Step.STOP, Step.IMPORT, Step.SMOKE, Step.RELEASE, Step.OPEN, Step.MOVED)
 BACKWARD = (Step.WITHDRAW, Step.EMPTY, Step.START, Step.CLOSE, Step.STAYED)
-# An import that fails has written nothing; what it committed is emptied when a later step fails.
+# An import that fails has written nothing, unless its last word was lost: so what may be there is emptied.
 _UNDONE_BY = {
     Step.PAGE: Step.CLOSE,
     Step.STOP: Step.START,
-    Step.IMPORT: Step.START,
+    Step.IMPORT: Step.EMPTY,
     Step.SMOKE: Step.EMPTY,
     Step.RELEASE: Step.WITHDRAW,
     Step.OPEN: Step.STUCK,

@@ -14,7 +14,7 @@ TABLE = [
     (Step.CHECK, Step.PAGE, Step.STAYED),
     (Step.PAGE, Step.STOP, Step.CLOSE),
     (Step.STOP, Step.IMPORT, Step.START),
-    (Step.IMPORT, Step.SMOKE, Step.START),
+    (Step.IMPORT, Step.SMOKE, Step.EMPTY),
     (Step.SMOKE, Step.RELEASE, Step.EMPTY),
     (Step.RELEASE, Step.OPEN, Step.WITHDRAW),
     (Step.OPEN, Step.MOVED, Step.STUCK),
@@ -51,7 +51,7 @@ def test_us2_4_any_failure_before_the_page_goes_ends_with_the_old_service_open(f
     assert steps[-1] is Step.STAYED
     # What was stopped is started, what was filled is emptied, what was routed is withdrawn, and the page goes last.
     assert (Step.START in steps) == (Step.STOP in steps)
-    assert (Step.EMPTY in steps) == (Step.SMOKE in steps)
+    assert (Step.EMPTY in steps) == (Step.IMPORT in steps)
     assert (Step.WITHDRAW in steps) == (Step.RELEASE in steps)
     assert (Step.CLOSE in steps) == (Step.PAGE in steps)
 
