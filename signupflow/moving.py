@@ -109,7 +109,7 @@ def journal_path(app: str) -> str:
 
 
 # Seconds, measured on two cores (docs/evidence/cut-over.json, import-speed.json). An import reads and writes this much a second.
-_BYTES_A_SECOND, _LEAST_IMPORT, _AROUND, _TURN = 9_000_000, 5, 8, 12
+_BYTES_A_SECOND, _LEAST_IMPORT, _AROUND, _TURN = 9_000_000, 3, 6, 6
 
 
 def import_seconds(size: int) -> int:
