@@ -180,9 +180,10 @@ sudo mkdir -p {DIRECTORY}
 
 
 def _send(lab: Lab, host: str, image: str) -> None:
-    saved = subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE)
-    subprocess.run([*lab.ssh_command(host), "sudo docker load -q"], stdin=saved.stdout, check=True, stdout=subprocess.DEVNULL)
-    assert saved.wait() == 0
+    with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saved:
+        load = [*lab.ssh_command(host), "sudo docker load -q"]
+        subprocess.run(load, stdin=saved.stdout, check=True, stdout=subprocess.DEVNULL)
+    assert saved.returncode == 0
 
 
 def moving(lab: Lab, image: str = OURS, **settings: Any) -> Released:
