@@ -490,8 +490,9 @@ class Environment(BaseModel):
         missing = sorted(name for name, value in others.items() if not value)
         if self.legacy_sqlite_file and missing:
             raise ValueError(f"legacy_sqlite_file needs {', '.join(missing)}")
-        if self.legacy_sqlite_file and not (self.app_migration_command and self.app_secrets_as == "files"):
-            raise ValueError("legacy_sqlite_file is for SignUpFlow: app_migration_command, and app_secrets_as = 'files'")
+        ours = self.app_migration_command and self.app_smoke_command and self.app_secrets_as == "files"
+        if self.legacy_sqlite_file and not ours:
+            raise ValueError("legacy_sqlite_file needs app_migration_command, app_smoke_command and app_secrets_as = 'files'")
         return self
 
     @model_validator(mode="after")

@@ -321,7 +321,7 @@ LINES: dict[str, tuple[str, Line]] = {
     ),
     "import-writer": ("somebody goes on writing: one moment, and the report says so", importing.beside_a_writer),
     "cut-over": (
-        "an old service's rows are moved behind the maintenance page; each failure leads back; killed at each step",
+        "an old service's rows are moved behind the maintenance page; each failure leads back; killed from the page on",
         lambda: moving.in_full(lab()),
     ),
     "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),

@@ -80,7 +80,7 @@ def _project(env: Environment) -> None:
             secrets=migrator_secrets(env),
             source=env.legacy_sqlite_file.rpartition("/")[0] or "/",
             work=f"{_directory(env)}/work",
-            smoke=[compose_value(word) for word in env.app_smoke_command or ("true",)],
+            smoke=[compose_value(word) for word in env.app_smoke_command],
         ),
     )
 

@@ -80,8 +80,11 @@ def test_us2_4_an_old_service_is_declared_whole_or_not_at_all() -> None:
         "legacy_stop": "systemctl stop old",
         "legacy_start": "systemctl start old",
         "app_migration_command": ["alembic", "upgrade", "head"],
+        "app_smoke_command": ["python", "-m", "app.smoke"],
     }
     assert from_data({**DEPLOY_EXAMPLE, **whole}, "web1").legacy_sqlite_file
+    with pytest.raises(OperatorError, match="app_smoke_command"):
+        from_data({**DEPLOY_EXAMPLE, **whole, "app_smoke_command": []}, "web1")
     with pytest.raises(OperatorError, match="needs legacy_start, legacy_stop"):
         from_data({**DEPLOY_EXAMPLE, **{key: whole[key] for key in list(whole)[:2]}}, "web1")
     with pytest.raises(OperatorError, match="app_secrets_as"):

@@ -365,7 +365,7 @@ def _at(step: Step) -> Callable[[str], bool]:
 
 
 def in_full(lab: Lab) -> Evidence:
-    """Small and large, each failure, a kill at each step."""
+    """Small and large, four failures, a kill at each step from the page on."""
     return {
         "small": moved_under_load(lab),
         "large": moved_under_load(lab, times=300),
