@@ -55,9 +55,23 @@ LABEL org.opencontainers.image.title="SignUpFlow" \
 USER 10001:10001
 STOPSIGNAL SIGTERM
 
-# Commands that run on hosts beside the application (backups, imports). No server, so no health check.
-FROM common AS ops
-CMD ["python", "-m", "alembic", "current"]
+# Commands that run on the database's host: backups, restores, their watch. Nothing of the app is in it, so that a release
+# or a rollback of the app changes nothing about them. They end, so there is no health check.
+FROM ${BASE} AS ops
+COPY requirements/ops.txt /build/requirements.txt
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
+    --target /opt/site -r /build/requirements.txt && rm -rf /opt/site/bin
+ENV PYTHONPATH=/opt/site:/srv/ops \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+WORKDIR /srv/ops
+COPY signupflow/__init__.py signupflow/channels.py signupflow/
+COPY signupflow/backup signupflow/backup
+RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /srv/ops
+LABEL org.opencontainers.image.title="SignUpFlow operations" \
+    org.opencontainers.image.description="Backups and restores of SignUpFlow's PostgreSQL"
+# root: it speaks to the host's Docker Engine and renames PostgreSQL's directories.
+CMD ["python", "-m", "signupflow.backup", "--help"]
 
 FROM common AS runtime
 EXPOSE 8000

@@ -13,10 +13,10 @@ from pyinfra import host, inventory
 from pyinfra.api import Host, Inventory
 
 from signupflow import secretfile, settings
+from signupflow.channels import Channels, Mail
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
 from signupflow.images import Image, resolve
-from signupflow.notify import Channels, Mail
 from signupflow.probe import Entry
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment

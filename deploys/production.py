@@ -4,6 +4,7 @@ pyinfra inventory.py deploys/production.py [--dry --diff]
 """
 
 from deploys.app import app_image
+from deploys.backups import backups
 from deploys.base import base_host
 from deploys.docker import docker_engine
 from deploys.postgres import postgres
@@ -17,6 +18,7 @@ docker_engine()
 app_image()
 traefik()
 postgres()
+backups()
 schema()
 release()
 observation()

@@ -11,6 +11,7 @@ app_ready_path = "/health/ready/database"
 app_drained_signal = "SIGINT"
 app_check_command = ["python", "-m", "app.release_check"]
 app_smoke_command = ["python", "-m", "app.smoke"]
+app_personal_data_command = ["python", "-m", "app.personal_data"]
 app_migration_command = ["alembic", "upgrade", "head"]
 app_environment = {
     "APP_ENV": "$profile",

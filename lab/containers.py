@@ -112,6 +112,15 @@ def refuse_foreign(name: str, ours: Path) -> None:
             raise LabError(f"lab {name} belongs to {folder.parent.parent}: choose another --name, or run `lab down` there")
 
 
+def remove_volumes_of(state: State, what: str) -> None:
+    """Remove a container of the lab with everything that it kept."""
+    name = state.container(what)
+    engine.docker("rm", "--force", "--volumes", name, check=False)
+    found = engine.docker("volume", "ls", "--quiet", f"--filter=label={state.label}", f"--filter=name={name}-").stdout.split()
+    if found:
+        engine.docker("volume", "rm", *found)
+
+
 def ensure_volume(state: State, what: str) -> str:
     """A named, labelled volume; creating one that exists changes nothing."""
     volume = state.container(what)

@@ -1,4 +1,4 @@
-"""`python -m lab cut|mend|reboot|crash HOST`: lab/faults.py for a person at a terminal."""
+"""`python -m lab cut|mend|reboot|crash|lose HOST`: lab/faults.py for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -56,4 +56,14 @@ def crash(name: str, stay_off: bool, host: str) -> None:
     click.echo(f"{chosen.fqdn} is off" if stay_off else f"{chosen.fqdn} takes SSH")
 
 
-COMMANDS: tuple[click.Command, ...] = (cut, mend, reboot, crash)
+@click.command()
+@named
+@click.argument("host")
+def lose(name: str, host: str) -> None:
+    """Destroy HOST with its disks, as a fire would. `up` puts an empty machine in its place, with new SSH host keys."""
+    state, chosen = _chosen(name, host)
+    faults.lose(state, chosen)
+    click.echo(f"{chosen.fqdn} is gone; `up` brings an empty one")
+
+
+COMMANDS: tuple[click.Command, ...] = (cut, mend, reboot, crash, lose)

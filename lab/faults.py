@@ -123,6 +123,11 @@ def crash(state: State, host: Host, stay_off: bool = False) -> None:
         mend(state, host)
 
 
+def lose(state: State, host: Host) -> None:
+    """The machine is gone for good, with its disks. `up` brings an empty one of the same name and address."""
+    containers.remove_volumes_of(state, host.name)
+
+
 def _off(name: str) -> bool:
     found = containers.describe(name)
     return found is not None and found["state"] == "exited"

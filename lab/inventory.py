@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from lab import images, servers, topology
+from lab import images, pki, servers, topology
 from lab.state import Host, State
 
 HEADER = '''"""Lab {name}: written by `python -m lab up`, replaced by the next one. Holds no secrets.
@@ -57,9 +57,12 @@ def data(state: State) -> dict[str, Any]:
         "s3_bucket": servers.BUCKET,
         "s3_region": servers.S3_REGION,
         "s3_ca_file": str(folder / "acme-ca.pem"),
-        "smtp_host": f"sink.{state.zone}",
+        "backup_recipients": [pki.recipient(folder / "escrow.key")],
+        # By address: both this machine and the hosts reach it so.
+        "smtp_host": state.address("sink"),
         "smtp_port": 25,
-        "webhook_url": f"http://sink.{state.zone}:8080/webhook",
+        "notify_mail_to": [f"operations@{state.zone}"],
+        "notify_mail_from": f"signupflow@{state.zone}",
     }
 
 
@@ -133,6 +136,7 @@ def environment(state: State) -> dict[str, Any]:
         "sentry_dsn": f"http://4f1c2d9ab07e5638a1b2c3d4e5f60718@sink.{state.zone}:8080/1",
         "secrets_file": str(folder / "secrets.age"),
         "age_key_file": str(folder / "age.key"),
+        "escrow_key_file": str(folder / "escrow.key"),
     }
 
 

@@ -70,7 +70,7 @@ def up(name: str, wanted: str | None, count: int | None, lifetime: int | None, c
             state = _state(name, wanted, count, lifetime)
             _ensure_network(state)
             pki.ensure_ssh_key(state.folder)
-            pki.ensure_age_key(state.folder)
+            pki.ensure_age_keys(state.folder)
             pki.ensure_servers(state)
             notes.append(state.subnet)
         with steps.step("DNS"):

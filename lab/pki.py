@@ -118,9 +118,19 @@ def ensure_ssh_key(folder: Path) -> None:
     write(private, text, mode=0o600)
 
 
-def ensure_age_key(folder: Path) -> None:
-    """An age identity for the lab's secrets file, in the format of age-keygen."""
-    file = folder / "age.key"
+def ensure_age_keys(folder: Path) -> None:
+    """Identities for the lab's secrets file, and for its dumps (the one that an operator keeps offline)."""
+    _ensure_age_key(folder / "age.key")
+    _ensure_age_key(folder / "escrow.key")
+
+
+def recipient(file: Path) -> str:
+    """The public key of an identity."""
+    return file.read_text().splitlines()[0].removeprefix("# public key: ")
+
+
+def _ensure_age_key(file: Path) -> None:
+    """In the format of age-keygen."""
     if file.is_file():
         return
     from pyrage import x25519

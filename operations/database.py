@@ -45,6 +45,8 @@ def _unknown() -> Iterator[StringCommand]:
         host.noop("unknown until PostgreSQL runs")
 
 
+# Where the commands of backups keep what they know; they find the backup that comes before a restore point by its time.
+BACKUPS = "/var/lib/signupflow/backup"
 # The statements' own limits end a migration before this (alembic/env.py).
 MIGRATION_SECONDS = 600
 
@@ -90,6 +92,10 @@ def migrated(wanted: Schema, running: Callable[[], str], allow_interrupts: Colle
         return
     if migrating and wanted.migrations:
         yield from _judged(wanted, known, allow_interrupts)
+    if known:
+        # Before every new image, whether its schema is another or not: its code may do the harm.
+        current_run().restore_point = wanted.restore_point
+        yield _restore_point(wanted)
     if writing:
         show(current, path, wanted.compose, "0644", "root:root")
         yield from written(path, wanted.compose, "0644", "root:root")
@@ -103,14 +109,17 @@ def migrated(wanted: Schema, running: Callable[[], str], allow_interrupts: Colle
             window = "schema" in allow_interrupts and bool(_breaking(wanted, known))
             who = "new version does not work on its own" if window else "version that runs does not work on the new"
             yield from _tried(wanted, "" if window else before, f"the {who} schema", migrate=True)
-        if known:
-            # Where part of a backup's recovery can stop (PostgreSQL manual, pg_create_restore_point).
-            current_run().restore_point = wanted.restore_point
-            point = f"select pg_create_restore_point({_literal(wanted.restore_point)})"
-            yield StringCommand(PSQL, "-q -d", QuoteString(wanted.database), "-c", QuoteString(point), ">/dev/null")
         migrate = f"docker compose --project-directory {wanted.directory} run --rm --quiet-pull -T migrate"
         yield Scripted("the migration fails, and the schema is as it was", migrate, MIGRATION_SECONDS)
         yield _noted(path, digest(wanted.identity))
+
+
+def _restore_point(wanted: Schema) -> StringCommand:
+    """A name at which a restore can stop (PostgreSQL manual, pg_create_restore_point), and a line of when it was."""
+    point = f"select pg_create_restore_point({_literal(wanted.restore_point)})"
+    noted = StringCommand(f'mkdir -p {BACKUPS} && echo "$(date -u +%s)"', QuoteString(wanted.restore_point))
+    make = StringCommand(PSQL, "-q -d", QuoteString(wanted.database), "-c", QuoteString(point), ">/dev/null")
+    return StringCommand(make, "&&", noted, f">> {BACKUPS}/restore-points")
 
 
 def _literal(text: str) -> str:

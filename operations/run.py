@@ -28,7 +28,7 @@ from operations.hooks import called
 from operations.probing import SteadyProbe
 from operations.remote import ScriptError, run
 from signupflow import notify, report
-from signupflow.notify import Channels
+from signupflow.channels import Channels
 from signupflow.probe import Counted, Entry
 from signupflow.release import lease, ledger, watch
 from signupflow.release.ledger import RELEASED

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +31,11 @@ class Stages:
     def __init__(self) -> None:
         self.seconds: list[tuple[str, float]] = []
 
-    def run(self, title: str, *command: str) -> None:
+    def run(self, title: str, *command: str, given: Mapping[str, str] | None = None) -> None:
         console.rule(f"[bold]{title}", align="left")
         console.print(f"[dim]$ {' '.join(command)}[/]", soft_wrap=True)
         started = time.monotonic()
-        done = subprocess.run(command, cwd=ROOT, check=False)
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(given or {})}, check=False)
         self.seconds.append((title, time.monotonic() - started))
         if done.returncode:
             raise click.ClickException(f"{title} failed with exit code {done.returncode}; the reason stands above")
@@ -57,7 +59,7 @@ def main(topology: str) -> None:
     stages.run("Images", python, "scripts/images.py", "build")
     if not Path(lab["secrets_file"]).exists():
         files = ("--file", lab["secrets_file"], "--key", lab["age_key_file"])
-        stages.run("Secrets", python, "scripts/secrets.py", "init", "lab", *files)
+        stages.run("Secrets", python, "scripts/secrets.py", "init", "lab", *files, given=lab.given())
     if bare := lab.not_bootstrapped():
         stages.run("Bootstrap", pyinfra, lab["inventory"], "deploys/bootstrap.py", "-y", "--user", "root", *bare)
     stages.run("Deploy", pyinfra, lab["inventory"], "deploys/production.py", "-y")

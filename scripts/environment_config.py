@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+# Without this folder: `secrets` is a module of the standard library, and a program here.
+sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts")]
 
 from app.settings import EVERYWHERE, Settings  # noqa: E402 - the path must be there first
 from signupflow.settings import Environment  # noqa: E402

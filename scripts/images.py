@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Build the project's images, or pin a public one by digest.
 
-scripts/images.py build          app and PostgreSQL, tagged signupflow/app:local and signupflow/postgres:17
+scripts/images.py build          app, PostgreSQL and what runs on hosts beside them: signupflow/app:local, postgres:17, ops:local
 scripts/images.py pin NAME:TAG   print NAME:TAG@sha256:... as the registry has it now
 """
 
@@ -35,13 +35,14 @@ def main() -> None:
 
 @main.command()
 def build() -> None:
-    """Build the app's and PostgreSQL's image on this machine's Docker Engine."""
-    for name, context, arguments in (
-        ("signupflow/app:local", ROOT, _app_arguments()),
-        ("signupflow/postgres:17", ROOT / "deploys" / "postgres", {}),
+    """Build the app's, PostgreSQL's and the host commands' image on this machine's Docker Engine."""
+    for name, context, target, arguments in (
+        ("signupflow/app:local", ROOT, None, _app_arguments()),
+        ("signupflow/postgres:17", ROOT / "deploys" / "postgres", None, {}),
+        ("signupflow/ops:local", ROOT, "ops", {}),
     ):
         started = time.monotonic()
-        engine.build(context, name, build_args=arguments)
+        engine.build(context, name, build_args=arguments, target=target)
         size = (inspect(name) or {})["Size"] / 1e6
         click.echo(f"{name:<26} {size:6.0f} MB  {time.monotonic() - started:5.1f} s")
 

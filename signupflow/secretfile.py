@@ -40,13 +40,13 @@ def read_recipients(path: Path) -> list[str]:
 def identity(environment: str, key_file: str = "") -> pyrage.x25519.Identity:
     """The operator's private key: SIGNUPFLOW_AGE_KEY, `key_file`, SIGNUPFLOW_AGE_KEY_FILE, or the default place."""
     if os.environ.get(KEY_VARIABLE):
-        return _parse_identity(os.environ[KEY_VARIABLE], f"the variable {KEY_VARIABLE}")
+        return parse_identity(os.environ[KEY_VARIABLE], f"the variable {KEY_VARIABLE}")
     path = key_path(environment, key_file)
     if not path.is_file():
         raise OperatorError(
             f"no age key at {path}; put the key of environment {environment} there, or set {KEY_VARIABLE} or {KEY_VARIABLE}_FILE"
         )
-    return _parse_identity(path.read_text(), str(path))
+    return parse_identity(path.read_text(), str(path))
 
 
 def key_path(environment: str, key_file: str = "") -> Path:
@@ -55,7 +55,7 @@ def key_path(environment: str, key_file: str = "") -> Path:
     return Path(named).expanduser() if named else Path.home() / ".config" / "signupflow" / f"{environment}.key"
 
 
-def _parse_identity(text: str, where: str) -> pyrage.x25519.Identity:
+def parse_identity(text: str, where: str) -> pyrage.x25519.Identity:
     keys = [line.strip() for line in text.splitlines() if line.strip().startswith("AGE-SECRET-KEY-")]
     if len(keys) != 1:
         raise OperatorError(f"{where} holds {len(keys)} age keys; it must hold exactly one AGE-SECRET-KEY line")

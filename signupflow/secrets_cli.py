@@ -14,6 +14,7 @@ import click
 import pyrage
 
 from signupflow import certificate, secretfile
+from signupflow.backup_settings import S3_SECRETS
 from signupflow.errors import OperatorError
 from signupflow.fleet import POSTGRES
 
@@ -23,9 +24,25 @@ def generated() -> dict[str, str]:
     values = {
         name: random_secrets.token_urlsafe(32) for name in ("digest_key", "postgres_migrator_password", "postgres_app_password")
     }
+    # Whoever holds it reads the backups; without it nobody does.
+    values["backup_passphrase"] = random_secrets.token_urlsafe(48)
     values["jwt_keys"] = f"k1:{random_secrets.token_urlsafe(48)}"
     values["postgres_tls_certificate"], values["postgres_tls_key"] = certificate.self_signed(POSTGRES)
     return values
+
+
+# What a provider gives rather than this machine makes, by the environment variable of the same name in capitals.
+GIVEN = (*S3_SECRETS, "notify_webhook_url")
+
+
+def variable(name: str) -> str:
+    """The environment variable that gives a secret: `S3_ACCESS_KEY` for `s3_access_key`."""
+    return name.upper()
+
+
+def given() -> dict[str, str]:
+    """The secrets of `GIVEN` that this process's environment holds."""
+    return {name: os.environ[variable(name)] for name in GIVEN if os.environ.get(variable(name))}
 
 
 class Target:
@@ -75,7 +92,10 @@ def main() -> None:
 @main.command()
 @target_options
 def init(environment: str, file: str, key: str) -> None:
-    """Make a key (unless there is one) and a file with generated secrets. Never replaces a file."""
+    """Make a key (unless there is one) and a file with generated secrets. Never replaces a file.
+
+    S3_ACCESS_KEY, S3_SECRET_KEY and NOTIFY_WEBHOOK_URL are taken from the environment where they are set.
+    """
     target = Target(environment, file, key)
     if target.path.exists():
         raise OperatorError(f"{target.path} exists; use `set` or `edit`")
@@ -83,7 +103,7 @@ def init(environment: str, file: str, key: str) -> None:
         click.echo(f"made the key {target.key_path}; keep a copy offline, nothing opens the file without it")
     identity = secretfile.identity(environment, key)
     values = generated()
-    secretfile.encrypt(target.path, values, [str(identity.to_public())])
+    secretfile.encrypt(target.path, values | given(), [str(identity.to_public())])
     click.echo(f"wrote {target.path} with {len(values)} generated secrets, for recipient {identity.to_public()}")
 
 

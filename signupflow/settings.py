@@ -14,8 +14,9 @@ from pathlib import Path
 from string import Template
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from signupflow.backup_settings import Backups
 from signupflow.errors import OperatorError
 from signupflow.fleet import PORTS_PER_GENERATION
 from signupflow.images import REFERENCE, Reference
@@ -28,10 +29,8 @@ TAG = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(@sha256:[0-9a-f]{64})?$")
 MAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 SIZE = re.compile(r"^[1-9][0-9]*[kmg]$")
 
-# Inventory keys that belong to pyinfra's connectors, to the lab, or to the backup and alert settings of later parts.
-FOREIGN_PREFIXES = ("ssh_", "lab_", "_", "s3_", "webhook_")
-# Secrets that an environment may have, beside those that it must.
-OPTIONAL_SECRETS = ("notify_webhook_url", "smtp_user", "smtp_password", "s3_access_key", "s3_secret_key")
+# Inventory keys that belong to pyinfra's connectors or to the lab.
+FOREIGN_PREFIXES = ("ssh_", "lab_", "_", "webhook_")
 
 
 # What this repository ships as an example, or what somebody types to get going; RFC 2606 reserves the domains.
@@ -55,7 +54,7 @@ PER_HOST = {
 }
 
 
-class Environment(BaseModel):
+class Environment(Backups):
     """Everything the deploys need to know of one environment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
@@ -167,6 +166,10 @@ class Environment(BaseModel):
         default=(),
         description="Command of the running image that proves, on a scratch database, that it lives with the new schema.",
     )
+    app_personal_data_command: tuple[str, ...] = Field(
+        default=(),
+        description="Command of the image that prints, as JSON, a rule for every column: what a copy for staging leaves out.",
+    )
     app_canary: str = Field(default="", description="App host that gets a release first; default the first of the inventory.")
     app_rehearsal_seconds: float = Field(
         default=25,
@@ -237,11 +240,13 @@ class Environment(BaseModel):
     )
     hook_after: str = Field(default="", description="Shell command on this machine at the end, however that came.")
     notify_mail_to: tuple[str, ...] = Field(
-        default=(), description="Who gets mail of each deployment's end; secret `notify_webhook_url` names a Slack-like webhook."
+        default=(),
+        description="Who gets mail of each deployment's end and each alert; secret `notify_webhook_url` is a Slack-like webhook.",
     )
     notify_mail_from: str = Field(default="", description="Sender of that mail.")
     smtp_host: str = Field(
-        default="", description="Mail server, as this machine reaches it; secrets `smtp_user`, `smtp_password`."
+        default="",
+        description="Mail server, as this machine and the database's host reach it; secrets `smtp_user`, `smtp_password`.",
     )
     smtp_port: int = Field(default=25, ge=1, le=65535, description="Its port.")
     smtp_starttls: bool = Field(default=False, description="Speak TLS to it before anything is said.")
@@ -427,7 +432,7 @@ class Environment(BaseModel):
             raise ValueError(f"{value!r} is not a URL such as http://172.17.0.1:8000")
         return value
 
-    @field_validator("traefik_image", "postgres_image", "app_image")
+    @field_validator("traefik_image", "postgres_image", "app_image", "ops_image")
     @classmethod
     def _image(cls, value: str) -> str:
         Reference.parse(value)
@@ -541,7 +546,7 @@ class Environment(BaseModel):
     def secret_names(self) -> tuple[str, ...]:
         """Names that the environment's secrets file must hold."""
         database = ("postgres_migrator_password", "postgres_app_password", "postgres_tls_certificate", "postgres_tls_key")
-        return tuple(sorted({"digest_key", *database, *self.app_secrets.values()}))
+        return tuple(sorted({"digest_key", *database, *self.app_secrets.values(), *self.backup_secrets}))
 
 
 def from_data(data: Mapping[str, Any], where: str) -> Environment:

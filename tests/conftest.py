@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,8 +44,7 @@ def bare(name: str, *options: str) -> Iterator[Lab]:
     run("-m", "lab", "up", "--name", name, *options)
     lab = Lab.running(name)
     run("scripts/images.py", "build")
-    if not Path(lab["secrets_file"]).exists():
-        run("scripts/secrets.py", "init", "lab", "--file", lab["secrets_file"], "--key", lab["age_key_file"])
+    lab.make_secrets()
     yield lab
     if not keep:
         run("-m", "lab", "down", "--name", name)

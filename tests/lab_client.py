@@ -84,6 +84,19 @@ class Lab(dict[str, Any]):
             raise RuntimeError(f"{command!r} on {host} exited {done.returncode}: {done.stderr.strip()}")
         return done.stdout
 
+    def given(self) -> dict[str, str]:
+        """What a provider would give an operator, as `scripts/secrets.py init` takes it: the bucket's keys and a webhook."""
+        webhook = f"http://{self['smtp_host']}:8080/webhook"
+        return {"S3_ACCESS_KEY": self["s3_access_key"], "S3_SECRET_KEY": self["s3_secret_key"], "NOTIFY_WEBHOOK_URL": webhook}
+
+    def make_secrets(self) -> None:
+        """The lab's secrets file, unless it is there."""
+        if Path(self["secrets_file"]).exists():
+            return
+        files = ("--file", self["secrets_file"], "--key", self["age_key_file"])
+        command = [sys.executable, "scripts/secrets.py", "init", "lab", *files]
+        subprocess.run(command, cwd=ROOT, env={**os.environ, **self.given()}, check=True, capture_output=True)
+
     def not_bootstrapped(self) -> list[str]:
         """`--limit` options for the hosts that have no deploy login yet; root's door is closed on the others."""
         return [word for host in self["hosts"] if not self.deploy_login_works(host["name"]) for word in ("--limit", host["fqdn"])]

@@ -137,9 +137,7 @@ def _up(name: str, *options: str) -> Lab:
     _module("lab", "up", "--name", name, *options)
     found = Lab.running(name)
     subprocess.run([sys.executable, "scripts/images.py", "build"], cwd=ROOT, check=True, capture_output=True)
-    if not Path(found["secrets_file"]).exists():
-        files = ["--file", found["secrets_file"], "--key", found["age_key_file"]]
-        subprocess.run([sys.executable, "scripts/secrets.py", "init", "lab", *files], cwd=ROOT, check=True, capture_output=True)
+    found.make_secrets()
     return found
 
 
@@ -220,7 +218,9 @@ LINES: dict[str, tuple[str, Line]] = {
     "ports": ("only 22, 80 and 443 answer from outside", lambda: edge.only_public_ports_answer(lab())),
     "secrets": (
         "planted secrets are nowhere, and the search finds its controls",
-        lambda: leaks.planted_secrets_are_nowhere(lab(), ("signupflow/app:local", "signupflow/postgres:17")),
+        lambda: leaks.planted_secrets_are_nowhere(
+            lab(), ("signupflow/app:local", "signupflow/postgres:17", "signupflow/ops:local")
+        ),
     ),
     "settings": ("each setting missing, malformed or a placeholder is refused and named", settings),
     "foreign-image": ("a foreign image deploys by group data alone", lambda: foreign.deploys_by_group_data_alone(lab())),

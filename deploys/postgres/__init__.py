@@ -5,6 +5,9 @@ from pathlib import Path
 from pyinfra import host
 from pyinfra.api import deploy
 
+from deploys import backups
+from deploys.backups import configuration
+from deploys.backups.configuration import DATA, UID
 from deploys.environment import environment, fleet, image, in_group, secrets
 from deploys.postgres.roles import role_digests, roles_sql
 from facts.database import PSQL
@@ -16,9 +19,7 @@ from signupflow.settings import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 DIRECTORY = "/opt/signupflow/postgres"
-DATA = "/var/lib/signupflow/postgres"
 SECRETS = "/etc/signupflow/secrets/postgres"
-UID = 999  # user postgres of the official image
 # Not `docker kill --signal HUP`: whatever the signal, Docker then counts the container as stopped by hand and never restarts it.
 # One that does not run reads the file when it starts; one that runs and does not take it is a failure.
 RUNS = 'test "$(docker inspect --format "{{.State.Status}}" signupflow-postgres 2>/dev/null)" = running'
@@ -35,6 +36,7 @@ def postgres() -> None:
     compose.directory(name="Data directory", path=DATA, mode="0700", uid=UID)
     key = {name: values[name] for name in ("postgres_tls_certificate", "postgres_tls_key")}
     secret_files.directory(name="Server's certificate and key", path=SECRETS, values=key, uid=UID)
+    backups.configured()
     # A file of its own that restarts nothing: an app host that comes or goes is a reload.
     files.config(
         name="Who may connect",
@@ -54,8 +56,12 @@ def postgres() -> None:
                 secrets=SECRETS,
                 memory=env.postgres_memory,
                 address=fleet().member(host.name).private_address if fleet().database_clients() else "",
+                backed_up=env.backed_up,
+                backups=configuration,
             ),
-            "config/postgresql.conf": template(TEMPLATES / "postgresql.conf.j2", max_connections=env.postgres_max_connections),
+            "config/postgresql.conf": template(
+                TEMPLATES / "postgresql.conf.j2", max_connections=env.postgres_max_connections, backed_up=env.backed_up
+            ),
         },
         image_id=postgres_image.image_id,
         secret_digests={name: values.digest(value) for name, value in key.items()},

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from signupflow.cli import hosts, init, plans, verbs
+from signupflow.cli import backups, hosts, init, plans, verbs
 from signupflow.cli.rotating import rotate
 from signupflow.errors import OperatorError
 from signupflow.secrets_cli import main as secrets
@@ -28,7 +28,7 @@ def completion(shell: str) -> None:
     }[shell])  # fmt: skip
 
 
-for verb in (*verbs.ALL, *plans.ALL, *hosts.ALL, *init.ALL):
+for verb in (*verbs.ALL, *plans.ALL, *hosts.ALL, *backups.ALL, *init.ALL):
     main.add_command(verb)
 main.add_command(rotate)
 main.add_command(secrets, "secrets")

@@ -105,7 +105,7 @@ def psql(write: bool, sql: str, target: Target) -> None:
     terminal = not sql and sys.stdin.isatty()
     client = f"psql -X -v ON_ERROR_STOP=1 -d {database}"
     script = f"docker exec -i{'t' if terminal else ''} -u postgres {mode} signupflow-postgres {client}"
-    _become(ssh(name, data, f"{script} -c {shlex.quote(sql)}" if sql else script, terminal))
+    become(ssh(name, data, f"{script} -c {shlex.quote(sql)}" if sql else script, terminal))
 
 
 @click.command()
@@ -118,10 +118,11 @@ def console(command: tuple[str, ...], target: Target) -> None:
     inside = shlex.join(command or ("python",))
     none = "{ echo 'no replica runs here' >&2; exit 1; }"
     find = f'c=$(docker ps --quiet {CONTAINERS["app"]} | head -n 1); test -n "$c" || {none}'
-    _become(ssh(name, data, f"{find}; docker exec -i{'t' if terminal else ''} $c {inside}", terminal))
+    become(ssh(name, data, f"{find}; docker exec -i{'t' if terminal else ''} $c {inside}", terminal))
 
 
-def _become(command: list[str]) -> None:
+def become(command: list[str]) -> None:
+    """Show a command and let it take the place of this program: its terminal and its exit code."""
     shown(command)
     os.execvp(command[0], command)
 

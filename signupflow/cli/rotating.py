@@ -14,13 +14,14 @@ import click
 import pyrage
 
 from signupflow import rotation, secretfile
+from signupflow.backup_settings import PASSPHRASE, S3_SECRETS
 from signupflow.cli.hosts import inventory_of, ssh
 from signupflow.cli.running import ROOT, Target, execute, shown, target_options
 from signupflow.errors import OperatorError
+from signupflow.secrets_cli import given as from_variables
 from signupflow.setup import storage
 from signupflow.setup.answers import Storage
 from signupflow.setup.checks import FAIL
-from signupflow.setup.vault import S3_KEYS, from_variables
 from signupflow.sshkeys import Pair, naming, replaced
 
 # JWT_TTL of an app that sets none (docs/deployment/ENVIRONMENT_CONFIG.md).
@@ -35,7 +36,8 @@ CHANGED_BY = {
         ("postgres_tls_certificate", "postgres_tls_key"),
         "remove both with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy restarts PostgreSQL",
     ),
-    **dict.fromkeys(S3_KEYS, "signupflow rotate object-store"),
+    **dict.fromkeys(S3_SECRETS, "signupflow rotate object-store"),
+    PASSPHRASE: "with a new bucket prefix and new backups: BACKUP_RESTORE.md, When the passphrase was seen",
     "digest_key": "remove it with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy rolls all hosts",
 }
 ELSEWHERE = "where it comes from, then `signupflow secrets set`"
@@ -179,7 +181,7 @@ def object_store(target: Target, yes: bool, dry: bool) -> None:
     if not bucket.endpoint or not bucket.bucket:
         raise OperatorError(f"{target.inventory} names no s3_endpoint and s3_bucket")
     values = kept.read()
-    revoking = all(f"{name}{BEFORE}" in values for name in S3_KEYS)
+    revoking = all(f"{name}{BEFORE}" in values for name in S3_SECRETS)
     click.echo(
         f"{bucket.endpoint}/{bucket.bucket}: "
         + ("the keys before must be refused; then they are forgotten" if revoking else "new keys are tried, then delivered")
@@ -190,15 +192,15 @@ def object_store(target: Target, yes: bool, dry: bool) -> None:
         _revoked(kept, values, bucket)
         return
     given = from_variables()
-    new = {name: given.get(name) or click.prompt(name.upper(), hide_input=True) for name in S3_KEYS}
-    if all(new[name] == values.get(name) for name in S3_KEYS):
+    new = {name: given.get(name) or click.prompt(name.upper(), hide_input=True) for name in S3_SECRETS}
+    if all(new[name] == values.get(name) for name in S3_SECRETS):
         raise OperatorError("these are the keys that the file holds already; make new ones at the provider")
     found = storage.check(bucket, new["s3_access_key"], new["s3_secret_key"])
     if found.verdict == FAIL:
         raise OperatorError(f"{found.where}: the new keys do not work: {found.result}; {found.remedy}; nothing was changed")
     if not yes:
         click.confirm("Go on?", abort=True)
-    kept.write(values | {f"{name}{BEFORE}": values[name] for name in S3_KEYS if name in values} | new)
+    kept.write(values | {f"{name}{BEFORE}": values[name] for name in S3_SECRETS if name in values} | new)
     execute(target.command("rotate", "-y", reason="rotation of the object store's keys"))
     click.echo(f"delivered; commit {_short(kept.path)}, revoke the old keys at the provider, then run this again")
 
@@ -208,9 +210,9 @@ def _revoked(kept: Kept, values: dict[str, str], bucket: Storage) -> None:
     now = storage.check(bucket, values["s3_access_key"], values["s3_secret_key"])
     if now.verdict == FAIL:
         raise OperatorError(f"{now.where}: the present keys do not work: {now.result}; {now.remedy}")
-    if storage.check(bucket, *(values[f"{name}{BEFORE}"] for name in S3_KEYS)).verdict != FAIL:
+    if storage.check(bucket, *(values[f"{name}{BEFORE}"] for name in S3_SECRETS)).verdict != FAIL:
         raise OperatorError("the keys before still open the bucket; revoke them at the provider, then run this again")
-    kept.write({name: value for name, value in values.items() if name not in [f"{key}{BEFORE}" for key in S3_KEYS]})
+    kept.write({name: value for name, value in values.items() if name not in [f"{key}{BEFORE}" for key in S3_SECRETS]})
     click.echo(f"rotated; commit {_short(kept.path)}")
 
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from signupflow import images
+from signupflow import images, secrets_cli
+from signupflow.backup_settings import S3_SECRETS
 from signupflow.errors import OperatorError
 from signupflow.setup import answers as answering
 from signupflow.setup import files, literals
 from signupflow.setup.answers import Answers, Host, Storage
-from signupflow.setup.vault import S3_KEYS, Vault, from_variables, variable
+from signupflow.setup.vault import Vault
 
 TRAEFIK = "traefik:v3.7"
 PUBLIC_KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
@@ -158,11 +159,13 @@ def s3_keys(answers: Answers, vault: Vault, interactive: bool) -> dict[str, str]
     if not answers.storage:
         return {}
     held = vault.held or {}
-    found = {**{name: held[name] for name in S3_KEYS if name in held}, **from_variables()}
-    missing = [name for name in S3_KEYS if name not in found]
+    found = {**{name: held[name] for name in S3_SECRETS if name in held}, **secrets_cli.given()}
+    missing = [name for name in S3_SECRETS if name not in found]
     if missing and not interactive:
-        raise OperatorError(f"missing {', '.join(map(variable, missing))}: set them as variables, or run this on a terminal")
-    return found | {name: str(click.prompt(variable(name), hide_input=True)) for name in missing}
+        raise OperatorError(
+            f"missing {', '.join(map(secrets_cli.variable, missing))}: set them as variables, or run this on a terminal"
+        )
+    return found | {name: str(click.prompt(secrets_cli.variable(name), hide_input=True)) for name in missing}
 
 
 def _pinned_traefik() -> str:

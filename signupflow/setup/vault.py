@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from signupflow import secretfile
 from signupflow.errors import OperatorError
 from signupflow.secrets_cli import Target, generated, make_key
-
-S3_KEYS = ("s3_access_key", "s3_secret_key")
-
-
-def variable(name: str) -> str:
-    """The environment variable that gives a secret: `S3_ACCESS_KEY` for `s3_access_key`."""
-    return name.upper()
-
-
-def from_variables() -> dict[str, str]:
-    """The S3 keys of this process's environment."""
-    return {name: os.environ[variable(name)] for name in S3_KEYS if os.environ.get(variable(name))}
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def test_sc002_without_a_terminal_what_is_missing_is_named_at_once(world: World)
         (("--set", "app_replica=2"), "did you mean app_replicas?"),
         (("--s3-endpoint", "http://s3.helpers.org"), "--s3-endpoint 'http://s3.helpers.org' must be an https URL"),
         (("--s3-endpoint", "https://s3.helpers.org"), "missing --s3-bucket"),
-        (("--s3-endpoint", "https://s3.helpers.org", "--s3-bucket", "b"), "missing S3_ACCESS_KEY, S3_SECRET_KEY"),
+        (("--s3-endpoint", "https://s3.helpers.org", "--s3-bucket", "backups"), "missing S3_ACCESS_KEY, S3_SECRET_KEY"),
     ],
 )
 def test_fr029_what_was_said_wrong_is_refused_before_any_host_is_asked(world: World, words: tuple[str, ...], said: str) -> None:

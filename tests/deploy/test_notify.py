@@ -12,7 +12,7 @@ import pytest
 
 from operations.hooks import called
 from signupflow import notify
-from signupflow.notify import Channels, Mail
+from signupflow.channels import Channels, Mail
 from tests.deploy.test_report import RECORD
 
 

@@ -74,6 +74,7 @@ def test_half_a_lab_has_no_environment_yet(state: State) -> None:
 
 def test_environment_and_inventory_of_a_lab(state: State) -> None:
     (state.folder / "id_ed25519.pub").write_text("ssh-ed25519 AAAA lab-demo\n")
+    (state.folder / "escrow.key").write_text("# public key: age1demo\n")
     states.write(inventory.path(state), inventory.render(state))
     environment = json.loads(CliRunner().invoke(main, ["env", "--json", "--name", "demo"]).output)
     path = CliRunner().invoke(main, ["inventory", "--name", "demo"]).output.strip()

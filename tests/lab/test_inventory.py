@@ -8,12 +8,15 @@ from lab.state import State
 
 PUBLIC_KEY = "ssh-ed25519 AAAA lab-demo"
 
+RECIPIENT = "age1kwf3v5mtd9vxdsa3qcuuk4w4q2tmf3dnk0mjdkq2rqyd0gz3zpsq9a3c6d"
+
 
 @pytest.fixture
 def made(state: State) -> State:
     state.s3_access_key, state.s3_secret_key = "LABKEY", "s3-marker-secret"
     state.images = {"traefik:v3.7": {"id": "sha256:1", "digest": "sha256:feed"}}
     (state.folder / "id_ed25519.pub").write_text(PUBLIC_KEY + "\n")
+    (state.folder / "escrow.key").write_text(f"# public key: {RECIPIENT}\nAGE-SECRET-KEY-not-shown\n")
     return state
 
 
@@ -69,11 +72,14 @@ def test_group_data_names_the_servers_beside_the_hosts(made: State) -> None:
     assert data["registry_mirrors"] == ["http://10.70.1.2:5000"]
     assert data["traefik_image"] == "traefik:v3.7@sha256:feed"
     assert data["deploy_public_keys"] == [PUBLIC_KEY]
+    assert data["backup_recipients"] == [RECIPIENT]
+    assert data["smtp_host"] == "10.70.1.6"
 
 
 def test_the_inventory_holds_no_secret(made: State) -> None:
     assert made.s3_secret_key not in inventory.render(made)
     assert made.s3_access_key not in inventory.render(made)
+    assert "AGE-SECRET-KEY" not in inventory.render(made)
 
 
 def test_shell_exports_survive_quoting(made: State) -> None:

@@ -31,18 +31,18 @@ def test_certificates_and_keys_are_made_once_and_kept_private(state: State) -> N
     def everything() -> dict[str, bytes]:
         pki.ensure_servers(state)
         pki.ensure_ssh_key(state.folder)
-        pki.ensure_age_key(state.folder)
+        pki.ensure_age_keys(state.folder)
         return {str(path): path.read_bytes() for path in sorted(state.folder.rglob("*")) if path.is_file()}
 
     assert everything() == everything()
-    for name in ("id_ed25519", "age.key", "pki/acme.key", "pki/s3.key"):
+    for name in ("id_ed25519", "age.key", "escrow.key", "pki/acme.key", "pki/s3.key"):
         assert stat.S_IMODE((state.folder / name).stat().st_mode) == 0o600
 
 
 def test_the_age_key_decrypts_what_is_encrypted_to_it(state: State) -> None:
     import pyrage  # type: ignore[import-untyped]
 
-    pki.ensure_age_key(state.folder)
+    pki.ensure_age_keys(state.folder)
     comment, secret = (state.folder / "age.key").read_text().splitlines()
     public = comment.removeprefix("# public key: ")
     sealed = pyrage.encrypt(b"hello", [pyrage.x25519.Recipient.from_str(public)])

@@ -1,0 +1,133 @@
+"""Backups: pgBackRest beside PostgreSQL, driven by systemd timers on the database's host."""
+
+from pathlib import Path
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from deploys.backups.configuration import (
+    AUTHORITY,
+    CONFIGURATION,
+    DATA,
+    REPOSITORY,
+    SECRETS,
+    STATE,
+    UID,
+    commands_json,
+    secret_values,
+    store_identity,
+)
+from deploys.environment import environment, image, in_group, refuse, secrets
+from operations import backups as archiving
+from operations import compose, files, images
+from operations import secrets as secret_files
+from signupflow.render import template
+from signupflow.settings import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+COMMAND = "/usr/local/bin/signupflow-backup"
+RESTORE = "/usr/local/bin/signupflow-restore"
+COMMANDS = {COMMAND: "signupflow.backup", RESTORE: "signupflow.backup.restore_command"}
+PLACES = {"configuration": CONFIGURATION, "secrets": SECRETS, "state": STATE, "repository": REPOSITORY, "data": DATA}
+# Tells people when not even the watch can run: it needs neither Docker nor Python.
+UNWATCHED = "/usr/local/lib/signupflow/backup-unwatched"
+SYSTEMD = "/etc/systemd/system"
+
+SERVICES = ("signupflow-backup", "signupflow-backup-watch", "signupflow-backup-unwatched", "signupflow-restore-drill")
+TIMERS = ("signupflow-backup", "signupflow-backup-watch", "signupflow-restore-drill")
+
+
+def configured() -> None:
+    """What PostgreSQL's container mounts; before it starts, because its archive_command reads it."""
+    env = environment()
+    if not env.backed_up:
+        return
+    secret_files.directory(name="Backup keys", path=SECRETS, values=secret_values(env, secrets()), uid=UID)
+    files.config(
+        name="Backup settings",
+        dest=f"{CONFIGURATION}/backup.json",
+        content=commands_json(env, image(env.postgres_image).on_host, image(env.app_image).on_host),
+    )
+    if env.s3_ca_file:
+        authority = Path(env.s3_ca_file).read_text()
+        files.config(name="Whom to trust as object storage", dest=f"{CONFIGURATION}/{AUTHORITY}", content=authority)
+    compose.directory(name="Repository on this host", path=REPOSITORY, mode="0700", uid=UID)
+
+
+@deploy("Recovery")
+def recovery() -> None:
+    """The cluster from the newest backup and all archived WAL, on a host that has none."""
+    if not in_group("db"):
+        return
+    env = environment()
+    if not env.backed_up:
+        refuse("there is nothing to recover from: set s3_endpoint and s3_bucket")
+    images.present(name="Image of PostgreSQL", image=image(env.postgres_image))
+    compose.directory(name="Data directory", path=DATA, mode="0700", uid=UID)
+    configured()
+    _commands(env)
+    moment = f" --point-in-time {env.recover_to}" if env.recover_to else ""
+    archiving.recovered(
+        name=f"Cluster as of {env.recover_to or 'the last archived change'}",
+        cluster=f"{DATA}/cluster",
+        restore=f"{RESTORE} --target {env.profile} --force{moment}",
+    )
+
+
+def _commands(env: Environment) -> None:
+    ops = image(env.ops_image)
+    images.present(name="Image of the backup commands", image=ops)
+    for command, module in COMMANDS.items():
+        files.config(
+            name=f"Command {Path(command).name}",
+            dest=command,
+            content=template(TEMPLATES / "command.sh.j2", image=ops.on_host, module=module, **PLACES),
+            mode="0755",
+        )
+
+
+@deploy("Backups")
+def backups() -> None:
+    if not in_group("db"):
+        return
+    env = environment()
+    if not env.backed_up:
+        _none()
+        return
+    _commands(env)
+    files.config(
+        name="Alert when nothing watches",
+        dest=UNWATCHED,
+        content=template(TEMPLATES / "unwatched.sh.j2", env=env, host=host.name, **PLACES),
+        mode="0755",
+    )
+    for unit in SERVICES:
+        files.config(
+            name=f"Service {unit}",
+            dest=f"{SYSTEMD}/{unit}.service",
+            content=template(TEMPLATES / f"{unit}.service.j2", command=COMMAND, unwatched=UNWATCHED),
+            apply="systemctl daemon-reload",
+        )
+    for unit in TIMERS:
+        files.config(
+            name=f"Timer {unit}",
+            dest=f"{SYSTEMD}/{unit}.timer",
+            content=template(TEMPLATES / f"{unit}.timer.j2", env=env),
+            apply=f"systemctl daemon-reload && systemctl enable {unit}.timer && systemctl restart {unit}.timer",
+            holds=f"systemctl is-active {unit}.timer",
+        )
+    archiving.stanza(name="Archive and first backup", state=STATE, identity=store_identity(env))
+
+
+def _none() -> None:
+    """Without a store: no timers, no commands. What was stored stays where it is."""
+    for unit in TIMERS:
+        files.absent(
+            name=f"No timer {unit}",
+            path=f"{SYSTEMD}/{unit}.timer",
+            apply=f"systemctl disable --now {unit}.timer; systemctl daemon-reload",
+        )
+    for unit in SERVICES:
+        files.absent(name=f"No service {unit}", path=f"{SYSTEMD}/{unit}.service", apply="systemctl daemon-reload")
+    for path in (*COMMANDS, UNWATCHED):
+        files.absent(name=f"No {path}", path=path)

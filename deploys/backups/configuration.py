@@ -1,0 +1,105 @@
+"""What pgBackRest and the backup commands are configured with, and where each of it lies on the database's host."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from signupflow.backup_settings import PASSPHRASE, S3_SECRETS, days
+from signupflow.render import template
+from signupflow.secretfile import Secrets
+from signupflow.settings import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+# PostgreSQL's data, of which `cluster` is what its server uses, and the user that owns it (postgres of the official image).
+DATA = "/var/lib/signupflow/postgres"
+UID = 999
+
+# On the host. The secrets are mounted into PostgreSQL's container, where pgBackRest runs, and into that of the commands.
+SECRETS = "/etc/signupflow/secrets/backup"
+CONFIGURATION = "/etc/signupflow/backup"
+STATE = "/var/lib/signupflow/backup"
+REPOSITORY = "/var/lib/signupflow/backup-repository"
+
+STANZA = "signupflow"
+# Who answers for the object storage; empty trust means the public authorities of the image.
+AUTHORITY = "s3-ca.pem"
+
+
+def pgbackrest_conf(env: Environment, secrets: Secrets) -> str:
+    """pgBackRest's own configuration; it holds the keys and the passphrase."""
+    return template(
+        TEMPLATES / "pgbackrest.conf.j2",
+        env=env,
+        store=_s3(env, secrets) if env.s3_bucket else _other(env, secrets),
+        authority=AUTHORITY if env.s3_ca_file else "",
+        passphrase=secrets[PASSPHRASE],
+        days=days(env),
+        stanza=STANZA,
+    )
+
+
+def _s3(env: Environment, secrets: Secrets) -> dict[str, str]:
+    address = urlsplit(env.s3_endpoint)
+    access, secret = S3_SECRETS
+    return {
+        "type": "s3",
+        "s3-endpoint": address.hostname or "",
+        "storage-port": str(address.port or 443),
+        "s3-bucket": env.s3_bucket,
+        "s3-region": env.s3_region,
+        "s3-uri-style": "path",
+        "s3-key": secrets[access],
+        "s3-key-secret": secrets[secret],
+    }
+
+
+def _other(env: Environment, secrets: Secrets) -> dict[str, str]:
+    return env.backup_repository | {option: secrets[name] for option, name in env.backup_repository_secrets.items()}
+
+
+def secret_values(env: Environment, secrets: Secrets) -> dict[str, str]:
+    """The files of `SECRETS`: pgBackRest's configuration, the bucket's keys, and by what people are told."""
+    values = {"pgbackrest.conf": pgbackrest_conf(env, secrets)}
+    for name in (*(S3_SECRETS if env.s3_bucket else ()), "notify_webhook_url", "smtp_user", "smtp_password"):
+        if secrets.get(name):
+            values[name] = secrets[name]
+    return values
+
+
+def commands_json(env: Environment, postgres_image: str, app_image: str) -> str:
+    """What the backup commands are told; holds no secret. The images are named as they are on hosts."""
+    store = {"endpoint": env.s3_endpoint, "bucket": env.s3_bucket, "region": env.s3_region, "verify": bool(env.s3_ca_file)}
+    return (
+        json.dumps(
+            {
+                "environment": env.environment,
+                "profile": env.profile,
+                "database": env.postgres_database,
+                "stanza": STANZA,
+                "postgres_image": postgres_image,
+                "app_image": app_image,
+                "personal_data_command": list(env.app_personal_data_command),
+                "store": store if env.s3_bucket else None,
+                "days": days(env),
+                "recipients": list(env.backup_recipients),
+                "mail": {
+                    "to": list(env.notify_mail_to),
+                    "sender": env.notify_mail_from,
+                    "host": env.smtp_host,
+                    "port": env.smtp_port,
+                    "starttls": env.smtp_starttls,
+                },
+            },
+            indent=2,
+        )
+        + "\n"
+    )
+
+
+def store_identity(env: Environment) -> str:
+    """Where the backups are, as one text: when it changes, the store is prepared again."""
+    where = [env.s3_endpoint, env.s3_bucket] if env.s3_bucket else sorted(map(str, env.backup_repository.items()))
+    return json.dumps([STANZA, env.environment, *where])

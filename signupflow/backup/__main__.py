@@ -1,0 +1,3 @@
+from signupflow.backup.command import run
+
+run()

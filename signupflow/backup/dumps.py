@@ -1,0 +1,228 @@
+"""Weekly and monthly dumps, sealed with age to keys that no host holds: what still opens when every passphrase is lost.
+
+Object: dumps/<environment>/<weekly|monthly>/<UTC>.dump.age (pg_dump's custom format inside age), and beside it
+<object>.sha256, which is written once the object was read back: a dump without it is not proven.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import pyrage
+from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+
+from signupflow.backup import bucket, records, words
+from signupflow.backup.configuration import Configuration, Store
+from signupflow.backup.making import LONGEST_SECONDS, Tell, answers, kept
+from signupflow.backup.outcome import Backup, Failed
+from signupflow.backup.records import DUMPS, Record
+from signupflow.backup.server import GoneError, Server
+
+STAMP = "%Y%m%dT%H%M%SZ"
+ENDING, PROOF = ".dump.age", ".sha256"
+# Days between two dumps of a kind, and days that they stay (SPEC.md, Retention).
+EVERY = {"weekly": 7, "monthly": 30}
+STAYS = {"weekly": 90, "monthly": 365}
+# The daily run is not to the minute: one that is this much early counts as due.
+EARLY = timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Dump:
+    """One stored dump; `proven` when it was read back."""
+
+    kind: str
+    key: str
+    made: datetime
+    size: int
+    proven: bool
+
+
+def due(dumps: Sequence[Dump], kind: str, now: datetime) -> bool:
+    """Whether another dump of a kind is to be made."""
+    made = [dump.made for dump in dumps if dump.kind == kind and dump.proven]
+    return not made or now - max(made) >= timedelta(days=EVERY[kind]) - EARLY
+
+
+def expired(dumps: Sequence[Dump], kind: str, now: datetime) -> list[Dump]:
+    """Dumps that may go: older than their kind stays, with a proven one that is newer."""
+    of_kind = [dump for dump in dumps if dump.kind == kind]
+    newest = max((dump.made for dump in of_kind if dump.proven), default=None)
+    limit = timedelta(days=STAYS[kind])
+    return [dump for dump in of_kind if newest and dump.made < newest and now - dump.made > limit]
+
+
+def make(configuration: Configuration, tell: Tell, kinds: Sequence[str] = ()) -> Record | None:
+    """Make the dumps that are due, or those of `kinds`, and keep how that ended; None when none was due."""
+    if not configuration.store or not configuration.recipients:
+        return None
+    store = configuration.store
+    with records.alone(DUMPS, LONGEST_SECONDS, "another dump", tell):
+        held = stored(configuration, store)
+        wanted = list(kinds) or [kind for kind in EVERY if due(held, kind, datetime.now(UTC))]
+        if not wanted:
+            return None
+        return kept(DUMPS, lambda: _made(configuration, store, wanted, tell))
+
+
+def _made(configuration: Configuration, store: Store, kinds: Sequence[str], tell: Tell) -> tuple[str, int]:
+    server = Server()
+    if not server.running:
+        raise GoneError(f"container {server.name} does not run on this host")
+    answers(server)
+    bucket.reachable(store)
+    client = bucket.connect(store)
+    try:
+        sizes = [_one(client, configuration, store, server, kind, tell) for kind in kinds]
+        for dump in [gone for kind in kinds for gone in expired(stored(configuration, store), kind, datetime.now(UTC))]:
+            for key in (dump.key, dump.key + PROOF):
+                client.delete_object(Bucket=store.bucket, Key=key)
+            tell(f"expired {dump.key}")
+    except (ClientError, BotoCoreError, OSError) as error:
+        raise bucket.failure(error, store) from None
+    finally:
+        client.close()
+    made = ", ".join(f"{kind} {words.size(size)}" for kind, size in zip(kinds, sizes, strict=True))
+    return f"dumps sealed and read back: {made}", sum(sizes)
+
+
+def _one(client: Any, configuration: Configuration, store: Store, server: Server, kind: str, tell: Tell) -> int:
+    """Dump, seal and upload as one stream; then read the object back. Returns its size."""
+    key = f"{prefix(configuration)}{kind}/{datetime.now(UTC):{STAMP}}{ENDING}"
+    tell(f"{kind} dump begins: {key}")
+    sealed = Sealed(server, configuration)
+    try:
+        client.upload_fileobj(sealed, store.bucket, key)
+    finally:
+        sealed.close()
+    tell(f"reading {key} back")
+    found, count = sha256(), 0
+    body = client.get_object(Bucket=store.bucket, Key=key)["Body"]
+    try:
+        for block in body.iter_chunks(1 << 20):
+            found.update(block)
+            count += len(block)
+    finally:
+        body.close()
+    if found.hexdigest() != sealed.digest:
+        client.delete_object(Bucket=store.bucket, Key=key)
+        raise Failed(Backup.NOT_VERIFIED, f"{key}: {words.size(count)} came back, and they are not what was sent")
+    proof = f"{sealed.digest}  {count}\n".encode()
+    client.put_object(Bucket=store.bucket, Key=key + PROOF, Body=proof)
+    return count
+
+
+class Sealed(io.RawIOBase):
+    """A dump of the live database, sealed with age, as a stream to read from. Bounded memory: 64 kB pipes."""
+
+    def __init__(self, server: Server, configuration: Configuration) -> None:
+        self._hash, self._failed = sha256(), ""
+        reading, writing = os.pipe()
+        self._out, self._in = os.fdopen(reading, "rb"), os.fdopen(writing, "wb")
+        recipients = [pyrage.x25519.Recipient.from_str(key) for key in configuration.recipients]
+        self._thread = threading.Thread(target=self._seal, args=(server, configuration.database, recipients), daemon=True)
+        self._thread.start()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that was read."""
+        return self._hash.hexdigest()
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._out.read(size)
+        if not data:
+            self._thread.join()
+            if self._failed:
+                # In the middle of the upload, which is then given up: an object that is not whole never exists.
+                raise Failed(Backup.DUMP_FAILED, self._failed)
+        self._hash.update(data)
+        return data
+
+    def close(self) -> None:
+        if not self.closed:
+            self._out.close()
+            self._thread.join()
+        super().close()
+
+    def _seal(self, server: Server, database: str, recipients: list[Any]) -> None:
+        argv = ("nice", "-n", "10", "pg_dump", "--format=custom", "--compress=zstd:3", "--dbname", database)
+        try:
+            with self._in:
+                dump = Output(server, argv)
+                pyrage.encrypt_io(dump, self._in, recipients)
+                # Before the pipe is closed: who reads its end must know how the dump ended.
+                if dump.code:
+                    self._failed = f"pg_dump ended with {dump.code}: {dump.said.strip()[-300:]}"
+        except Exception as error:  # whatever it was, the reader is told
+            self._failed = f"the dump could not be sealed: {error}"
+
+
+class Output(io.RawIOBase):
+    """What a command in the container writes to its standard output, as a file."""
+
+    def __init__(self, server: Server, argv: Sequence[str]) -> None:
+        self._running = server.start(argv)
+        self._frames = iter(self._running)
+        self._rest, self.said = b"", ""
+
+    @property
+    def code(self) -> int:
+        return self._running.code
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        while not self._rest or (size < 0):
+            frame = next(self._frames, None)
+            if frame is None:
+                break
+            stream, data = frame
+            if stream == 1:
+                self._rest += data
+            else:
+                self.said += data.decode(errors="replace")
+        data, self._rest = (self._rest, b"") if size < 0 else (self._rest[:size], self._rest[size:])
+        return data
+
+
+def prefix(configuration: Configuration) -> str:
+    return f"dumps/{configuration.environment}/"
+
+
+def stored(configuration: Configuration, store: Store) -> list[Dump]:
+    """The dumps in the bucket, the oldest first."""
+    client = bucket.connect(store)
+    try:
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=store.bucket, Prefix=prefix(configuration))
+        sizes = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
+    except (ClientError, BotoCoreError, OSError) as error:
+        raise bucket.failure(error, store) from None
+    finally:
+        client.close()
+    return sorted(parsed(sizes), key=lambda dump: dump.made)
+
+
+def parsed(sizes: dict[str, int]) -> list[Dump]:
+    """Dumps by their objects' names and sizes."""
+    found = []
+    for key, size in sizes.items():
+        *_, kind, name = ("", "", *key.split("/"))
+        if kind not in EVERY or not name.endswith(ENDING):
+            continue
+        try:
+            made = datetime.strptime(name.removesuffix(ENDING), STAMP).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        found.append(Dump(kind, key, made, size, key + PROOF in sizes))
+    return found

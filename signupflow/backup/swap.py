@@ -1,0 +1,110 @@
+"""The restored cluster takes the place of the live one, in one step that the kernel does whole or not at all.
+
+Directories below `DATA`: `cluster` is what the server uses, `before-<UTC>` what it used before a restore and is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import docker
+from docker.errors import APIError, NotFound
+
+from signupflow.backup import records
+from signupflow.backup.configuration import DATA, STATE
+from signupflow.backup.making import Tell
+from signupflow.backup.outcome import Failed, Restore
+from signupflow.backup.server import LIVE
+
+CLUSTER = DATA / "cluster"
+KEPT = "before-"
+# Written before the live server is stopped, removed when it serves again.
+JOURNAL = STATE / "swap.json"
+# renameat2(2), linux/fs.h
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
+STOP_SECONDS, HEALTHY_SECONDS = 120, 180.0
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Swap the names of two directories of one filesystem: at no moment is either name not there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(one), None, str(other))
+
+
+def swap(client: docker.DockerClient, restored: Path, tell: Tell) -> Path:
+    """Stop the live server, exchange the clusters, start it; returns where the old cluster is kept.
+
+    When it does not become healthy on the new one, it gets the old one back and Failed is raised.
+    """
+    kept = DATA / f"{KEPT}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    # First under the name it will keep: a run that is killed from here on leaves no directory that a sweep would take.
+    os.rename(restored, kept)
+    records.replace(JOURNAL, json.dumps({"kept": kept.name, "began": records.now()}) + "\n")
+    container = client.containers.get(LIVE)
+    tell("stopping PostgreSQL")
+    container.stop(timeout=STOP_SECONDS)
+    exchange(CLUSTER, kept)
+    tell("the restored cluster is in place; starting PostgreSQL")
+    if _serves(client):
+        JOURNAL.unlink()
+        return kept
+    container.stop(timeout=STOP_SECONDS)
+    exchange(CLUSTER, kept)
+    back = _serves(client)
+    shutil.rmtree(kept, ignore_errors=True)
+    if back:
+        JOURNAL.unlink()
+    state = "the database of before serves again" if back else f"and neither does it on the one of before: docker logs {LIVE}"
+    raise Failed(Restore.FAILED, f"PostgreSQL does not become healthy on the restored cluster; {state}")
+
+
+def finished(client: docker.DockerClient, tell: Tell) -> None:
+    """What a swap left that was killed: the server is started on whichever cluster is in place; both are whole."""
+    try:
+        began = json.loads(JOURNAL.read_text())
+    except (OSError, ValueError):
+        return
+    tell(f"a restore was cut off while it swapped clusters; starting PostgreSQL (kept beside it: {began['kept']})")
+    if not _serves(client):
+        raise Failed(Restore.FAILED, f"PostgreSQL does not become healthy after a swap that was cut off: docker logs {LIVE}")
+    JOURNAL.unlink()
+
+
+def _serves(client: docker.DockerClient) -> bool:
+    """Start the live server unless it runs, and wait until it is healthy."""
+    try:
+        container = client.containers.get(LIVE)
+        container.start()
+    except (NotFound, APIError):
+        return False
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    while time.monotonic() < deadline:
+        container.reload()
+        health = container.attrs["State"].get("Health", {}).get("Status", container.status)
+        if health in ("healthy", "running"):
+            return True
+        time.sleep(0.5)
+    return False
+
+
+def kept() -> list[Path]:
+    """Clusters that are kept from before restores, the oldest first."""
+    return sorted(path for path in DATA.glob(f"{KEPT}*") if path.is_dir())
+
+
+def discard(name: str) -> None:
+    """Remove a kept cluster for good."""
+    if name not in [path.name for path in kept()]:
+        raise Failed(Restore.NOT_FOUND, f"{name} is not kept; `signupflow-restore kept` shows what is")
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(DATA / name)

@@ -1,0 +1,14 @@
+"""The last test, because it destroys the host: rebuilt from the object storage by the runbook."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab_client import Lab
+from tests.proofs import backups
+
+pytestmark = pytest.mark.lab
+
+
+def test_ec6_fr008_a_host_that_is_lost_is_rebuilt_from_its_backups(lab: Lab) -> None:
+    backups.lost_and_rebuilt(lab, seconds_of_writes=5)

@@ -1,0 +1,172 @@
+"""People are told by a webhook and by mail; one that is out of order never hides the other."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+
+import pytest
+
+from signupflow.backup import telling
+from signupflow.backup.configuration import Mail as Told
+from signupflow.channels import Channels, Mail, deliver
+
+
+class Hook(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.server.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return None
+
+
+@pytest.fixture
+def hook() -> Iterator[HTTPServer]:
+    server = HTTPServer(("127.0.0.1", 0), Hook)
+    server.heard, server.status = [], 200
+    server.url = f"http://127.0.0.1:{server.server_address[1]}/services/MARKERTOKEN"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class Post:
+    """A mail server that takes everything, one connection after the other; with AUTH, and without STARTTLS."""
+
+    def __init__(self) -> None:
+        self.listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listening.getsockname()[1]
+        self.commands: list[str] = []
+        self.mails: list[str] = []
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+
+    def serve(self) -> None:
+        while True:
+            connection, _ = self.listening.accept()
+            with connection, connection.makefile("rwb") as stream:
+                if not self.talk(stream):
+                    return
+
+    def talk(self, stream) -> bool:
+        def say(line: bytes) -> None:
+            stream.write(line + b"\r\n")
+            stream.flush()
+
+        say(b"220 ready")
+        while line := stream.readline().decode().strip():
+            self.commands.append(line)
+            command = line.upper()
+            if command == "END":
+                return False
+            if command.startswith("EHLO"):
+                say(b"250-here\r\n250 AUTH PLAIN")
+            elif command == "DATA":
+                say(b"354 go on")
+                lines = list(iter(stream.readline, b".\r\n"))
+                self.mails.append(b"".join(lines).decode())
+                say(b"250 taken")
+            else:
+                say(b"235 you may" if command.startswith("AUTH") else b"221 bye" if command == "QUIT" else b"250 well")
+        return True
+
+    def close(self) -> None:
+        with socket.create_connection(("127.0.0.1", self.port)) as last:
+            last.sendall(b"END\r\n")
+        self.thread.join()
+        self.listening.close()
+
+
+@pytest.fixture
+def post() -> Iterator[Post]:
+    server = Post()
+    yield server
+    server.close()
+
+
+def mail(server: Post, **changes: object) -> Mail:
+    return Mail(**{"to": ("ops@example.org", "ada@example.org"), "host": "127.0.0.1", "port": server.port, **changes})
+
+
+def test_us6_4_every_channel_is_told(hook: HTTPServer, post: Post) -> None:
+    channels = Channels(hook.url, mail(post))
+    assert channels.count == 2
+    assert deliver(channels, "production: ALERT backup-failed", "why\nThere is no good backup yet.") == []
+    assert hook.heard == ["*production: ALERT backup-failed*\nwhy\nThere is no good backup yet."]
+    (text,) = post.mails
+    head, _, body = text.replace("\r\n", "\n").partition("\n\n")
+    assert "Subject: production: ALERT backup-failed" in head
+    assert "To: ops@example.org, ada@example.org" in head
+    assert "From: signupflow@127.0.0.1" in head
+    assert body == "why\nThere is no good backup yet.\n"
+    taken = [line.upper() for line in post.commands if line.upper().startswith("RCPT")]
+    assert taken == ["RCPT TO:<OPS@EXAMPLE.ORG>", "RCPT TO:<ADA@EXAMPLE.ORG>"]
+
+
+def test_us6_4_nobody_is_told_by_a_channel_that_is_not_set() -> None:
+    assert Channels().count == 0
+    assert deliver(Channels(), "title", "text") == []
+
+
+def test_us6_4_a_channel_that_is_out_of_order_does_not_hide_the_other(hook: HTTPServer, post: Post) -> None:
+    hook.status = 500
+    assert deliver(Channels(hook.url, mail(post)), "title", "text") == ["the webhook answered 500"]
+    assert len(post.mails) == 1
+    hook.status = 200
+    (problem,) = deliver(Channels(hook.url, mail(post, port=1)), "title", "text")
+    assert problem.startswith("mail could not be sent by 127.0.0.1:1: ")
+    assert len(hook.heard) == 2
+
+
+def test_sec002_without_the_tls_that_was_asked_for_no_password_and_no_mail_is_sent(post: Post) -> None:
+    (problem,) = deliver(Channels("", mail(post, starttls=True, user="ops", password="MARKERTOKEN")), "title", "text")
+    assert "STARTTLS" in problem
+    assert post.mails == []
+    assert not [line for line in post.commands if line.startswith("AUTH")]
+
+
+def test_us6_4_mail_is_sent_by_who_may(post: Post) -> None:
+    sent = mail(post, user="ops", password="MARKERTOKEN", sender="backups@example.org")
+    assert deliver(Channels("", sent), "title", "text") == []
+    assert [line for line in post.commands if line.startswith("AUTH PLAIN ")]
+    assert "From: backups@example.org" in post.mails[0]
+
+
+def test_us6_4_a_password_that_mail_cannot_carry_is_a_problem_that_is_named(post: Post) -> None:
+    # RFC 4954 takes ASCII from smtplib's login; whoever calls must not fall over it.
+    (problem,) = deliver(Channels("", mail(post, user="ops", password="pässwort")), "title", "text")
+    assert problem.startswith(f"mail could not be sent by 127.0.0.1:{post.port}: ")
+    assert "pässwort" not in problem
+
+
+def configured(post: Post, port: int | None = None) -> SimpleNamespace:
+    """All that telling reads of a configuration."""
+    return SimpleNamespace(mail=Told(("ops@example.org",), "", "127.0.0.1", port or post.port, False))
+
+
+def test_us6_4_one_channel_that_took_it_is_enough(hook: HTTPServer, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "secret", lambda name: hook.url if name == "notify_webhook_url" else "")
+    hook.status = 500
+    assert telling.send(configured(post), "subject", "text") == []
+    assert len(telling.send(configured(post, port=1), "subject", "text")) == 2, "none took it"
+    hook.status = 200
+    assert telling.send(configured(post, port=1), "subject", "text") == []
+
+
+def test_us6_4_a_mail_server_that_refuses_is_named(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no(*_: object, **__: object) -> None:
+        raise smtplib.SMTPRecipientsRefused({"ops@example.org": (550, b"no such user")})
+
+    monkeypatch.setattr(smtplib.SMTP, "send_message", no)
+    (problem,) = deliver(Channels("", mail(post)), "title", "text")
+    assert "550" in problem

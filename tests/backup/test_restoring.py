@@ -1,0 +1,263 @@
+"""The way back: what an operator may ask for, what is said and asked first, and the codes of the contract."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signupflow.backup import making, records, restore_command, restoring, scratch, swap
+from signupflow.backup.archive import Copy, Store
+from signupflow.backup.configuration import LOCAL, OBJECT_STORE
+from signupflow.backup.outcome import Backup, Failed, Restore
+from signupflow.backup.records import RESTORE, Record
+from signupflow.backup.restoring import Wanted, moment
+from signupflow.backup.scratch import Target
+from signupflow.backup.server import GoneError
+
+ENDED = datetime(2026, 11, 25, 2, 31, tzinfo=UTC)
+COPY = Copy("20261125-023000F", OBJECT_STORE, ENDED - timedelta(minutes=1), ENDED, 33392058, 3843760, "", "")
+NEAR = Copy("20261125-023200F", LOCAL, ENDED, ENDED + timedelta(minutes=1), 33392058, 3843760, "", "")
+
+
+def refused(work: Callable[[], Any], code: Restore) -> str:
+    with pytest.raises(Failed) as caught:
+        work()
+    assert caught.value.code is code
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-20T02:15:00Z",
+        "2026-11-20T02:15Z",
+        "2026-11-20 02:15:00+00:00",
+        "2026-11-20T10:15:00+08:00",
+        "2026-11-19T21:15:00-05:00",
+        "20261120T021500Z",
+        "2026-11-20T02:15:00.000000Z",
+    ],
+)
+def test_us6_2_a_moment_is_iso_8601_with_its_zone(text: str) -> None:
+    assert moment(text) == datetime(2026, 11, 20, 2, 15, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["2026-11-20T02:15:00", "2026-11-20", "2026-11-20 02:15"])
+def test_us6_2_a_moment_without_a_zone_would_be_a_guess(text: str) -> None:
+    said = refused(lambda: moment(text), Restore.CONFIGURATION)
+    assert text in said
+    assert "has no zone: write 2026-11-27T02:15:00Z" in said
+
+
+@pytest.mark.parametrize("text", ["yesterday", "", "02:15Z", "2026-13-20T02:15:00Z", "2026-11-31T02:15:00Z", "1795744452", "now"])
+def test_us6_2_what_is_no_moment_is_refused_with_an_example(text: str) -> None:
+    assert "is not ISO 8601, such as 2026-11-27T02:15:00Z" in refused(lambda: moment(text), Restore.CONFIGURATION)
+
+
+def test_us6_2_the_future_is_refused_in_whatever_zone() -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=5)
+    for zone in (UTC, timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))):
+        assert "is in the future" in refused(lambda: moment(soon.astimezone(zone).isoformat()), Restore.CONFIGURATION)  # noqa: B023
+    past = datetime.now(UTC) - timedelta(minutes=5)
+    assert moment(past.astimezone(timezone(timedelta(hours=14))).isoformat()) == past
+
+
+@given(st.datetimes(datetime(2001, 1, 1), datetime(2026, 1, 1)), st.integers(-14 * 60, 14 * 60))
+def test_us6_2_the_same_moment_is_meant_in_every_zone(when: datetime, minutes: int) -> None:
+    here = when.replace(tzinfo=UTC).astimezone(timezone(timedelta(minutes=minutes)))
+    assert Target(moment(here.isoformat())).options() == Target(when.replace(tzinfo=UTC)).options()
+
+
+class Host:
+    """This host as the command sees it: its profile, its backups, and what was done to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, profile: str) -> None:
+        self.done: list[tuple[Any, ...]] = []
+        found = SimpleNamespace(profile=profile, environment="sample")
+        monkeypatch.setattr(restore_command.configuration, "read", lambda *_: found)
+        monkeypatch.setattr(restoring, "Server", lambda: None)
+        monkeypatch.setattr(making, "known", lambda _: Store((COPY, NEAR), ()))
+        monkeypatch.setattr(restoring, "in_place", lambda _, wanted, copy, tell: self.done.append((wanted, copy)))
+        monkeypatch.setattr(restoring, "one_table", self.one_table)
+
+    def one_table(self, _: Any, wanted: Wanted, copy: Copy, table: str, schema: str, tell: Any) -> Record:
+        self.done.append((wanted, copy, table, schema))
+        return Record(RESTORE, 1.0, 2.0, 0, f"rows of {table}")
+
+    def restore(self, *arguments: str) -> Result:
+        return CliRunner().invoke(restore_command.main, arguments)
+
+
+@pytest.fixture
+def staging(monkeypatch: pytest.MonkeyPatch) -> Host:
+    return Host(monkeypatch, "staging")
+
+
+@pytest.fixture
+def production(monkeypatch: pytest.MonkeyPatch) -> Host:
+    return Host(monkeypatch, "production")
+
+
+def test_fr008_the_target_is_staging_unless_told_otherwise(production: Host) -> None:
+    done = production.restore()
+    assert done.exit_code == Restore.CONFIGURATION
+    assert "this host serves production, and the target is staging: say --target production" in done.stderr
+    assert production.done == []
+
+
+def test_fr008_stagings_database_is_replaced_without_a_question(staging: Host) -> None:
+    done = staging.restore()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert staging.done == [(Wanted(Target()), NEAR)]
+
+
+def test_fr008_a_dry_run_says_everything_and_changes_nothing(production: Host) -> None:
+    done = production.restore("--target", "production", "--dry-run", "--point-in-time", "2026-11-26T02:15:00Z")
+    assert done.exit_code == 0
+    assert done.output.splitlines()[-1] == "Nothing was changed."
+    for said in ("restore 20261125-023200F (33 MB, ended 2026-11-25 02:32:00 UTC) from this host", "2026-11-26 02:15:00 UTC"):
+        assert said in done.output
+    assert production.restore("--target", "production", "--dry-run", "--table", "people").exit_code == 0
+    assert production.done == []
+
+
+def test_fr008_productions_database_is_not_replaced_where_nobody_can_be_asked(production: Host) -> None:
+    done = production.restore("--target", "production")
+    assert done.exit_code == Restore.REFUSED
+    assert "--force replaces production's database without asking" in done.stderr
+    assert production.done == []
+    assert production.restore("--target", "production", "--force").exit_code == 0
+    assert len(production.done) == 1
+
+
+@pytest.mark.parametrize(
+    ("typed", "goes_on"), [("sample", True), (" sample ", True), ("", False), ("y", False), ("Sample", False)]
+)
+def test_fr008_production_goes_on_when_its_name_is_typed(monkeypatch: pytest.MonkeyPatch, typed: str, goes_on: bool) -> None:
+    monkeypatch.setattr(restore_command.sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(restore_command.click, "prompt", lambda *_, **__: typed)
+    configured = SimpleNamespace(environment="sample")
+    if goes_on:
+        restore_command._asked(configured)
+    else:
+        assert "nothing was changed" in refused(lambda: restore_command._asked(configured), Restore.REFUSED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--backup", "20261111-111111F"], Restore.NOT_FOUND, "there is no backup 20261111-111111F"),
+        (["--point-in-time", "2026-11-24T00:00:00Z"], Restore.NOT_FOUND, "the oldest backup ended 2026-11-25 02:31:00 UTC"),
+        (["--point-in-time", "noon"], Restore.CONFIGURATION, "is not ISO 8601"),
+        (["--point-in-time", "2026-11-26T00:00:00Z", "--restore-point", "x"], Restore.CONFIGURATION, "exclude each other"),
+        (["--restore-point", "x; rm"], Restore.CONFIGURATION, "is not the name of a restore point"),
+        (["--table", "People"], Restore.CONFIGURATION, "'People' is not a plain name"),
+        (["--table", "people", "--into", 'x"; drop'], Restore.CONFIGURATION, "is not a plain name"),
+    ],
+)
+def test_fr008_what_cannot_be_done_is_refused_before_anything_is(
+    staging: Host, arguments: list[str], code: Restore, said: str
+) -> None:
+    done = staging.restore(*arguments)
+    assert done.exit_code == code
+    assert said in done.stderr
+    assert staging.done == []
+
+
+def test_fr008_where_from_is_the_operators_choice(staging: Host) -> None:
+    for source, copy in (("any", NEAR), ("object-storage", COPY), ("host", NEAR)):
+        assert staging.restore("--from", source).exit_code == 0
+        assert staging.done.pop()[1] is copy
+
+
+def test_fr008_one_table_goes_beside_the_live_ones(staging: Host) -> None:
+    done = staging.restore("--table", "people")
+    assert done.exit_code == 0
+    assert staging.done == [(Wanted(Target()), NEAR, "people", "repair")]
+    assert "nothing else is touched" in done.output
+
+
+def test_fr008_the_plan_says_what_is_replaced_and_where_it_stays(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swap, "CLUSTER", tmp_path)
+    configured = SimpleNamespace(environment="sample")
+    plan = restoring.plan(configured, Wanted(Target()), COPY)
+    assert "there is no database on this host" in plan[-2]
+    (tmp_path / "PG_VERSION").touch()
+    plan = restoring.plan(configured, Wanted(Target()), COPY)
+    assert "sample's database is away for seconds" in plan[-3]
+    assert "keep the present cluster as /var/lib/signupflow/postgres/before-<time>" in plan[-2]
+    assert plan[-1] == "make a full backup at once"
+
+
+CODES = [
+    (Backup.CONFIGURATION, Restore.CONFIGURATION),
+    (Backup.UPLOAD_FAILED, Restore.NOT_FOUND),
+    (Backup.DUMP_FAILED, Restore.NOT_FOUND),
+]
+
+
+@pytest.mark.parametrize(("code", "ends"), CODES)
+@pytest.mark.parametrize("serving", [True, False])
+def test_fr008_backups_that_cannot_be_listed_end_with_a_code_of_restores(
+    monkeypatch: pytest.MonkeyPatch, code: Backup, ends: Restore, serving: bool
+) -> None:
+    # Where nothing serves, a scratch instance lists them; what it says means the same.
+    asked = [GoneError("there is no container")] * (not serving) + [Failed(code, "why; what to do")]
+
+    def known(_: Any) -> Store:
+        raise asked.pop(0)
+
+    monkeypatch.setattr(restoring, "Server", lambda: None)
+    monkeypatch.setattr(making, "known", known)
+    monkeypatch.setattr(records, "alone", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(scratch, "scratch", lambda *_, **__: contextlib.nullcontext(SimpleNamespace(server=None)))
+    said = refused(lambda: restoring.available(None, Wanted(Target())), ends)
+    assert "why; what to do" in said
+
+
+def test_fr008_a_restore_that_failed_is_kept_with_the_code_that_it_ended_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Record] = []
+    monkeypatch.setattr(records, "write", kept.append)
+
+    def gone() -> tuple[str, int]:
+        raise GoneError("there is no container signupflow-postgres on this host")
+
+    # 1 is "backup not found" in the contract of restores, and 3 what this is.
+    refused(lambda: restoring._kept(gone), Restore.NO_DATABASE)
+    assert [record.code for record in kept] == [0, Restore.NO_DATABASE]
+    assert not any(record.good for record in kept)
+
+
+def test_fr008_a_restore_that_went_well_is_kept_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Record] = []
+    monkeypatch.setattr(records, "write", kept.append)
+    record = restoring._kept(lambda: ("restored", 9))
+    assert (record.kind, record.said, record.size, record.good) == (RESTORE, "restored", 9, True)
+    assert [found.good for found in kept] == [False, True]
+
+
+def test_fr008_a_backup_that_fails_after_a_restore_ends_with_a_code_of_restores(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 3 would say that the database cannot be reached, although it was restored and serves.
+    def backup(*_: Any) -> Record:
+        raise Failed(Backup.UPLOAD_FAILED, "the store cannot be reached")
+
+    monkeypatch.setattr(records, "alone", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(restoring, "engine", lambda: None)
+    monkeypatch.setattr(swap, "finished", lambda *_: None)
+    monkeypatch.setattr(restoring, "_kept", lambda _: Record(RESTORE, 1.0, 2.0, 0, "restored"))
+    monkeypatch.setattr(restoring, "Server", lambda: SimpleNamespace(running=True))
+    monkeypatch.setattr(making, "make", backup)
+    said: list[str] = []
+    with pytest.raises(Failed, match="the store cannot be reached") as caught:
+        restoring.in_place(None, Wanted(Target()), COPY, said.append)
+    assert said == ["restored"]
+    assert isinstance(caught.value.code, Restore)

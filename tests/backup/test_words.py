@@ -1,0 +1,57 @@
+"""Sizes, durations and moments as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signupflow.backup import words
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 B"),
+        (7, "7 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (33392058, "33 MB"),
+        (3843760, "3.8 MB"),
+        (4200000000, "4.2 GB"),
+        (12 * 10**12, "12.0 TB"),
+        (5 * 10**15, "5000.0 TB"),
+    ],
+)
+def test_fr007_a_size_has_the_largest_unit_that_leaves_a_whole_part(count: int, said: str) -> None:
+    assert words.size(count) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2 h"),
+        (26 * 3600, "26 h"),
+        (172800, "2 days"),
+        (35 * 86400, "35 days"),
+    ],
+)
+def test_sc005_an_age_is_said_in_the_unit_that_people_count_it_in(seconds: float, said: str) -> None:
+    assert words.span(seconds) == said
+
+
+def test_fr008_a_moment_is_said_in_utc_from_whatever_zone() -> None:
+    here = datetime(2026, 11, 27, 9, 54, 10, tzinfo=timezone(timedelta(hours=8)))
+    assert words.moment(here) == words.moment(here.timestamp()) == "2026-11-27 01:54:10 UTC"
+
+
+@given(st.integers(0, 4102444800))
+def test_fr008_a_moment_that_was_said_can_be_given_back(stamp: int) -> None:
+    found = datetime.strptime(words.moment(stamp), "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    assert found.timestamp() == stamp
