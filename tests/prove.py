@@ -22,6 +22,7 @@ from rich.table import Table
 from tests.deploy import test_coverage
 from tests.lab_client import ROOT, Lab
 from tests.proofs import (
+    backups,
     configuration,
     contract,
     convergence,
@@ -323,6 +324,28 @@ LINES: dict[str, tuple[str, Line]] = {
     "cut-over": (
         "an old service's rows are moved behind the maintenance page; each failure leads back; killed from the page on",
         lambda: moving.in_full(lab()),
+    ),
+    "daily-backup": (
+        "the timer's run: both repositories, read back, encrypted; the drill; a dropped table beside the live one",
+        lambda: {
+            "run": backups.runs_by_itself(lab()),
+            "drill": backups.drilled(lab()),
+            "one_table": backups.one_table(lab()),
+            "asks_first": backups.asks_first(lab()),
+            "old_dumps": backups.old_dumps_go(lab()),
+        },
+    ),
+    "point-in-time": (
+        "a table dropped under steady writes: all that was acknowledged a second before is back, nothing after",
+        lambda: backups.to_the_second_before(lab()),
+    ),
+    "lost-host": (
+        "the host destroyed under steady writes and rebuilt from the object storage: under 60 s lost, the time in parts",
+        lambda: backups.lost_and_rebuilt(lab()),
+    ),
+    "backup-faults": (
+        "each fault: its exit code, one alert and one all-clear, no success, nothing expired",
+        lambda: {fault.name: backups.faulty(lab(), fault) for fault in backups.FAULTS},
     ),
     "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),
     "init": ("`signupflow init` on two bare hosts, as its transcript has it; what it wrote deploys", two_bare_hosts),
