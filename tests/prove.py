@@ -22,7 +22,6 @@ from rich.table import Table
 from tests.deploy import test_coverage
 from tests.lab_client import ROOT, Lab
 from tests.proofs import (
-    backups,
     configuration,
     contract,
     convergence,
@@ -52,6 +51,7 @@ from tests.proofs import (
     shutdown,
     tenants,
 )
+from tests.proofs.backups import daily, faults, kills, losses, restores
 from tests.proofs.rollouts.side_by_side import side_by_side
 
 EVIDENCE = ROOT / "docs" / "evidence"
@@ -328,24 +328,28 @@ LINES: dict[str, tuple[str, Line]] = {
     "daily-backup": (
         "the timer's run: both repositories, read back, encrypted; the drill; a dropped table beside the live one",
         lambda: {
-            "run": backups.runs_by_itself(lab()),
-            "drill": backups.drilled(lab()),
-            "one_table": backups.one_table(lab()),
-            "asks_first": backups.asks_first(lab()),
-            "old_dumps": backups.old_dumps_go(lab()),
+            "run": daily.runs_by_itself(lab()),
+            "drill": daily.drilled(lab()),
+            "one_table": restores.one_table(lab()),
+            "asks_first": restores.asks_first(lab()),
+            "old_dumps": daily.old_dumps_go(lab()),
         },
     ),
     "point-in-time": (
         "a table dropped under steady writes: all that was acknowledged a second before is back, nothing after",
-        lambda: backups.to_the_second_before(lab()),
+        lambda: restores.to_the_second_before(lab()),
     ),
     "lost-host": (
         "the host destroyed under steady writes and rebuilt from the object storage: under 60 s lost, the time in parts",
-        lambda: backups.lost_and_rebuilt(lab()),
+        lambda: losses.lost_and_rebuilt(lab()),
     ),
     "backup-faults": (
         "each fault: its exit code, one alert and one all-clear, no success, nothing expired",
-        lambda: {fault.name: backups.faulty(lab(), fault) for fault in backups.FAULTS},
+        lambda: {fault.name: faults.faulty(lab(), fault) for fault in faults.FAULTS},
+    ),
+    "backup-kills": (
+        "SIGKILL at 10 random moments of backup and restore: nothing lost, no lock left, the next run succeeds",
+        lambda: kills.at_random_moments(lab()),
     ),
     "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),
     "init": ("`signupflow init` on two bare hosts, as its transcript has it; what it wrote deploys", two_bare_hosts),

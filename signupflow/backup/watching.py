@@ -8,12 +8,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from signupflow.backup import alerts, records, telling
+from signupflow.backup import alerts, records, swap, telling
 from signupflow.backup.alerts import Observation
 from signupflow.backup.configuration import DATA, STATE, Configuration
 from signupflow.backup.making import Tell
-from signupflow.backup.records import BACKUP, DRILL, DUMPS
-from signupflow.backup.server import CommandError, GoneError, Server
+from signupflow.backup.outcome import Failed
+from signupflow.backup.records import BACKUP, DRILL, DUMPS, RESTORE
+from signupflow.backup.server import CommandError, GoneError, Server, engine
 
 ACTIVE = "alerts.json"
 # Left by the script that speaks when this watch cannot.
@@ -35,6 +36,7 @@ select coalesce(extract(epoch from last_failed_time), 0), coalesce(last_failed_w
 
 def watch(configuration: Configuration, tell: Tell) -> None:
     """Look once. Raises when nobody could be told what had to be told: then the unit fails, and another way is tried."""
+    _swap_finished(tell)
     seen = observe()
     active = _active(STATE)
     begun, over = alerts.told(active, alerts.due(seen))
@@ -67,6 +69,17 @@ def watch(configuration: Configuration, tell: Tell) -> None:
             if active
             else f"All is well. {alerts.last_good(seen)}"
         )
+
+
+def _swap_finished(tell: Tell) -> None:
+    """A restore that was killed between stopping PostgreSQL and starting it left it stopped: five minutes are the most."""
+    if not swap.JOURNAL.exists() or records.held(RESTORE):
+        return
+    try:
+        with records.alone(RESTORE, 0, "a restore"):
+            swap.finished(engine(), tell)
+    except (Failed, GoneError, TimeoutError) as error:
+        tell(f"the swap that was cut off is not finished: {error}")
 
 
 def _active(state: Path) -> dict[str, str]:

@@ -5,39 +5,39 @@ from __future__ import annotations
 import pytest
 
 from tests.lab_client import Lab
-from tests.proofs import backups
+from tests.proofs.backups import copies, daily, faults, restores
 
 pytestmark = pytest.mark.lab
 
 
 def test_us6_1_fr007_sc005_sec003_a_daily_backup_runs_by_itself_and_is_encrypted(lab: Lab) -> None:
-    backups.runs_by_itself(lab)
+    daily.runs_by_itself(lab)
 
 
 def test_us6_2_fr008_a_dropped_table_is_back_as_it_was_a_second_before(lab: Lab) -> None:
-    backups.to_the_second_before(lab)
+    restores.to_the_second_before(lab)
 
 
 def test_fr008_one_table_comes_back_beside_the_live_one(lab: Lab) -> None:
-    backups.one_table(lab)
+    restores.one_table(lab)
 
 
 def test_fr008_production_is_not_replaced_unasked(lab: Lab) -> None:
-    backups.asks_first(lab)
+    restores.asks_first(lab)
 
 
 def test_us6_3_old_dumps_go_once_a_newer_one_is_proven(lab: Lab) -> None:
-    backups.old_dumps_go(lab)
+    daily.old_dumps_go(lab)
 
 
 @pytest.mark.parametrize("name", ["credentials wrong", "container gone"])
 def test_us6_4_a_backup_that_fails_is_told_once_and_expires_nothing(lab: Lab, name: str) -> None:
-    backups.faulty(lab, next(fault for fault in backups.FAULTS if fault.name == name))
+    faults.faulty(lab, next(fault for fault in faults.FAULTS if fault.name == name))
 
 
 def test_fr008_the_monthly_drill_restores_the_newest_backup(lab: Lab) -> None:
-    backups.drilled(lab)
+    daily.drilled(lab)
 
 
 def test_ec4_a_copy_for_staging_has_nobody_in_it(lab: Lab) -> None:
-    backups.sanitised(lab)
+    copies.sanitised(lab)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.lab_client import Lab
-from tests.proofs import backups
+from tests.proofs.backups import losses
 
 pytestmark = pytest.mark.lab
 
 
 def test_ec6_fr008_a_host_that_is_lost_is_rebuilt_from_its_backups(lab: Lab) -> None:
-    backups.lost_and_rebuilt(lab, seconds_of_writes=5)
+    losses.lost_and_rebuilt(lab, seconds_of_writes=5)

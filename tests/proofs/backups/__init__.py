@@ -1,0 +1,1 @@
+"""Backups on a real host: made, proven, restored; what fails is told once, and the old stays until something new is proven."""
