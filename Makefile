@@ -9,7 +9,7 @@ TOPOLOGY ?= single
 LAB_NAME ?= $(if $(filter cluster,$(TOPOLOGY)),cluster,lab)
 export LAB_NAME
 
-.PHONY: help setup demo test check prove pipeline bench lab lab-down build format clean
+.PHONY: help setup demo test check prove pipeline docs-test bench lab lab-down build format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | \
@@ -44,6 +44,9 @@ prove: $(STAMP) ## Every "Must show" line in full; LINE=name for one; JSON in do
 
 pipeline: $(STAMP) ## From a commit to production in the lab, by the steps of the workflow files
 	@$(PYTHON) -m tests.prove pipeline
+
+docs-test: $(STAMP) ## Execute the guides' command blocks on a lab
+	@$(PYTHON) -m tests.prove guides
 
 bench: $(STAMP) ## Measure times and sizes
 	@$(PYTHON) scripts/bench.py

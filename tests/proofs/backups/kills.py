@@ -13,10 +13,12 @@ from tests.proofs.backups.restores import discard_kept
 
 # What is killed: the command with its container, or pgBackRest inside PostgreSQL's and the scratch instance's.
 COMMAND = "docker ps -q --filter label=org.signupflow.stack=backup | xargs -r docker kill"
-PGBACKREST = (
-    "for c in $(docker ps -q --filter label=org.signupflow.stack=postgres; docker ps -q --filter label=org.signupflow.stack=scratch);"
-    " do docker exec -u root $c pkill -KILL pgbackrest; done; true"
-)
+PGBACKREST = """
+for stack in postgres scratch; do
+  for c in $(docker ps -q --filter label=org.signupflow.stack=$stack); do docker exec -u root $c pkill -KILL pgbackrest; done
+done
+true
+"""
 # Seconds that an undisturbed run takes in a lab; moments are drawn from them.
 LONGEST = {"signupflow-backup run": 14.0, "signupflow-restore --target production --force": 20.0}
 
