@@ -52,7 +52,7 @@ from tests.proofs import (
     shutdown,
     tenants,
 )
-from tests.proofs.backups import daily, faults, kills, losses, restores
+from tests.proofs.backups import copies, daily, faults, kills, losses, restores
 from tests.proofs.rollouts.side_by_side import side_by_side
 
 EVIDENCE = ROOT / "docs" / "evidence"
@@ -209,6 +209,21 @@ def delivered() -> dict[str, Any]:
         _module("lab", "down", "--name", "delivery")
 
 
+def staging_copy() -> dict[str, Any]:
+    """Two environments of one host each, with nothing on them before."""
+    names = ("copyfrom", "copyto")
+    try:
+        for name in names:
+            _module("lab", "down", "--name", name)
+            convergence.bootstrap(_up(name))
+        production, staging = (Lab.running(name) for name in names)
+        production.pyinfra("-y")
+        return copies.to_staging(production, staging)
+    finally:
+        for name in names:
+            _module("lab", "down", "--name", name)
+
+
 # In the order of the issue; the first two start from nothing.
 LINES: dict[str, tuple[str, Line]] = {
     "demo": ("a fresh clone's `make demo` ends healthy over HTTPS; a second one changes nothing", fresh_clone.demo_twice),
@@ -351,6 +366,10 @@ LINES: dict[str, tuple[str, Line]] = {
     "backup-kills": (
         "SIGKILL at 10 random moments of backup and restore: nothing lost, no lock left, the next run succeeds",
         lambda: kills.at_random_moments(lab()),
+    ),
+    "staging-copy": (
+        "the real data restored to staging: no personal value of the source is found, two tenants work on it",
+        staging_copy,
     ),
     "guides": ("the guides' command blocks run as they stand; those that cannot say why", lambda: guides.executed(lab())),
     "looking": ("status, history and doctor; a history that was altered is noticed", lambda: operating.looked_at(cluster())),
