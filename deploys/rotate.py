@@ -1,4 +1,4 @@
-"""Deliver secrets that changed, without a new version: the database's roles, then new containers, host after host.
+"""Deliver secrets that changed, without a new version: database roles, backup keys, then new containers, host after host.
 
 pyinfra inventory.py deploys/rotate.py [--dry --diff]
 
@@ -6,6 +6,7 @@ pyinfra inventory.py deploys/rotate.py [--dry --diff]
 """
 
 from deploys.app import app_image
+from deploys.backups import keys
 from deploys.postgres import roles
 from deploys.release import observation, ready, release
 from deploys.release.chosen import keep_what_serves
@@ -15,6 +16,7 @@ keep_what_serves()
 ready("rotation")
 app_image()
 roles()
+keys()
 schema()
 release()
 observation()

@@ -14,6 +14,7 @@ from pyinfra.api import Host
 from rich.console import Console
 
 from deploys.app import serving
+from deploys.backups.configuration import STATE
 from deploys.environment import entries, environment, fleet, refuse
 from deploys.maintaining import page_path
 from facts.containers import Container, Containers
@@ -23,6 +24,7 @@ from facts.release import HeldLease, Readiness
 from operations.elsewhere import connectable
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import probe, screens
+from signupflow.backup import words as backup_words
 from signupflow.images import VERSION_LABEL
 from signupflow.probe import Entry
 from signupflow.release import ledger
@@ -93,7 +95,18 @@ def _status() -> screens.Status:
         (database.get_fact(SchemaRevision, database=env.postgres_database) or "?") if connectable(database) else "?",
         (edge.get_fact(ManagedFile, path=page_path(env.app_name)).content or "").partition("\n")[0].removeprefix("# "),
         tuple(records[-SHOWN:]),
+        _backup(database) if env.backed_up else "",
     )
+
+
+def _backup(database: Host) -> str:
+    """How old the last good backup is, and what holds alerts."""
+    if not connectable(database):
+        return "?"
+    good, active = (
+        database.get_fact(ManagedFile, path=f"{STATE}/{name}").content for name in ("backup-good.json", "alerts.json")
+    )
+    return backup_words.last_backup(good or "", active or "", time.time())
 
 
 def _host(target: Host, routes: Serving, app: str) -> screens.HostState:

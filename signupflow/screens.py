@@ -63,6 +63,8 @@ class Status:
     schema: str
     maintenance: str = ""
     last: tuple[Record, ...] = field(default=())
+    # About the backups, in a line; empty where none are made.
+    backup: str = ""
 
     @property
     def well(self) -> bool:
@@ -97,6 +99,8 @@ def print_status(status: Status, console: Console) -> None:
         domains.add_row(domain.domain, health, _left(domain.certificate_days))
     console.print(hosts)
     console.print(domains)
+    if status.backup:
+        console.print(Text.assemble(("backup: ", "bold"), status.backup))
     if status.last:
         console.print(history_table(status.last))
 

@@ -54,6 +54,13 @@ def configured() -> None:
     compose.directory(name="Repository on this host", path=REPOSITORY, mode="0700", uid=UID)
 
 
+@deploy("Backup keys")
+def keys() -> None:
+    """The keys alone, as when they rotate: pgBackRest reads them at each call, so nothing restarts."""
+    if in_group("db"):
+        configured()
+
+
 @deploy("Recovery")
 def recovery() -> None:
     """The cluster from the newest backup and all archived WAL, on a host that has none."""

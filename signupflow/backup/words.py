@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 
@@ -20,6 +21,20 @@ def span(seconds: float) -> str:
         if seconds < limit:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds / 86400:.0f} days"
+
+
+def last_backup(good: str, active: str, now: float) -> str:
+    """One line from the host's files: `backup-good.json` and `alerts.json`, either of which may not be there yet."""
+    try:
+        record = json.loads(good)
+        text = f"{span(now - record['ended'])} ago, {record['said']}"
+    except (ValueError, KeyError, TypeError):
+        text = "none yet"
+    try:
+        alerts = sorted(json.loads(active))
+    except (ValueError, TypeError):
+        alerts = []
+    return text + (f"; ALERTS: {', '.join(alerts)}" if alerts else "")
 
 
 def moment(stamp: float | datetime) -> str:

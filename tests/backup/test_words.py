@@ -55,3 +55,13 @@ def test_fr008_a_moment_is_said_in_utc_from_whatever_zone() -> None:
 def test_fr008_a_moment_that_was_said_can_be_given_back(stamp: int) -> None:
     found = datetime.strptime(words.moment(stamp), "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
     assert found.timestamp() == stamp
+
+
+def test_sc005_the_last_backup_is_told_in_a_line_whatever_the_host_has_of_it() -> None:
+    good = '{"ended": 1000.0, "said": "33 MB backed up and read back"}'
+    assert words.last_backup(good, "{}", 1000 + 7200) == "2 h ago, 33 MB backed up and read back"
+    assert words.last_backup(good, '{"disk-full": "x", "backup-failed": "y"}', 1030.0) == (
+        "30 s ago, 33 MB backed up and read back; ALERTS: backup-failed, disk-full"
+    )
+    for nothing in ("", "{", "[]", "{}", '{"ended": "x"}'):
+        assert words.last_backup(nothing, "", 0) == "none yet"
