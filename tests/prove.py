@@ -52,7 +52,7 @@ from tests.proofs import (
     shutdown,
     tenants,
 )
-from tests.proofs.backups import copies, daily, faults, kills, losses, restores
+from tests.proofs.backups import copies, daily, faults, kills, losses, restores, retention
 from tests.proofs.rollouts.side_by_side import side_by_side
 
 EVIDENCE = ROOT / "docs" / "evidence"
@@ -347,6 +347,7 @@ LINES: dict[str, tuple[str, Line]] = {
             "run": daily.runs_by_itself(lab()),
             "drill": daily.drilled(lab()),
             "one_table": restores.one_table(lab()),
+            "restore_point": restores.to_a_restore_point(lab()),
             "asks_first": restores.asks_first(lab()),
             "old_dumps": daily.old_dumps_go(lab()),
         },
@@ -366,6 +367,10 @@ LINES: dict[str, tuple[str, Line]] = {
     "backup-kills": (
         "SIGKILL at 10 random moments of backup and restore: nothing lost, no lock left, the next run succeeds",
         lambda: kills.at_random_moments(lab()),
+    ),
+    "retention": (
+        "400 days of daily backups by pgBackRest with its clock moved: each day exactly what the contract keeps",
+        retention.played,
     ),
     "staging-copy": (
         "the real data restored to staging: no personal value of the source is found, two tenants work on it",

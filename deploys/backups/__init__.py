@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pyinfra import host
+from pyinfra import host, logger
 from pyinfra.api import deploy
 
 from deploys.backups.configuration import (
@@ -128,6 +128,7 @@ def backups() -> None:
 
 def _none() -> None:
     """Without a store: no timers, no commands. What was stored stays where it is."""
+    logger.warning(f"{host.print_prefix}no backups are made: name an s3_endpoint and an s3_bucket (BACKUP_RESTORE.md)")
     for unit in TIMERS:
         files.absent(
             name=f"No timer {unit}",

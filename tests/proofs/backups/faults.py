@@ -178,13 +178,18 @@ def segment_missing(lab: Lab) -> Iterator[None]:
 FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 
 
+def faketime() -> Path:
+    """The library, installed when it is not there."""
+    if not FAKETIME.exists():
+        subprocess.run(["apt-get", "-q", "install", "-y", "libfaketime"], check=True, capture_output=True)
+    return FAKETIME
+
+
 @contextmanager
 def clock_off(lab: Lab) -> Iterator[None]:
     """The commands live in a host whose clock is an hour ahead (the machine's own is not ours to set)."""
-    if not FAKETIME.exists():
-        subprocess.run(["apt-get", "-q", "install", "-y", "libfaketime"], check=True, capture_output=True)
     argv = [*lab.ssh_command(lab.the("db")), "sudo tee /root/faketime.so >/dev/null"]
-    subprocess.run(argv, input=FAKETIME.read_bytes(), check=True)
+    subprocess.run(argv, input=faketime().read_bytes(), check=True)
     options = "docker run --rm --volume /root/faketime.so:/faketime.so:ro --env LD_PRELOAD=/faketime.so --env FAKETIME=+1h"
     with files_replaced(lab, {"/usr/local/bin/signupflow-backup": lambda text: text.replace("docker run --rm", options)}):
         yield

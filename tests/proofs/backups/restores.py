@@ -133,3 +133,20 @@ def asks_first(lab: Lab) -> Evidence:
         assert "Traceback" not in done.said, done.said
         found[name] = {"exit": done.code, "said": (done.error or done.said.strip().splitlines()[-1])[:200]}
     return found
+
+
+def to_a_restore_point(lab: Lab) -> Evidence:
+    """Back to the name that a release left before itself; what came after it is gone."""
+    idle(lab)
+    sql(lab, "drop table if exists proof_point; create table proof_point as select 1 as n")
+    name = f"before-proof-{int(time.time())}"
+    sql(lab, f"select pg_create_restore_point('{name}')")
+    must(on_host(lab, f"sh -c \"date -u +'%s {name}' >> /var/lib/signupflow/backup/restore-points\""))
+    sql(lab, "insert into proof_point values (2); delete from proof_point where n = 1")
+    must(on_host(lab, f"signupflow-restore --target production --force --restore-point {name}"))
+    assert sql(lab, "select string_agg(n::text, ',') from proof_point") == "1"
+    unknown = on_host(lab, "signupflow-restore --target production --force --restore-point before-nothing")
+    assert unknown.code == 1, unknown
+    sql(lab, "drop table proof_point")
+    discard_kept(lab)
+    return {"restored_to": name, "unknown_point": unknown.error}
