@@ -38,8 +38,8 @@ def played(days: int = 400) -> Evidence:
                 run(f"pgbackrest --repo={repository} --type=full --no-expire-auto --log-level-console=warn backup")
             for repository in (1, 2):
                 run(f"pgbackrest --repo={repository} --log-level-console=warn expire")
-            held = stored(run)
-            ages = {repository: sorted((now + timedelta(hours=12) - stopped).days for stopped in held[repository]) for repository in held}
+            noon = now + timedelta(hours=12)
+            ages = {repository: sorted((noon - at).days for at in ended) for repository, ended in stored(run).items()}
             # All of the last thirty days, and the one before them from which their first second can be reached.
             assert ages[1] == list(range(min(day, DAYS) + 1)), (day, ages[1])
             assert ages[2] == list(range(min(day, LOCAL - 1) + 1)), (day, ages[2])
