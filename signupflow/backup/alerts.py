@@ -34,7 +34,7 @@ class Observation:
     good: Mapping[str, Record]
     running: frozenset[str] = frozenset()
     silent: str = ""
-    failing_since: float | None = None
+    failed_at: float | None = None
     failed_segment: str = ""
     waiting_since: float | None = None
     wal_bytes: int | None = None
@@ -64,9 +64,9 @@ def due(seen: Observation) -> list[Alert]:
         found.append(Alert("drill-overdue", f"no restore drill succeeded for {words.span(age)}"))
     if seen.silent:
         found.append(Alert("database-silent", seen.silent))
-    if seen.failing_since is not None:
-        since = f"{words.moment(seen.failing_since)} ({seen.failed_segment})"
-        found.append(Alert("archive-failing", f"WAL archiving fails since {since}: see `docker logs signupflow-postgres`"))
+    if seen.failed_at is not None:
+        last = f"{words.moment(seen.failed_at)} ({seen.failed_segment})"
+        found.append(Alert("archive-failing", f"WAL archiving fails, last at {last}: see `docker logs signupflow-postgres`"))
     if seen.waiting_since is not None and seen.now - seen.waiting_since > LAG_SECONDS:
         waits = words.span(seen.now - seen.waiting_since)
         found.append(Alert("archive-lagging", f"a WAL segment waits for {waits}: so much would be lost with this host"))

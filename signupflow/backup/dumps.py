@@ -65,7 +65,13 @@ def make(configuration: Configuration, tell: Tell, kinds: Sequence[str] = ()) ->
         return None
     store = configuration.store
     with records.alone(DUMPS, LONGEST_SECONDS, "another dump", tell):
-        held = stored(configuration, store)
+        began = records.now()
+        try:
+            held = stored(configuration, store)
+        except Failed as failed:
+            # Kept as well: whoever watches must learn that the dumps were not even looked at.
+            records.write(Record(DUMPS, began, records.now(), failed.code, str(failed)))
+            raise
         wanted = list(kinds) or [kind for kind in EVERY if due(held, kind, datetime.now(UTC))]
         if not wanted:
             return None

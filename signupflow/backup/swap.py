@@ -50,7 +50,14 @@ def swap(client: docker.DockerClient, restored: Path, tell: Tell) -> Path:
     # First under the name it will keep: a run that is killed from here on leaves no directory that a sweep would take.
     os.rename(restored, kept)
     records.replace(JOURNAL, json.dumps({"kept": kept.name, "began": records.now()}) + "\n")
-    container = client.containers.get(LIVE)
+    try:
+        container = client.containers.get(LIVE)
+    except NotFound:
+        shutil.rmtree(kept, ignore_errors=True)
+        JOURNAL.unlink()
+        raise Failed(
+            Restore.NO_DATABASE, f"there is a cluster and no container {LIVE}: run deploys/production.py first"
+        ) from None
     tell("stopping PostgreSQL")
     container.stop(timeout=STOP_SECONDS)
     exchange(CLUSTER, kept)

@@ -116,7 +116,7 @@ def _archiver(seen: Observation, answer: str) -> Observation:
     failing = float(failed) > float(archived) and seen.now - float(failed) < 10 * FAILING_SECONDS
     return replace(
         seen,
-        failing_since=float(failed) if failing and float(waiting) else None,
+        failed_at=float(failed) if failing and float(waiting) else None,
         failed_segment=segment if re.match(r"^[0-9A-F.a-z]*$", segment) else "",
         waiting_since=float(waiting) or None,
         wal_bytes=int(held),

@@ -40,7 +40,7 @@ WRONG = {
     "backup-old": replace(WELL, good={**GOOD, BACKUP: good(BACKUP, 25 * HOUR + 1)}),
     "drill-overdue": replace(WELL, good={**GOOD, DRILL: good(DRILL, 35 * DAY + 1)}),
     "database-silent": replace(WELL, silent="container signupflow-postgres does not run: nothing is archived"),
-    "archive-failing": replace(WELL, failing_since=NOW - 120, failed_segment="000000010000000000000005"),
+    "archive-failing": replace(WELL, failed_at=NOW - 120, failed_segment="000000010000000000000005"),
     "archive-lagging": replace(WELL, waiting_since=NOW - 301),
     "wal-piling-up": replace(WELL, wal_bytes=(1 << 29) + 1),
     "disk-full": replace(WELL, disk_percent=90),
@@ -215,4 +215,4 @@ def test_us6_4_the_archiver_fails_while_its_last_word_is_a_failure(
     answer: str, failing: float | None, waiting: float | None
 ) -> None:
     seen = watching._archiver(WELL, answer)
-    assert (seen.failing_since, seen.waiting_since, seen.wal_bytes, seen.wal_limit) == (failing, waiting, 100, 200)
+    assert (seen.failed_at, seen.waiting_since, seen.wal_bytes, seen.wal_limit) == (failing, waiting, 100, 200)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from random import Random
 from types import SimpleNamespace
+from typing import Any
 
 import pyrage
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import dumps
+from signupflow.backup import dumps, records
 from signupflow.backup.dumps import ENDING, PROOF, STAMP, Dump
 from signupflow.backup.outcome import Backup, Failed
 from signupflow.backup.server import GoneError
@@ -217,3 +219,18 @@ def test_us6_4_a_container_that_went_away_ends_the_dump_instead_of_hanging() -> 
         # So that the thread ends, also where the reading end would wait for ever.
         sealed._in.close()
         sealed.close()
+
+
+def test_us6_4_a_bucket_that_cannot_be_listed_is_a_dump_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The backup before it was good: without a record nobody would hear of it.
+    kept: list[records.Record] = []
+
+    def stored(*_: Any) -> list[Dump]:
+        raise Failed(Backup.UPLOAD_FAILED, "the store cannot be reached")
+
+    monkeypatch.setattr(records, "alone", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(records, "write", kept.append)
+    monkeypatch.setattr(dumps, "stored", stored)
+    with pytest.raises(Failed, match="the store cannot be reached"):
+        dumps.make(SimpleNamespace(store="a store", recipients=["age1"]), print)
+    assert [(record.kind, record.code, bool(record.ended)) for record in kept] == [("dumps", Backup.UPLOAD_FAILED, True)]
