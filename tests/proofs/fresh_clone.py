@@ -104,7 +104,7 @@ def tests_pass() -> Evidence:
             ["bash", ".ci/run"], cwd=path, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         seconds = time.monotonic() - started
-    closing = done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
+    closing = "; ".join(line.strip("= ") for line in done.stdout.splitlines() if re.match(r"^=+ .*\d passed.* =+$", line))
     evidence = {"exit": done.returncode, "minutes": round(seconds / 60, 1), "closing_line": closing}
     assert done.returncode == 0, {**evidence, "tail": done.stdout[-3000:] + done.stderr[-2000:]}
     assert seconds < 25 * 60, evidence
