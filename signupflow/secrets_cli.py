@@ -110,15 +110,15 @@ def init(environment: str, file: str, key: str) -> None:
 @main.command()
 @target_options
 def complete(environment: str, file: str, key: str) -> None:
-    """Generate what the file lacks, as after an upgrade; what it holds stays."""
+    """Generate what the file lacks, as after an upgrade; what it holds stays. Variables count as for `init`."""
     target = Target(environment, file, key)
-    values, made = target.read(), generated()
+    values, made = target.read(), generated() | given()
     if ("postgres_tls_key" in values) != ("postgres_tls_certificate" in values):
         raise OperatorError("the file holds one of postgres_tls_key and postgres_tls_certificate: set the other, or remove both")
     missing = sorted(set(made) - set(values))
     if missing:
         target.write({**made, **values})
-    click.echo(f"generated {', '.join(missing)} in {target.path}" if missing else f"{target.path} lacks nothing")
+    click.echo(f"added {', '.join(missing)} to {target.path}" if missing else f"{target.path} lacks nothing")
 
 
 @main.command()
