@@ -52,7 +52,7 @@ from tests.proofs import (
     shutdown,
     tenants,
 )
-from tests.proofs.backups import copies, daily, faults, kills, losses, restores, retention
+from tests.proofs.backups import copies, daily, faults, kills, losses, restores, retention, speed
 from tests.proofs.rollouts.side_by_side import side_by_side
 
 EVIDENCE = ROOT / "docs" / "evidence"
@@ -367,6 +367,10 @@ LINES: dict[str, tuple[str, Line]] = {
     "backup-kills": (
         "SIGKILL at 10 random moments of backup and restore: nothing lost, no lock left, the next run succeeds",
         lambda: kills.at_random_moments(lab()),
+    ),
+    "backup-speed": (
+        "5 GB: backup and restore beside pgBackRest by hand, pg_dump | zstd | age and pg_restore; p99 while a backup runs",
+        lambda: speed.beside_others(lab()),
     ),
     "retention": (
         "400 days of daily backups by pgBackRest with its clock moved: each day exactly what the contract keeps",
