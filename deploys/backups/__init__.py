@@ -14,6 +14,7 @@ from deploys.backups.configuration import (
     STATE,
     UID,
     commands_json,
+    schema_directory,
     secret_values,
     store_identity,
 )
@@ -46,7 +47,7 @@ def configured() -> None:
     files.config(
         name="Backup settings",
         dest=f"{CONFIGURATION}/backup.json",
-        content=commands_json(env, image(env.postgres_image).on_host, image(env.app_image).on_host),
+        content=commands_json(env, image(env.postgres_image).on_host),
     )
     if env.s3_ca_file:
         authority = Path(env.s3_ca_file).read_text()
@@ -88,7 +89,9 @@ def _commands(env: Environment) -> None:
         files.config(
             name=f"Command {Path(command).name}",
             dest=command,
-            content=template(TEMPLATES / "command.sh.j2", image=ops.on_host, module=module, **PLACES),
+            content=template(
+                TEMPLATES / "command.sh.j2", image=ops.on_host, module=module, schema=schema_directory(env.app_name), **PLACES
+            ),
             mode="0755",
         )
 

@@ -28,6 +28,11 @@ STANZA = "signupflow"
 AUTHORITY = "s3-ca.pem"
 
 
+def schema_directory(app_name: str) -> str:
+    """Where the schema step of releases keeps its Compose file; it names the image that serves."""
+    return f"/opt/signupflow/schema-{app_name}"
+
+
 def pgbackrest_conf(env: Environment, secrets: Secrets) -> str:
     """pgBackRest's own configuration; it holds the keys and the passphrase."""
     return template(
@@ -69,8 +74,8 @@ def secret_values(env: Environment, secrets: Secrets) -> dict[str, str]:
     return values
 
 
-def commands_json(env: Environment, postgres_image: str, app_image: str) -> str:
-    """What the backup commands are told; holds no secret. The images are named as they are on hosts."""
+def commands_json(env: Environment, postgres_image: str) -> str:
+    """What the backup commands are told; holds no secret, and nothing that a release changes. The image as hosts name it."""
     store = {"endpoint": env.s3_endpoint, "bucket": env.s3_bucket, "region": env.s3_region, "verify": bool(env.s3_ca_file)}
     return (
         json.dumps(
@@ -80,7 +85,6 @@ def commands_json(env: Environment, postgres_image: str, app_image: str) -> str:
                 "database": env.postgres_database,
                 "stanza": STANZA,
                 "postgres_image": postgres_image,
-                "app_image": app_image,
                 "personal_data_command": list(env.app_personal_data_command),
                 "store": store if env.s3_bucket else None,
                 "days": days(env),

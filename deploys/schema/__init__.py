@@ -10,6 +10,7 @@ from pyinfra.api import deploy
 
 from deploys.app import serving
 from deploys.app.configuration import REHEARSAL_URL, migrator_values, uses_database
+from deploys.backups.configuration import schema_directory
 from deploys.environment import environment, fleet, image, in_group, secrets
 from deploys.postgres.roles import CERTIFICATE
 from facts.containers import Containers
@@ -78,7 +79,7 @@ def trust_directory(env: Environment) -> str:
 
 
 def _directory(env: Environment) -> str:
-    return f"/opt/signupflow/schema-{env.app_name}"
+    return schema_directory(env.app_name)
 
 
 def running() -> str:

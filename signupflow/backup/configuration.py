@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -16,6 +17,8 @@ SECRETS = Path("/run/secrets")
 STATE = Path("/var/lib/signupflow/backup")
 REPOSITORY = Path("/var/lib/signupflow/backup-repository")
 DATA = Path("/var/lib/signupflow/postgres")
+# Written by the schema step of every release and rollback, so it names the image whose schema the database has.
+SCHEMA = Path("/etc/signupflow-schema/compose.yaml")
 AUTHORITY = DIRECTORY / "s3-ca.pem"
 
 OBJECT_STORE, LOCAL = 1, 2
@@ -52,7 +55,6 @@ class Configuration:
     database: str
     stanza: str
     postgres_image: str
-    app_image: str
     personal_data_command: tuple[str, ...]
     store: Store | None
     days: int
@@ -77,6 +79,12 @@ def read(code: IntEnum = Backup.CONFIGURATION, directory: Path = DIRECTORY) -> C
         return Configuration.parse(path.read_text())
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise Failed(code, f"{path} cannot be used ({error}); run deploys/production.py again") from None
+
+
+def app_image(schema: Path = SCHEMA) -> str:
+    """The app's image as this host names it; empty when nothing was released yet."""
+    found = re.search(r"^  migrate:\n\s+image: (\S+)$", schema.read_text() if schema.is_file() else "", re.MULTILINE)
+    return found[1] if found else ""
 
 
 def secret(name: str) -> str:

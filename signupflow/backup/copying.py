@@ -13,7 +13,7 @@ from typing import BinaryIO
 from docker.errors import ContainerError, ImageNotFound
 
 from signupflow.backup import records, restoring, sanitise, scratch, words
-from signupflow.backup.configuration import DATA, Configuration
+from signupflow.backup.configuration import DATA, Configuration, app_image
 from signupflow.backup.dumps import Output
 from signupflow.backup.making import LONGEST_SECONDS, Tell
 from signupflow.backup.outcome import Failed, Restore
@@ -68,15 +68,18 @@ def sanitised(configuration: Configuration, wanted: Wanted, password: str, out: 
 
 def rules_of(configuration: Configuration) -> sanitise.Rules:
     """What the app's image says of its columns."""
+    image = app_image()
+    if not image:
+        raise Failed(Restore.CONFIGURATION, "nothing was released on this environment: nobody says what is personal")
     try:
         said = engine().containers.run(
-            configuration.app_image, list(configuration.personal_data_command), remove=True, network_mode="none", read_only=True
+            image, list(configuration.personal_data_command), remove=True, network_mode="none", read_only=True
         )
         found: sanitise.Rules = json.loads(said)
         return found
     except (ContainerError, ImageNotFound, ValueError) as error:
         why = " ".join(str(error).split())[:300]
-        raise Failed(Restore.CONFIGURATION, f"{configuration.app_image} does not say what is personal: {why}") from None
+        raise Failed(Restore.CONFIGURATION, f"{image} does not say what is personal: {why}") from None
 
 
 def clean(instance: Scratch, database: str, rules: sanitise.Rules, password: str, tell: Tell) -> None:

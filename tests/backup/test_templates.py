@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deploys.backups.configuration import TEMPLATES, pgbackrest_conf, secret_values
+from signupflow.backup.configuration import app_image
 from signupflow.render import template
 from signupflow.secretfile import Secrets
 from signupflow.settings import from_data
@@ -36,7 +37,7 @@ def environment(**data: Any) -> Any:
 def test_us6_4_the_scripts_are_sound(tmp_path: Path, more: dict[str, Any]) -> None:
     env = environment(**S3, **more)
     texts = {
-        "command": template(TEMPLATES / "command.sh.j2", image="i", module="m", **PLACES),
+        "command": template(TEMPLATES / "command.sh.j2", image="i", module="m", schema="/o", **PLACES),
         "unwatched": template(TEMPLATES / "unwatched.sh.j2", env=env, host="h1", **PLACES),
     }
     for name, text in texts.items():
@@ -69,3 +70,13 @@ def test_fr007_another_store_is_said_in_pgbackrests_words() -> None:
     for line in ("repo1-type=azure", "repo1-azure-account=helpers", "repo1-azure-key=MARKER-azure-00000001"):
         assert line in text.splitlines()
     assert "s3_access_key" not in secret_values(env, SECRETS)
+
+
+def test_ec4_the_image_that_serves_is_read_from_the_schema_steps_compose_file(tmp_path: Path) -> None:
+    env = environment(**S3, app_secrets={}, app_migration_command=["alembic", "upgrade", "head"])
+    words = {"env": env, "image": "signupflow/app:id-0a1b", "secrets": "/s", "command": ['"a"'], "rehearsal": "R"}
+    for smoke in ([], ['"b"']):
+        text = template(TEMPLATES.parent.parent / "schema" / "templates" / "compose.yaml.j2", smoke=smoke, **words)
+        (tmp_path / "compose.yaml").write_text(text)
+        assert app_image(tmp_path / "compose.yaml") == "signupflow/app:id-0a1b"
+    assert app_image(tmp_path / "none.yaml") == ""
