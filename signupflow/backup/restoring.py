@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from signupflow.backup import checking, making, records, scratch, swap, words
 from signupflow.backup.archive import Copy, Store
@@ -115,6 +117,7 @@ def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Te
         scratch.rebuilt(instance, copy, wanted.target, tell)
         found = checked(instance, configuration, tell)
         restored = instance.directory / "cluster"
+        announce_timeline(restored)
         if live:
             kept = swap.swap(instance.client, restored, tell)
             said = f"the cluster of before is kept as {kept}"
@@ -123,6 +126,20 @@ def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Te
             said = "there was no database on this host before"
     rows = f"{found.total} rows in {len(found.rows)} tables, schema {found.revision or 'none'}"
     return f"restored {copy.label} to {wanted.target} in {words.span(time.monotonic() - began)}: {rows}; {said}", copy.size
+
+
+def announce_timeline(cluster: Path) -> None:
+    """Have the live server archive the history of the timeline that the restore began.
+
+    The scratch instance archives nothing, so PostgreSQL did not mark it. Without it in the archive the next restore takes the
+    same timeline again, and its WAL is refused: the names are there already, with other contents.
+    """
+    status = cluster / "pg_wal" / "archive_status"
+    for history in (cluster / "pg_wal").glob("*.history"):
+        if not (status / f"{history.name}.done").exists():
+            ready = status / f"{history.name}.ready"
+            ready.touch(mode=0o600)
+            shutil.chown(ready, scratch.UID, scratch.UID)
 
 
 def checked(instance: Scratch, configuration: Configuration, tell: Tell) -> checking.Contents:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -261,3 +262,15 @@ def test_fr008_a_backup_that_fails_after_a_restore_ends_with_a_code_of_restores(
         restoring.in_place(None, Wanted(Target()), COPY, said.append)
     assert said == ["restored"]
     assert isinstance(caught.value.code, Restore)
+
+
+def test_fr008_the_history_of_the_new_timeline_is_marked_for_the_archive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # Without it the next restore takes the same timeline again, and its WAL is refused.
+    status = tmp_path / "pg_wal" / "archive_status"
+    status.mkdir(parents=True)
+    for name in ("00000002.history", "00000003.history", "000000030000000000000009"):
+        (tmp_path / "pg_wal" / name).touch()
+    (status / "00000002.history.done").touch()
+    monkeypatch.setattr(restoring.shutil, "chown", lambda *_: None)
+    restoring.announce_timeline(tmp_path)
+    assert sorted(path.name for path in status.iterdir()) == ["00000002.history.done", "00000003.history.ready"]
