@@ -106,7 +106,7 @@ def instance() -> Iterator[Any]:
             return done.stdout
 
         try:
-            run("for i in $(seq 100); do pg_isready -q && exit 0; sleep 0.3; done; exit 1")
+            run("for i in $(seq 100); do pg_isready -q -h 127.0.0.1 && exit 0; sleep 0.3; done; exit 1")
             run("pgbackrest --log-level-console=warn stanza-create")
             yield run
         finally:
