@@ -111,7 +111,7 @@ def _kept(work: Callable[[], tuple[str, int]]) -> Record:
 def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Tell) -> tuple[str, int]:
     began = time.monotonic()
     live = swap.CLUSTER.joinpath("PG_VERSION").exists()
-    if live and not wanted.target.point:
+    if live:
         archived_so_far(tell)
     with scratch.scratch(configuration, "restore", scratch.size_of(copy), tell) as instance:
         scratch.rebuilt(instance, copy, wanted.target, tell)

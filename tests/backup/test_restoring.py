@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner, Result
@@ -223,6 +223,25 @@ def test_fr008_backups_that_cannot_be_listed_end_with_a_code_of_restores(
     monkeypatch.setattr(scratch, "scratch", lambda *_, **__: contextlib.nullcontext(SimpleNamespace(server=None)))
     said = refused(lambda: restoring.available(None, Wanted(Target())), ends)
     assert "why; what to do" in said
+
+
+@pytest.mark.parametrize("target", [Target(), Target(moment=ENDED), Target(point="before-1.4.0")], ids=str)
+def test_us6_2_what_the_live_server_has_not_archived_is_archived_first(
+    target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release's restore point is in the segment that is being written: unless it is archived, no restore finds it."""
+
+    class ArchivedError(Exception):
+        pass
+
+    def archived(_: Any) -> None:
+        raise ArchivedError
+
+    (tmp_path / "PG_VERSION").touch()
+    monkeypatch.setattr(swap, "CLUSTER", tmp_path)
+    monkeypatch.setattr(restoring, "archived_so_far", archived)
+    with pytest.raises(ArchivedError):
+        restoring._in_place(cast("Any", None), Wanted(target), COPY, lambda _: None)
 
 
 def test_fr008_a_restore_that_failed_is_kept_with_the_code_that_it_ended_with(monkeypatch: pytest.MonkeyPatch) -> None:

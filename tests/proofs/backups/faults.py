@@ -47,11 +47,10 @@ SETTINGS = "/etc/signupflow/backup/backup.json"
 
 @contextmanager
 def store_unreachable(lab: Lab) -> Iterator[None]:
-    """Packets to the object storage are refused, from the host and from its containers."""
+    """Packets of the host's containers to the object storage are dropped: nobody answers, nobody refuses."""
     address = lab["s3_endpoint_address"].split("//")[1].split(":")[0]
-    table = (
-        f"table inet proof {{ chain c {{ type filter hook prerouting priority -200; ip daddr {address} tcp dport 8333 drop; }} }}"
-    )
+    chain = f"type filter hook prerouting priority -200; ip daddr {address} tcp dport 8333 drop"
+    table = f"table inet proof {{\n  chain dropped {{\n    {chain}\n  }}\n}}\n"
     must(on_host(lab, "nft -f -", stdin=table))
     try:
         yield
