@@ -56,7 +56,8 @@ class Store:
 
 def parse_info(text: str) -> Store:
     """Read `pgbackrest info --output=json` of one stanza."""
-    stanzas: list[dict[str, Any]] = json.loads(text)
+    # A message of several lines (a passphrase that does not fit) stands there with its line ends, which strict JSON forbids.
+    stanzas: list[dict[str, Any]] = json.loads(text, strict=False)
     if not stanzas:
         return Store((), ())
     stanza = stanzas[0]

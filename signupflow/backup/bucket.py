@@ -57,7 +57,7 @@ def failure(error: Exception, store: Store) -> Failed:
         answer = error.response
         code = str(answer.get("Error", {}).get("Code", ""))
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        said = f"{error.operation_name} answered {status} {code}".strip()
+        said = f"{error.operation_name} answered {status}" + (f" {code}" if code not in ("", str(status)) else "")
         # An answer to HEAD has no body that would say so: a clock that is far off looks like wrong keys.
         if off := wrong_clock(answer):
             return Failed(Backup.UPLOAD_FAILED, f"{where}: {said}: {off}")

@@ -12,6 +12,8 @@ from typing import Any
 from signupflow.backup.outcome import Backup, Failed
 
 DIRECTORY = Path("/etc/signupflow-backup")
+# The same on the host.
+ON_HOST = Path("/etc/signupflow/backup")
 SECRETS = Path("/run/secrets")
 # The same paths as on the host, because scratch instances get them mounted by the host's Docker Engine.
 STATE = Path("/var/lib/signupflow/backup")
@@ -78,7 +80,9 @@ def read(code: IntEnum = Backup.CONFIGURATION, directory: Path = DIRECTORY) -> C
     try:
         return Configuration.parse(path.read_text())
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise Failed(code, f"{path} cannot be used ({error}); run deploys/production.py again") from None
+        # By the name that an operator finds it under: the command's container has it at another place.
+        shown = ON_HOST / path.name if directory == DIRECTORY else path
+        raise Failed(code, f"{shown} cannot be used ({error}); run deploys/production.py again") from None
 
 
 def app_image(schema: Path = SCHEMA) -> str:

@@ -21,8 +21,7 @@ REPORT = STATE / "drill-report.json"
 
 def drill(configuration: Configuration, tell: Tell) -> Record:
     """Restore, start, compare, time, clean up, and keep how that ended."""
-    # The same lock as a restore's: both sweep what a killed one left.
-    with records.alone(DRILL, LOOK_SECONDS, "another drill"), records.alone(RESTORE, LONGEST_SECONDS, "a restore", tell):
+    with records.alone(DRILL, LOOK_SECONDS, "another drill"):
         return making.kept(DRILL, lambda: _drilled(configuration, tell))
 
 
@@ -37,21 +36,24 @@ def _drilled(configuration: Configuration, tell: Tell) -> tuple[str, int]:
     if not copies:
         raise Failed(Backup.NOT_VERIFIED, "there is no backup in the object storage to restore")
     copy = copies[-1]
+    # Before the lock: whoever must restore now does not wait until months of backups were read.
     everything_read_back(live, tell)
-    point = f"drill-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    before = checking.contents(live.psql, configuration.database)
-    live.psql(f"select pg_create_restore_point('{point}')")
-    after = checking.contents(live.psql, configuration.database)
-    restoring.archived_so_far(tell)
-    began = time.monotonic()
-    with scratch.scratch(configuration, "drill", scratch.size_of(copy), tell) as instance:
-        try:
-            scratch.rebuilt(instance, copy, Target(point=point), tell)
-            started = time.monotonic() - began
-            found = restoring.checked(instance, configuration, tell)
-        except Failed as failed:
-            raise Failed(Backup.NOT_VERIFIED, f"{copy.label} cannot be restored: {failed}") from None
-    seconds = time.monotonic() - began
+    # The same lock as a restore's: both sweep what a killed one left.
+    with records.alone(RESTORE, LONGEST_SECONDS, "a restore", tell):
+        point = f"drill-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        before = checking.contents(live.psql, configuration.database)
+        live.psql(f"select pg_create_restore_point('{point}')")
+        after = checking.contents(live.psql, configuration.database)
+        restoring.archived_so_far(tell)
+        began = time.monotonic()
+        with scratch.scratch(configuration, "drill", scratch.size_of(copy), tell) as instance:
+            try:
+                scratch.rebuilt(instance, copy, Target(point=point), tell)
+                started = time.monotonic() - began
+                found = restoring.checked(instance, configuration, tell)
+            except Failed as failed:
+                raise Failed(Backup.NOT_VERIFIED, f"{copy.label} cannot be restored: {failed}") from None
+        seconds = time.monotonic() - began
     if wrong := checking.between(before, after, found):
         raise Failed(Backup.NOT_VERIFIED, f"{copy.label} is restored and differs: {'; '.join(wrong[:5])}")
     report = {

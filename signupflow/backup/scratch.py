@@ -22,7 +22,7 @@ from docker.errors import APIError, NotFound
 
 from signupflow.backup import words
 from signupflow.backup.archive import Copy
-from signupflow.backup.configuration import DATA, DIRECTORY, OBJECT_STORE, REPOSITORIES, STATE, Configuration
+from signupflow.backup.configuration import DATA, DIRECTORY, OBJECT_STORE, ON_HOST, REPOSITORIES, STATE, Configuration
 from signupflow.backup.making import Tell
 from signupflow.backup.outcome import Backup, Failed, Restore, errors, meaning, reason
 from signupflow.backup.server import LIVE, CommandError, Server, engine
@@ -32,7 +32,7 @@ UID = 999  # user postgres of the official image
 INSIDE = "/var/lib/postgresql/scratch"
 LOG = f"{INSIDE}/scratch.log"
 # On this host; they are mounted into PostgreSQL's container at the same places (deploys/postgres).
-HOST_SECRETS, HOST_CONFIGURATION = "/etc/signupflow/secrets/backup", "/etc/signupflow/backup"
+HOST_SECRETS = "/etc/signupflow/secrets/backup"
 HOST_REPOSITORY = "/var/lib/signupflow/backup-repository"
 
 # Its own limits, so that the live server keeps most of the host.
@@ -181,7 +181,7 @@ def scratch(configuration: Configuration, kind: str, bytes_wanted: int, tell: Te
             volumes={
                 str(made.directory): {"bind": INSIDE, "mode": "rw"},
                 HOST_SECRETS: {"bind": "/run/backup", "mode": "ro"},
-                HOST_CONFIGURATION: {"bind": str(DIRECTORY), "mode": "ro"},
+                str(ON_HOST): {"bind": str(DIRECTORY), "mode": "ro"},
                 HOST_REPOSITORY: {"bind": "/var/lib/pgbackrest", "mode": "rw"},
             },
         )

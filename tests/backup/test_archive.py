@@ -94,6 +94,13 @@ def test_fr007_a_repository_without_backups_is_no_trouble_and_a_broken_one_is() 
     assert store == archive.Store((), ((1, "[CryptoError] unable to load info file"),))
 
 
+def test_us6_4_a_message_of_several_lines_is_read_as_pgbackrest_writes_it() -> None:
+    """With a passphrase that does not fit, `info` ends with 0 and puts line ends into a JSON string as they are."""
+    message = "[CryptoError] unable to load info file:\nCryptoError: cipher header invalid"
+    text = info(backup=[], repo=[{"key": 1, "status": {"code": 99, "message": message}}])
+    assert archive.parse_info(text.replace("\\n", "\n")).troubles == ((1, message),)
+
+
 WELL = f"""\
 stanza: signupflow
 status: ok
