@@ -95,7 +95,11 @@ def known(server: Server) -> Store:
     done = server.pgbackrest("info", "--output=json", "--log-level-console=error")
     if done.code:
         raise Failed(*meaning(done.out + done.err, Backup.UPLOAD_FAILED))
-    store = archive.parse_info(done.out)
+    try:
+        store = archive.parse_info(done.out)
+    except ValueError:
+        # Noise in the place of a file, as a wrong passphrase leaves it, stands in the answer too.
+        raise Failed(*meaning(f"ERROR: [000]: {done.out}", Backup.UPLOAD_FAILED)) from None
     for repository, trouble in store.troubles:
         code, why = meaning(f"ERROR: [000]: {trouble}", Backup.CONFIGURATION)
         raise Failed(code, f"{REPOSITORIES[repository]}: {why.removeprefix('[000]: ')}")

@@ -60,7 +60,8 @@ _MEANINGS: tuple[tuple[str, Backup, str], ...] = (
         "this host does not trust the object storage's certificate: set s3_ca_file",
     ),
     (
-        r"CryptoError|cipher|unable to decrypt|invalid .*passphrase|\[095\]",
+        # A wrong key that OpenSSL does not notice (one in 256) leaves noise, which is no pgBackRest file.
+        r"CryptoError|cipher|unable to decrypt|invalid .*passphrase|\[095\]|found outside of section|invalid JSON",
         Backup.CONFIGURATION,
         "the passphrase is not the one that the store was made with: put the old backup_passphrase back",
     ),
@@ -117,4 +118,10 @@ def reason(output: str) -> str:
         if "ERROR: [" in line:
             break
         words.append(line)
-    return " ".join(words)[:400]
+    return printable(" ".join(words))[:400]
+
+
+def printable(text: str) -> str:
+    """Without what a terminal or a mail should not get; of noise in the place of a file's lines nothing is left."""
+    text = re.sub(r"(found outside of section at line \d+): .*", r"\1", text)
+    return "".join(char if char.isprintable() else "?" for char in text)

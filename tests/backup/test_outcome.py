@@ -99,6 +99,19 @@ def test_us6_1_a_certificate_that_is_not_trusted_is_no_matter_of_the_passphrase(
     assert "passphrase" not in why
 
 
+def test_us6_4_noise_that_a_wrong_passphrase_leaves_is_named_and_not_printed() -> None:
+    """One wrong key in 256 leaves padding that OpenSSL takes; pgBackRest then prints what it read. Seen in the lab."""
+    noise = "-\x05X\ufffdC\u0001+\x1bDZ\ufffd\x1cyo\x15"
+    said = "[FormatError] unable to load info file '/lab/backup/signupflow/backup.info':"
+    code, why = meaning(
+        f"ERROR: [000]: {said}\nFormatError: key/value found outside of section at line 1: {noise}", Backup.UPLOAD_FAILED
+    )
+    assert code is Backup.CONFIGURATION
+    assert "backup_passphrase" in why
+    assert why.isprintable()
+    assert "yo" not in why.partition(";")[0]
+
+
 def test_us6_1_an_error_that_nobody_foresaw_is_what_was_being_done() -> None:
     text = failed("raised from local-1 shim protocol: unable to stat '/cluster/base/1': [5] Input/output error", 98)
     for otherwise in (Backup.DUMP_FAILED, Backup.UPLOAD_FAILED, Backup.NOT_VERIFIED):
