@@ -147,7 +147,8 @@ def piped(production: Lab, staging: Lab) -> str:
 def used(lab: Lab) -> dict[str, Any]:
     """Two organisations' administrators sign in by the copy's password, see their own events alone, and make one."""
     query = (
-        "select org_id || '|' || min(email) from people where roles like '%admin%' and email is not null group by org_id order by 1"
+        "select org_id || '|' || min(email) from people"
+        " where roles like '%admin%' and email is not null group by org_id order by 1"
     )
     seen: dict[str, set[str]] = {}
     domain = lab["domains"][0]
