@@ -9,7 +9,7 @@ TOPOLOGY ?= single
 LAB_NAME ?= $(if $(filter cluster,$(TOPOLOGY)),cluster,lab)
 export LAB_NAME
 
-.PHONY: help setup demo test check prove pipeline docs-test bench lab lab-down build format clean
+.PHONY: help setup demo test test-long check prove pipeline docs-test bench lab lab-down build format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | \
@@ -33,8 +33,11 @@ lab-down: $(STAMP) ## Remove the lab, whatever state it is in
 build: $(STAMP) ## Build the app's and PostgreSQL's images
 	@$(PYTHON) scripts/images.py build
 
-test: $(STAMP) ## All tests, on real hosts (under 25 min)
+test: $(STAMP) ## The tests, on real hosts (under 25 min): every line of the specification at least once
 	@scripts/test $(PYTHON) $(PYTEST_ARGS)
+
+test-long: $(STAMP) ## The longer tests, which make test leaves out: the same lines once more, under other faults
+	@scripts/test $(PYTHON) -m long
 
 check: $(STAMP) ## The fast gate: format, lint, types, secrets in the history, pure tests
 	@scripts/check $(VENV)/bin

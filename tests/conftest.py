@@ -31,6 +31,18 @@ settings.load_profile("patient")
 CERTIFICATE_SECONDS = 900
 
 
+# Fixtures of labs that are not the single host's: their tests are run by a second process beside it (scripts/test).
+MANY_HOSTS = {"bare_cluster", "two_bare_hosts"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs several hosts, so that `-m "lab and not cluster"` is the single host's."""
+    for item in items:
+        if MANY_HOSTS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.cluster)
+
+
 def run(*command: str) -> None:
     done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"

@@ -66,6 +66,7 @@ def test_us1_3_a_dry_run_while_the_database_is_stopped_announces_its_start_only(
     lab.wait_for_health(lab["domains"][0], seconds=30)
 
 
+@pytest.mark.long
 def test_us5_2_an_interruption_is_refused_unless_allowed_by_name(lab: Lab) -> None:
     """A changed memory limit recreates PostgreSQL: the plan says INTERRUPTS, the run refuses, and nothing has changed."""
     changed = ("--data", "postgres_memory=900m")
@@ -83,6 +84,7 @@ def test_us5_2_an_interruption_is_refused_unless_allowed_by_name(lab: Lab) -> No
     lab.wait_for_health(lab["domains"][0], seconds=30)
 
 
+@pytest.mark.long
 def test_us1_1_a_reload_that_failed_is_repeated_by_the_next_run(lab: Lab) -> None:
     """The file was right before somebody touched it, so its old marker must not pass for the new write."""
     rules = "/opt/signupflow/postgres/config/pg_hba.conf"

@@ -55,11 +55,13 @@ def test_us8_3_a_host_that_is_cut_off_is_routed_around_and_taken_back(cluster: L
     hosts.cut_off_and_back(cluster, rate=25, seconds=12)
 
 
+@pytest.mark.long
 def test_us8_1_us8_4_a_third_app_host_is_added_and_removed_without_a_failed_request(cluster: Lab) -> None:
     hosts.added_and_removed(cluster, rate=20)
     assert not database_access.answers(cluster, cluster.holding("spare")[0]), "PostgreSQL is closed to who left"
 
 
+@pytest.mark.long
 def test_us5_3_after_the_first_unhealthy_host_no_other_is_touched(cluster: Lab) -> None:
     """Hosts take their turns in the inventory's order; the one that fails keeps what served, the rest keep all."""
     before = containers(cluster)

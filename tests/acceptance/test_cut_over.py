@@ -20,5 +20,6 @@ def one(lab: Lab) -> Iterator[Lab]:
     must(release(lab, moving.OURS, "deploys/production.py"))
 
 
+@pytest.mark.long
 def test_us2_4_us2_1_a_cut_over_that_fails_goes_back_and_the_next_one_loses_nothing(one: Lab) -> None:
     moving.back_and_then_moved(one)

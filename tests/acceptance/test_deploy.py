@@ -136,6 +136,7 @@ def test_fr002_fr030_docker_compose_runs_the_development_profile(lab: Lab) -> No
     assert revision == "b4e6f8a2c5d3"
 
 
+@pytest.mark.long
 def test_us1_1_a_release_that_never_gets_healthy_leaves_the_old_one_serving(lab: Lab) -> None:
     """The candidate is taken away, the reason is printed, the exit code is not 0; the next good run changes nothing."""
     before = lab.ssh("h1", "sudo docker ps --no-trunc --format '{{.ID}} {{.Names}}' | sort")
@@ -149,6 +150,7 @@ def test_us1_1_a_release_that_never_gets_healthy_leaves_the_old_one_serving(lab:
     convergence.second_run_changes_nothing(lab)
 
 
+@pytest.mark.long
 def test_us1_1_a_run_cut_off_in_a_release_converges(lab: Lab) -> None:
     """A candidate that an earlier run left behind, and an old generation that it did not stop, are both taken away."""
     release = ("--data", "app_memory=390m")

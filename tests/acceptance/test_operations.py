@@ -29,6 +29,7 @@ def test_us5_1_us8_2_us8_4_a_restart_and_scaling_fail_no_request(one: Lab) -> No
     operating.restarted(one, rate=20)
 
 
+@pytest.mark.long
 def test_fr009_a_plan_runs_only_when_nothing_has_changed(one: Lab, tmp_path: Path) -> None:
     operating.plans_are_kept(one, tmp_path)
 
@@ -41,5 +42,6 @@ def test_sc002_status_history_and_doctor_tell_what_is(one: Lab) -> None:
     operating.looked_at(one)
 
 
+@pytest.mark.long
 def test_sec006_each_kind_of_secret_is_replaced_under_load(one: Lab) -> None:
     rotating.each_under_load(one, rate=20, kinds=("database", "ssh-key", "age-key"), turns=1)

@@ -52,6 +52,7 @@ def test_us5_3_us3_5_us2_4_ec2_a_release_that_fails_is_taken_back(several: Lab) 
     failing_releases.each_is_taken_back(several, rate=20, cases=cases, again=False)
 
 
+@pytest.mark.long
 def test_us3_5_fr012_a_failure_on_the_second_host_takes_the_first_back(several: Lab) -> None:
     failing_releases.second_host_fails(several, rate=20)
 
@@ -60,14 +61,17 @@ def test_ec5_of_two_deployments_at_once_one_runs(several: Lab) -> None:
     release_order.two_at_once(several)
 
 
+@pytest.mark.long
 def test_us5_3_a_run_killed_in_the_shift_is_finished_by_the_next(several: Lab) -> None:
     interrupted_releases.killed_at_each_step(several, (Step.SHIFT,), rate=20)
 
 
+@pytest.mark.long
 def test_us3_5_a_run_that_was_killed_is_aborted(one: Lab) -> None:
     interrupted_releases.aborted(one, (Step.STOP,), rate=20)
 
 
+@pytest.mark.long
 def test_us2_3_fr005_a_release_migrates_the_schema_and_the_one_before_still_runs(one: Lab) -> None:
     migrations.expand(one, rate=20)
 

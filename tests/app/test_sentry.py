@@ -152,6 +152,7 @@ def black_hole() -> Iterator[str]:
         yield f"http://{KEY}@127.0.0.1:{listener.getsockname()[1]}/7"
 
 
+@pytest.mark.quiet
 def test_fr021_an_endpoint_that_is_away_costs_requests_nothing(sqlite_url: str) -> None:
     refused = f"http://{KEY}@127.0.0.1:9/7"
     with black_hole() as hanging:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import collections
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.app.harness import Organization, development, serving
 
 
+@pytest.mark.quiet
 def test_sc011_requests_wait_for_connections_without_blocking_those_that_have_one(postgres_url: str) -> None:
     """Without turns, 100 requests fill all worker threads with waiting, and most end as 503 after the pool's timeout."""
     settings = {**development(postgres_url), "DB_CONNECTIONS": "4", "RATE_LIMIT_PER_SECOND": "0"}
