@@ -3,24 +3,23 @@
 
 from __future__ import annotations
 
+from here import ROOT
+
+# isort: split
 import json
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts")]
+import click
+from rich.console import Console
+from rich.table import Table
 
-import click  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from signupflow.images import inspect  # noqa: E402
-from tests.lab_client import Lab  # noqa: E402
-from tests.prove import fresh_lab  # noqa: E402
+from signupflow.images import inspect
+from tests.lab_client import Lab
+from tests.prove import fresh_lab
 
 NAME = "prove"
 

@@ -4,6 +4,9 @@
 Every value comes by an environment variable or an option; what a step hands on goes to delivery/ and to the runner's files.
 """
 
+from here import ROOT
+
+# isort: split
 import json
 import os
 import subprocess
@@ -13,27 +16,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-if Path(sys.prefix) != VENV and (VENV / "bin" / "python").exists():
-    # Called without the virtual environment: `make setup` made one, and it has what this needs.
-    os.execv(VENV / "bin" / "python", [str(VENV / "bin" / "python"), *sys.argv])
-# This folder has a module named like one of the standard library: keep it off the path.
-sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts")]
+import click
 
-import click  # noqa: E402
-
-from lab import engine  # noqa: E402
-from lab.errors import LabError  # noqa: E402
-from signupflow import archives, dryrun  # noqa: E402
-from signupflow.cli.running import Target, executable, shown  # noqa: E402
-from signupflow.delivery import access, allowed, drift, issues, markdown, runner, scan, source  # noqa: E402
-from signupflow.delivery import build as builds  # noqa: E402
-from signupflow.delivery.build import Build  # noqa: E402
-from signupflow.delivery.github import GitHub  # noqa: E402
-from signupflow.errors import OperatorError  # noqa: E402
-from signupflow.images import inspect  # noqa: E402
-from signupflow.release import ledger  # noqa: E402
+from lab import engine
+from lab.errors import LabError
+from signupflow import archives, dryrun
+from signupflow.cli.running import Target, executable, shown
+from signupflow.delivery import access, allowed, drift, issues, markdown, runner, scan, source
+from signupflow.delivery import build as builds
+from signupflow.delivery.build import Build
+from signupflow.delivery.github import GitHub
+from signupflow.errors import OperatorError
+from signupflow.images import inspect
+from signupflow.release import ledger
 
 FOLDER = Path("delivery")
 IMAGE, BUILD, REPORT = FOLDER / "image.tar", FOLDER / "build.json", FOLDER / "scan.json"

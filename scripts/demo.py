@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from here import ROOT
+
+# isort: split
 import json
 import os
 import subprocess
@@ -12,15 +15,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts")]
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
 
-import click  # noqa: E402
-from rich.box import SIMPLE_HEAD  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from tests.lab_client import Lab  # noqa: E402
+from tests.lab_client import Lab
 
 console = Console(highlight=False)
 

@@ -3,19 +3,17 @@
 To document further settings, append a Section: its rows are anything with these attributes, from any settings class.
 """
 
+from here import ROOT
+
+# isort: split
 import argparse
 import dataclasses
 import json
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-# Without this folder: `secrets` is a module of the standard library, and a program here.
-sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts")]
-
-from app.settings import EVERYWHERE, Settings  # noqa: E402 - the path must be there first
-from signupflow.settings import Environment  # noqa: E402
+from app.settings import EVERYWHERE, Settings
+from signupflow.settings import Environment
 
 DOCUMENT = ROOT / "docs" / "deployment" / "ENVIRONMENT_CONFIG.md"
 

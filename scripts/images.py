@@ -5,27 +5,21 @@ scripts/images.py build          app, PostgreSQL and what runs on hosts beside t
 scripts/images.py pin NAME:TAG   print NAME:TAG@sha256:... as the registry has it now
 """
 
-import os
+from here import ROOT
+
+# isort: split
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-if Path(sys.prefix) != VENV and (VENV / "bin" / "python").exists():
-    # Called without the virtual environment: `make setup` made one, and it has what this needs.
-    os.execv(VENV / "bin" / "python", [str(VENV / "bin" / "python"), *sys.argv])
-sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts")]
+import click
 
-import click  # noqa: E402
-
-from lab import engine  # noqa: E402
-from lab.errors import LabError  # noqa: E402
-from signupflow.delivery import source  # noqa: E402
-from signupflow.delivery.build import tag  # noqa: E402
-from signupflow.errors import OperatorError  # noqa: E402
-from signupflow.images import inspect, pin  # noqa: E402
+from lab import engine
+from lab.errors import LabError
+from signupflow.delivery import source
+from signupflow.delivery.build import tag
+from signupflow.errors import OperatorError
+from signupflow.images import inspect, pin
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

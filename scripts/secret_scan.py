@@ -6,6 +6,9 @@ the value and with the reason; an entry that is not needed any more is an error,
 A value that was found is never printed.
 """
 
+from here import ROOT
+
+# isort: split
 import re
 import subprocess
 import sys
@@ -15,14 +18,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-# This folder has a module named like one of the standard library: keep it off the path.
-sys.path[:] = [entry for entry in sys.path if entry and Path(entry).resolve() != ROOT / "scripts"]
-
-import click  # noqa: E402
-from detect_secrets import SecretsCollection  # noqa: E402
-from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class  # noqa: E402
-from detect_secrets.settings import default_settings, transient_settings  # noqa: E402
+import click
+from detect_secrets import SecretsCollection
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+from detect_secrets.settings import default_settings, transient_settings
 
 COMMIT = "commit "
 HUNK = re.compile(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@")
