@@ -28,6 +28,8 @@ def module() -> ModuleType:
     assert spec.loader
     found = importlib.util.module_from_spec(spec)
     before = list(sys.path)
+    # As Python does for a program: what stands beside it is found.
+    sys.path.insert(0, str(PATH.parent))
     spec.loader.exec_module(found)
     sys.path[:] = before
     return found
