@@ -365,8 +365,8 @@ LINES: dict[str, tuple[str, Line]] = {
         lambda: {fault.name: faults.faulty(lab(), fault) for fault in faults.FAULTS},
     ),
     "backup-kills": (
-        "SIGKILL at 10 random moments of backup and restore: nothing lost, no lock left, the next run succeeds",
-        lambda: kills.at_random_moments(lab()),
+        "SIGKILL at 10 random moments of backup and restore: nothing lost, no lock left, the next run succeeds; the way back",
+        lambda: kills.at_random_moments(lab()) | {"way_back": restores.way_back(lab())},
     ),
     "backup-speed": (
         "5 GB: backup and restore beside pgBackRest by hand, pg_dump | zstd | age and pg_restore; p99 while a backup runs",

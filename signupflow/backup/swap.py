@@ -31,6 +31,8 @@ JOURNAL = STATE / "swap.json"
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 STOP_SECONDS, HEALTHY_SECONDS = 120, 180.0
+# A server that ended so often by itself will not come: users wait meanwhile.
+RESTARTS = 3
 
 
 def exchange(one: Path, other: Path) -> None:
@@ -100,6 +102,8 @@ def _serves(client: docker.DockerClient) -> bool:
         health = container.attrs["State"].get("Health", {}).get("Status", container.status)
         if health in ("healthy", "running"):
             return True
+        if container.attrs.get("RestartCount", 0) >= RESTARTS:
+            return False
         time.sleep(0.5)
     return False
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import docker
 import pytest
 
 from signupflow.backup import swap
@@ -78,3 +82,94 @@ def test_us6_2_kept_clusters_are_listed_and_only_those_can_be_discarded(
     swap.discard(names[0])
     assert [path.name for path in swap.kept()] == names[1:]
     assert (clusters[0] / "PG_VERSION").exists()
+
+
+class Engine:
+    """Docker's engine with PostgreSQL's container: healthy on clusters whose PG_VERSION is named, restarting on others."""
+
+    def __init__(self, runs_on: set[str]) -> None:
+        self.runs_on, self.log = runs_on, list[str]()
+        self.containers = SimpleNamespace(get=lambda _: self)
+        self.status, self.attrs = "running", dict[str, Any]()
+
+    def stop(self, timeout: int) -> None:
+        self.log.append("stop")
+
+    def start(self) -> None:
+        self.log.append(f"start on {(swap.CLUSTER / 'PG_VERSION').read_text()}")
+
+    def reload(self) -> None:
+        well = (swap.CLUSTER / "PG_VERSION").read_text() in self.runs_on
+        self.attrs = {"RestartCount": 0 if well else 3, "State": {"Health": {"Status": "healthy" if well else "starting"}}}
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A live cluster called old, and a restored one called new in a scratch directory."""
+    monkeypatch.setattr(swap, "DATA", tmp_path)
+    monkeypatch.setattr(swap, "CLUSTER", tmp_path / "cluster")
+    monkeypatch.setattr(swap, "JOURNAL", tmp_path / "swap.json")
+    for name, path in (("old", tmp_path / "cluster"), ("new", tmp_path / "scratch-restore" / "cluster")):
+        path.mkdir(parents=True)
+        (path / "PG_VERSION").write_text(name)
+    return tmp_path
+
+
+def swapped(engine: Engine, host: Path) -> Path:
+    return swap.swap(cast("docker.DockerClient", engine), host / "scratch-restore" / "cluster", lambda _: None)
+
+
+def test_us6_2_the_restored_cluster_serves_and_the_old_one_is_kept(host: Path) -> None:
+    engine = Engine({"old", "new"})
+    kept = swapped(engine, host)
+    assert engine.log == ["stop", "start on new"]
+    assert (kept / "PG_VERSION").read_text() == "old"
+    assert not (host / "swap.json").exists()
+
+
+def test_us6_2_a_server_that_does_not_come_on_the_restored_cluster_gets_the_old_one_back(host: Path) -> None:
+    engine = Engine({"old"})
+    with pytest.raises(Failed, match="the database of before serves again") as caught:
+        swapped(engine, host)
+    assert caught.value.code is Restore.FAILED
+    assert engine.log == ["stop", "start on new", "stop", "start on old"]
+    assert (host / "cluster" / "PG_VERSION").read_text() == "old"
+    assert swap.kept() == [], "what does not start is not kept as if it had served"
+    assert not (host / "swap.json").exists()
+
+
+def test_us6_2_when_it_comes_on_neither_the_old_one_is_in_place_and_the_next_run_tries_again(host: Path) -> None:
+    with pytest.raises(Failed, match="neither does it on the one of before"):
+        swapped(Engine(set()), host)
+    assert (host / "cluster" / "PG_VERSION").read_text() == "old"
+    engine = Engine({"old"})
+    swap.finished(cast("docker.DockerClient", engine), lambda _: None)
+    assert engine.log == ["start on old"]
+    assert not (host / "swap.json").exists()
+
+
+@pytest.mark.parametrize("step", ["stop", "start"])
+def test_us6_2_killed_in_the_exchange_the_next_run_starts_what_is_in_place(
+    step: str, host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class KilledError(BaseException):
+        pass
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KilledError
+
+    engine = Engine({"old", "new"})
+    monkeypatch.setattr(engine, step, killed)
+    with pytest.raises(KilledError):
+        swapped(engine, host)
+    in_place = (host / "cluster" / "PG_VERSION").read_text()
+    assert in_place == {"stop": "old", "start": "new"}[step]
+    (kept,) = swap.kept()
+    assert {(kept / "PG_VERSION").read_text(), in_place} == {"old", "new"}, "both are whole"
+    assert json.loads((host / "swap.json").read_text())["kept"] == kept.name
+    monkeypatch.undo()
+    monkeypatch.setattr(swap, "CLUSTER", host / "cluster")
+    monkeypatch.setattr(swap, "JOURNAL", host / "swap.json")
+    swap.finished(cast("docker.DockerClient", engine), lambda _: None)
+    assert engine.log[-1] == f"start on {in_place}"
+    assert not (host / "swap.json").exists()

@@ -150,3 +150,29 @@ def to_a_restore_point(lab: Lab) -> Evidence:
     sql(lab, "drop table proof_point")
     discard_kept(lab)
     return {"restored_to": name, "unknown_point": unknown.error}
+
+
+def way_back(lab: Lab) -> Evidence:
+    """A restored cluster that the checks cannot find fault with, and on which the live server does not come: it gets the old one
+    back. What does it here is a socket directory that is not there; scratch instances have one of their own.
+    """
+    idle(lab)
+    before = on_host(lab, "signupflow-restore kept").said
+    sql(lab, "alter system set unix_socket_directories = '/nowhere'")
+    try:
+        must(backup(lab))
+    finally:
+        sql(lab, "alter system reset unix_socket_directories")
+    sql(lab, "drop table if exists proof_back; create table proof_back as select 1 as n")
+    began = time.monotonic()
+    done = on_host(lab, "signupflow-restore --target production --force")
+    seconds = time.monotonic() - began
+    assert done.code == 4, done
+    assert "the database of before serves again" in done.error, done
+    assert sql(lab, "select count(*) from proof_back") == "1", "not the old cluster"
+    sql(lab, "drop table proof_back")
+    assert on_host(lab, "signupflow-restore kept").said == before
+    lab.wait_for_health(lab["domains"][0], seconds=60)
+    # So that the newest backup is one to restore from again.
+    must(backup(lab))
+    return {"exit": done.code, "said": done.error, "seconds": round(seconds, 1)}
