@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from signupflow.sqlite_import import copyformat, values
@@ -54,6 +54,7 @@ def packed(kind: str, value: Any) -> bytes | None:
 
 
 @pytest.mark.parametrize("kind", TYPES)
+@example(batch=[math.nan])
 @given(batch=st.lists(ANYTHING, max_size=12))
 def test_us2_1_a_batch_is_packed_as_its_values_are_one_by_one(kind: str, batch: list[Any]) -> None:
     made = values.codec(column(kind)).pack(batch)
