@@ -33,7 +33,7 @@ lab-down: $(STAMP) ## Remove the lab, whatever state it is in
 build: $(STAMP) ## Build the app's and PostgreSQL's images
 	@$(PYTHON) scripts/images.py build
 
-test: $(STAMP) ## The tests, on real hosts (under 25 min): every line of the specification at least once
+test: $(STAMP) ## The tests, on real hosts: every line of the specification at least once
 	@scripts/test $(PYTHON) $(PYTEST_ARGS)
 
 test-long: $(STAMP) ## The longer tests, which make test leaves out: the same lines once more, under other faults
