@@ -165,7 +165,9 @@ def _one_double(value: Value) -> bytes:
 
 
 def _doubles(values: Values) -> list[bytes] | None:
-    if not _of_types(values, float) or any(value is not None and math.isnan(value) for value in values):
+    if not _of_types(values, float):
+        return None
+    if any(value is not None and math.isnan(value) for value in values):  # type: ignore[arg-type]
         return None
     return [NULL if value is None else _double(8, value) for value in values]
 
