@@ -77,6 +77,7 @@ def test_us2_3_fr005_a_release_migrates_the_schema_and_the_one_before_still_runs
 
 
 def test_sc004_a_host_that_takes_no_ssh_is_an_error_before_the_start(one: Lab) -> None:
+    must(release(one, releases.image("good", 1)))
     with interrupted_releases.no_ssh(one, [one.the("edge")]):
         done = release(one, releases.image("good", 2))
     assert done.code != 0
