@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from signupflow.backup import archive, making
 from signupflow.backup.outcome import Backup, Failed
-from signupflow.backup.server import Done
+from signupflow.backup.server import Done, Server
 
 LABEL = "20261127-015410F"
 # pgBackRest 2.55.1, `info --output=json`.
@@ -99,6 +100,14 @@ def test_us6_4_a_message_of_several_lines_is_read_as_pgbackrest_writes_it() -> N
     message = "[CryptoError] unable to load info file:\nCryptoError: cipher header invalid"
     text = info(backup=[], repo=[{"key": 1, "status": {"code": 99, "message": message}}])
     assert archive.parse_info(text.replace("\\n", "\n")).troubles == ((1, message),)
+
+
+def test_us6_4_an_answer_that_is_no_json_is_a_failure_with_a_code_and_no_traceback() -> None:
+    noise = 'key/value found outside of section at line 1: "}{'
+    server = SimpleNamespace(pgbackrest=lambda *_: SimpleNamespace(code=0, out=f'[{{"status": "{noise}', err=""))
+    with pytest.raises(Failed, match="backup_passphrase") as caught:
+        making.known(cast("Server", server))
+    assert caught.value.code is Backup.CONFIGURATION
 
 
 WELL = f"""\
