@@ -75,5 +75,5 @@ CMD ["python", "-m", "signupflow.backup", "--help"]
 
 FROM common AS runtime
 EXPOSE 8000
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "app.healthcheck"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-m", "app.healthcheck"]
 CMD ["python", "-m", "app"]

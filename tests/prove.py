@@ -307,7 +307,7 @@ LINES: dict[str, tuple[str, Line]] = {
     "state-machine": ("planner and state machine: every pair, every branch", state_machine),
     "rollback": (
         "back after a compatible change under load: none fails; after an incompatible one: refused, the migration named",
-        lambda: operating.rolled_back(cluster()),
+        lambda: operating.rolled_back(cluster()) | {"incompatible": operating.rollback_refused(cluster())},
     ),
     "restart": ("a restart and scaling up and down under load: none fails", lambda: operating.restarted(cluster())),
     "kept-plans": ("a plan runs when nothing has changed; otherwise the host that did is named", kept_plans),

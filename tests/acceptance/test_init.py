@@ -18,5 +18,6 @@ def two_bare_hosts() -> Iterator[Lab]:
     yield from bare(f"init{MARK}", "--hosts", "2")
 
 
+@pytest.mark.long
 def test_sc002_us1_1_the_transcript_of_init_leads_to_a_deploy_that_works(two_bare_hosts: Lab) -> None:
     initialising.by_transcript(two_bare_hosts)

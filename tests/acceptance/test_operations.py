@@ -1,4 +1,4 @@
-"""The operator's day on a real host: going back, restarting, scaling, kept plans, the maintenance page, looking."""
+"""The operator's day on real hosts: going back, restarting, scaling, kept plans, the maintenance page, looking."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ def one(lab: Lab) -> Iterator[Lab]:
     must(release(lab, "signupflow/app:local"))
 
 
-def test_fr012_ec2_a_rollback_under_load_fails_no_request_and_knows_the_schema(one: Lab) -> None:
-    operating.rolled_back(one, rate=20)
+def test_fr012_a_rollback_under_load_fails_no_request(cluster: Lab) -> None:
+    operating.rolled_back(cluster, rate=20)
 
 
-def test_us5_1_us8_2_us8_4_a_restart_and_scaling_fail_no_request(one: Lab) -> None:
-    operating.restarted(one, rate=20)
+@pytest.mark.long
+def test_fr012_ec2_a_rollback_across_a_breaking_migration_is_refused(one: Lab) -> None:
+    operating.rollback_refused(one)
+
+
+def test_us5_1_us8_2_us8_4_a_restart_and_scaling_fail_no_request(cluster: Lab) -> None:
+    operating.restarted(cluster, rate=20)
 
 
 @pytest.mark.long
@@ -34,12 +39,12 @@ def test_fr009_a_plan_runs_only_when_nothing_has_changed(one: Lab, tmp_path: Pat
     operating.plans_are_kept(one, tmp_path)
 
 
-def test_us7_1_the_maintenance_page_leaves_health_visible(one: Lab) -> None:
-    operating.maintained(one)
+def test_us7_1_the_maintenance_page_leaves_health_visible(cluster: Lab) -> None:
+    operating.maintained(cluster)
 
 
-def test_sc002_status_history_and_doctor_tell_what_is(one: Lab) -> None:
-    operating.looked_at(one)
+def test_sc002_status_history_and_doctor_tell_what_is(cluster: Lab) -> None:
+    operating.looked_at(cluster)
 
 
 @pytest.mark.long

@@ -27,43 +27,36 @@ def one(lab: Lab) -> Iterator[Lab]:
     must(release(lab, OWN))
 
 
-@pytest.fixture(scope="module")
-def several(cluster: Lab) -> Iterator[Lab]:
-    """The cluster, in the same way."""
-    yield cluster
-    must(release(cluster, OWN))
-
-
-def test_sc004_sc009_us5_1_us5_2_us5_4_ec1_a_release_under_load_fails_no_request(several: Lab) -> None:
+def test_sc004_sc009_us5_1_us5_2_us5_4_ec1_a_release_under_load_fails_no_request(cluster: Lab) -> None:
     """Slow and long answers complete, streams come back, every acknowledged write is a row; what was printed was done."""
-    release_order.ten_in_a_row(several, count=1, rate=25, least=0, compare_p99=False, app_rehearsal_seconds=1)
+    release_order.ten_in_a_row(cluster, count=1, rate=25, least=0, compare_p99=False, app_rehearsal_seconds=1)
 
 
-def test_fr011_only_the_layers_that_a_host_lacks_are_sent(several: Lab) -> None:
+def test_fr011_only_the_layers_that_a_host_lacks_are_sent(cluster: Lab) -> None:
     image = releases.image("good", 3)
-    must(release(several, image))
+    must(release(cluster, image))
     sent = [path.name for path in archives.DIRECTORY.glob(f"{str(engine.image_id(image)).removeprefix('sha256:')[:12]}*")]
     assert sent
     assert all("-above-" in name for name in sent), sent
 
 
-def test_us5_3_us3_5_us2_4_ec2_a_release_that_fails_is_taken_back(several: Lab) -> None:
+def test_us5_3_us3_5_us2_4_ec2_a_release_that_fails_is_taken_back(cluster: Lab) -> None:
     cases = (CASES["gets healthy and then answers 500"], CASES["migration fails half way"], CASES["image does not exist"])
-    failing_releases.each_is_taken_back(several, rate=20, cases=cases, again=False)
+    failing_releases.each_is_taken_back(cluster, rate=20, cases=cases, again=False)
 
 
 @pytest.mark.long
-def test_us3_5_fr012_a_failure_on_the_second_host_takes_the_first_back(several: Lab) -> None:
-    failing_releases.second_host_fails(several, rate=20)
+def test_us3_5_fr012_a_failure_on_the_second_host_takes_the_first_back(cluster: Lab) -> None:
+    failing_releases.second_host_fails(cluster, rate=20)
 
 
-def test_ec5_of_two_deployments_at_once_one_runs(several: Lab) -> None:
-    release_order.two_at_once(several)
+def test_ec5_of_two_deployments_at_once_one_runs(cluster: Lab) -> None:
+    release_order.two_at_once(cluster)
 
 
 @pytest.mark.long
-def test_us5_3_a_run_killed_in_the_shift_is_finished_by_the_next(several: Lab) -> None:
-    interrupted_releases.killed_at_each_step(several, (Step.SHIFT,), rate=20)
+def test_us5_3_a_run_killed_in_the_shift_is_finished_by_the_next(cluster: Lab) -> None:
+    interrupted_releases.killed_at_each_step(cluster, (Step.SHIFT,), rate=20)
 
 
 @pytest.mark.long

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REAL_FILE = ROOT.parent / "shared" / "data" / "signupflow.sqlite"
 REAL_SCHEMA = Path(__file__).with_name("real_schema.sql")
 HEAD = "b4e6f8a2c5d3"
+ROOM_BYTES = 4 << 30
 PASSWORD = "correct horse battery"
 JWT_KEY = "k1:6d1f0b8e3a9c47529e8d5b7c1f02a364e97b85d0c3"
 
@@ -157,8 +158,10 @@ class Postgres:
 def running_postgres() -> Iterator[Postgres]:
     """A server for as long as it is wanted."""
     binaries = postgres_binaries()
-    # Not pytest's own directory: its parents are closed to the user postgres.
-    with tempfile.TemporaryDirectory(prefix="signupflow-pg-") as directory:
+    # Not pytest's own directory: its parents are closed to the user postgres. In memory, for many small files.
+    memory = Path("/dev/shm")
+    where = memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM_BYTES else None
+    with tempfile.TemporaryDirectory(prefix="signupflow-pg-", dir=where) as directory:
         Path(directory).chmod(0o755)
         server = Postgres(Path(directory), binaries)
         server.start()

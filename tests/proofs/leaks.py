@@ -62,7 +62,8 @@ class ProcessWatch:
     """Samples the process lists (arguments and environments) of a host while something runs."""
 
     def __init__(self, lab: Lab) -> None:
-        command = "sudo sh -c 'while :; do ps axeww -o args; sleep 0.05; done'"
+        # It ends with who reads it: a loop that went on took a fifth of a core from the tests after it.
+        command = "sudo sh -c 'while ps axeww -o args; do sleep 0.05; done'"
         self._process = subprocess.Popen([*lab.ssh_command("h1"), command], stdout=subprocess.PIPE, text=True, errors="replace")
         self._lines: set[str] = set()
         self.samples = 0
@@ -143,13 +144,16 @@ def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...]) -> Evidence:
 
     with ProcessWatch(lab) as watch:
         said = dict(outputs(lab))
+        backup = lab.ssh("h1", "sudo signupflow-backup run 2>&1")
         control_argument = f"sleep 1; : {CONTROL}"
         lab.ssh("h1", f"sh -c {control_argument!r}")
     values |= {f"{name} (rotated)": value for name, value in markers(lab).items()}
     for flags, text in said.items():
         # pyinfra prints the inventory's host names in each of these: the control that the search reads them.
         search(f"output of pyinfra {flags}", text, lab["hosts"][0]["fqdn"])
+    search("output of signupflow-backup run", backup, "signupflow-backup.timer")
     search("process list", watch.text, CONTROL)
+    search("process list, of a backup", watch.text, "signupflow.backup run")
     for image in images:
         search(f"layers of {image}", layers(image), "/bin/")
     for place, command, control in _host_places():
