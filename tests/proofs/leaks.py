@@ -62,7 +62,7 @@ class ProcessWatch:
     """Samples the process lists (arguments and environments) of a host while something runs."""
 
     def __init__(self, lab: Lab) -> None:
-        # It ends with who reads it: a loop that went on took a fifth of a core from the tests after it.
+        # It ends with who reads it: a loop that went on took an eighth of a core from the tests after it.
         command = "sudo sh -c 'while ps axeww -o args; do sleep 0.05; done'"
         self._process = subprocess.Popen([*lab.ssh_command("h1"), command], stdout=subprocess.PIPE, text=True, errors="replace")
         self._lines: set[str] = set()
