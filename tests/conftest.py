@@ -84,9 +84,10 @@ def lab(bare_lab: Lab, first_deploy: dict[str, Any]) -> Lab:
 
 
 @pytest.fixture(scope="session")
-def bare_cluster() -> Iterator[Lab]:
-    """An edge, two app hosts, a database host and a spare."""
-    yield from bare(CLUSTER, "--topology", "cluster", "--hosts", "5")
+def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """An edge, two app hosts and a database host; and a spare, when a test that is to run adds it."""
+    spare = any("spare" in getattr(item, "fixturenames", ()) for item in request.session.items)
+    yield from bare(CLUSTER, "--topology", "cluster", "--hosts", "5" if spare else "4")
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +102,9 @@ def cluster(bare_cluster: Lab, first_cluster_deploy: dict[str, Any]) -> Lab:
     for domain in bare_cluster["domains"]:
         bare_cluster.wait_for_health(domain, seconds=60)
     return bare_cluster
+
+
+@pytest.fixture
+def spare(cluster: Lab) -> str:
+    """The cluster's host that has no role."""
+    return cluster.holding("spare")[0]

@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from tests import releases
 from tests.deploy import test_coverage
 from tests.lab_client import ROOT, Lab
 from tests.proofs import (
@@ -307,9 +308,15 @@ LINES: dict[str, tuple[str, Line]] = {
     "state-machine": ("planner and state machine: every pair, every branch", state_machine),
     "rollback": (
         "back after a compatible change under load: none fails; after an incompatible one: refused, the migration named",
-        lambda: operating.rolled_back(cluster()) | {"incompatible": operating.rollback_refused(cluster())},
+        lambda: operating.rolled_back_after_a_migration(cluster()) | {"incompatible": operating.rollback_refused(cluster())},
     ),
-    "restart": ("a restart and scaling up and down under load: none fails", lambda: operating.restarted(cluster())),
+    "restart": (
+        "a restart and scaling up and down under load: none fails",
+        lambda: {
+            "restart": operating.restarted(cluster()),
+            "scaling": operating.scaled(cluster(), releases.image("good", 1)),
+        },
+    ),
     "kept-plans": ("a plan runs when nothing has changed; otherwise the host that did is named", kept_plans),
     "maintenance": ("503, Retry-After and the page; health visible", lambda: operating.maintained(cluster())),
     "upgrades": (

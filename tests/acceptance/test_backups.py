@@ -30,7 +30,7 @@ def test_us6_3_old_dumps_go_once_a_newer_one_is_proven(lab: Lab) -> None:
     daily.old_dumps_go(lab)
 
 
-@pytest.mark.parametrize("name", ["credentials wrong", "container gone"])
+@pytest.mark.parametrize("name", [pytest.param("credentials wrong", marks=pytest.mark.long), "container gone"])
 def test_us6_4_a_backup_that_fails_is_told_once_and_expires_nothing(lab: Lab, name: str) -> None:
     faults.faulty(lab, next(fault for fault in faults.FAULTS if fault.name == name))
 

@@ -107,13 +107,14 @@ def test_fr029_operators_mistakes_are_refused_before_any_host(lab: Lab) -> None:
     configuration.pyinfra_refuses_before_any_host(lab)
 
 
+@pytest.mark.long
 def test_fr001_a_foreign_image_deploys_by_group_data_alone(lab: Lab) -> None:
     foreign.deploys_by_group_data_alone(lab)
     assert lab.wait_for_health(lab["domains"][0], seconds=30)["status"] == "healthy"
 
 
 def test_fr031_sec001_planted_secrets_are_nowhere(lab: Lab) -> None:
-    leaks.planted_secrets_are_nowhere(lab, ("signupflow/app:local",))
+    leaks.planted_secrets_are_nowhere(lab, ("signupflow/app:local",), looks=(("--dry", "--diff", "--debug"),))
     leaks.age_file_is_opaque(lab)
 
 

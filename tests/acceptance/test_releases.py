@@ -11,7 +11,7 @@ from signupflow import archives
 from signupflow.release.turn import Step
 from tests import releases
 from tests.lab_client import Lab
-from tests.proofs import failing_releases, interrupted_releases, migrations, release_order
+from tests.proofs import failing_releases, interrupted_releases, migrations, operating, release_order
 from tests.proofs.releasing import must, nothing_to_do, release
 
 pytestmark = pytest.mark.lab
@@ -27,17 +27,21 @@ def one(lab: Lab) -> Iterator[Lab]:
     must(release(lab, OWN))
 
 
+def test_fr011_only_the_layers_that_a_host_lacks_are_sent(cluster: Lab) -> None:
+    image = releases.image("good", 1)
+    must(release(cluster, image))
+    sent = [path.name for path in archives.DIRECTORY.glob(f"{str(engine.image_id(image)).removeprefix('sha256:')[:12]}*")]
+    assert sent
+    assert all("-above-" in name for name in sent), sent
+
+
 def test_sc004_sc009_us5_1_us5_2_us5_4_ec1_a_release_under_load_fails_no_request(cluster: Lab) -> None:
     """Slow and long answers complete, streams come back, every acknowledged write is a row; what was printed was done."""
     release_order.ten_in_a_row(cluster, count=1, rate=25, least=0, compare_p99=False, app_rehearsal_seconds=1)
 
 
-def test_fr011_only_the_layers_that_a_host_lacks_are_sent(cluster: Lab) -> None:
-    image = releases.image("good", 3)
-    must(release(cluster, image))
-    sent = [path.name for path in archives.DIRECTORY.glob(f"{str(engine.image_id(image)).removeprefix('sha256:')[:12]}*")]
-    assert sent
-    assert all("-above-" in name for name in sent), sent
+def test_fr012_a_rollback_under_load_fails_no_request(cluster: Lab) -> None:
+    operating.rolled_back(cluster, rate=20)
 
 
 def test_us5_3_us3_5_us2_4_ec2_a_release_that_fails_is_taken_back(cluster: Lab) -> None:
@@ -52,6 +56,10 @@ def test_us3_5_fr012_a_failure_on_the_second_host_takes_the_first_back(cluster: 
 
 def test_ec5_of_two_deployments_at_once_one_runs(cluster: Lab) -> None:
     release_order.two_at_once(cluster)
+
+
+def test_sc002_status_history_and_doctor_tell_what_is(cluster: Lab) -> None:
+    operating.looked_at(cluster)
 
 
 @pytest.mark.long
@@ -70,9 +78,9 @@ def test_us2_3_fr005_a_release_migrates_the_schema_and_the_one_before_still_runs
 
 
 def test_sc004_a_host_that_takes_no_ssh_is_an_error_before_the_start(one: Lab) -> None:
-    must(release(one, releases.image("good", 1)))
+    must(release(one, OWN))
     with interrupted_releases.no_ssh(one, [one.the("edge")]):
         done = release(one, releases.image("good", 2))
     assert done.code != 0
     assert not done.steps
-    nothing_to_do(one, releases.image("good", 1))
+    nothing_to_do(one, OWN)

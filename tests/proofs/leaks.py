@@ -91,15 +91,19 @@ class ProcessWatch:
         return "".join(list(self._lines))
 
 
-def outputs(lab: Lab) -> Iterator[tuple[str, str]]:
-    """Everything pyinfra prints: in a run that delivers a changed secret, and in every way to look at a plan."""
+# Every way to look at a plan.
+LOOKS = (
+    ("--dry", "--diff"),
+    ("--dry", "--json"),
+    ("--dry", "--debug-facts", "-vvv"),
+    ("--dry", "--debug-operations", "--debug"),
+)
+
+
+def outputs(lab: Lab, looks: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, str]]:
+    """Everything pyinfra prints: in looks at a plan, in a run that delivers a changed secret, and in one that fails."""
     rotate_one(lab)
-    for flags in (
-        ("--dry", "--diff"),
-        ("--dry", "--json"),
-        ("--dry", "--debug-facts", "-vvv"),
-        ("--dry", "--debug-operations", "--debug"),
-    ):
+    for flags in looks:
         done = lab.pyinfra(*flags)
         yield " ".join(flags), done.stdout + done.stderr
     done = lab.pyinfra("-y", "-vvv", "--diff", "--debug-all")
@@ -130,7 +134,7 @@ def layers(image: str) -> str:
     return b"".join(texts).decode("latin-1")
 
 
-def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...]) -> Evidence:
+def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...], looks: tuple[tuple[str, ...], ...] = LOOKS) -> Evidence:
     """Search outputs, process lists, images, inspections, logs, readable files and git for every secret."""
     found: dict[str, list[str]] = {}
     controls: dict[str, bool] = {}
@@ -143,7 +147,7 @@ def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...]) -> Evidence:
         sizes[place] = len(text)
 
     with ProcessWatch(lab) as watch:
-        said = dict(outputs(lab))
+        said = dict(outputs(lab, looks))
         backup = lab.ssh("h1", "sudo signupflow-backup run 2>&1")
         control_argument = f"sleep 1; : {CONTROL}"
         lab.ssh("h1", f"sh -c {control_argument!r}")
