@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterator
 
 from pyinfra import host, logger, state
@@ -13,9 +14,15 @@ from operations import run as runs
 def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[StringCommand]:
     """Announce the interruption; when it is not allowed, yield a command that fails before anything changed."""
     advice = "allowed by this run" if service in allowed else f"refused unless --data allow_interrupts={service}"
-    logger.warning(f"{host.print_prefix}INTERRUPTS {service}: {why} ({advice})")
+    _announce(f"{host.print_prefix}INTERRUPTS {service}: {why} ({advice})")
     if service not in allowed:
         said = f"INTERRUPTS {service}: {why}; {advice}"
         if state.is_executing:
             runs.current().fail(f"{host.name}: {said}")
         yield StringCommand("echo", QuoteString(said), ">&2; exit 1")
+
+
+@functools.cache
+def _announce(line: str) -> None:
+    """Once, although each of a run's phases asks."""
+    logger.warning(line)

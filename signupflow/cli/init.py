@@ -13,7 +13,7 @@ from signupflow.cli.running import ROOT
 from signupflow.errors import OperatorError
 from signupflow.secrets_cli import Target
 from signupflow.settings import Environment
-from signupflow.setup import answers, checking, files, pins, storage, told
+from signupflow.setup import answers, checking, files, left_out, pins, storage, told
 from signupflow.setup.checks import FAIL, OK, WARN, Check
 from signupflow.setup.vault import Vault
 
@@ -37,6 +37,9 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 @click.option("--s3-bucket", default="", help="Its bucket, which exists.")
 @click.option("--s3-region", default="us-east-1", show_default=True, help="Its region.")
 @click.option("--s3-ca-file", default="", metavar="PEM", help="What vouches for a private endpoint.")
+@click.option(
+    "--backup-recipient", "recipients", multiple=True, metavar="AGE1...", help="Opens the dumps; private key offline. Repeatable."
+)
 @click.option("--profile", type=click.Choice(["production", "staging"]), help="Default staging for ENVIRONMENT staging.")
 @click.option("--traefik-image", default="", metavar="NAME:TAG@DIGEST", help=f"Default {told.TRAEFIK}, pinned by Docker here.")
 @click.option("--acme-directory", default="", metavar="URL", help="A CA other than Let's Encrypt.")
@@ -78,6 +81,7 @@ def init(**given: Any) -> None:
         _show([*(pin.row for pin in pinned), *found.rows, *stored])
         _end_when_failed([*found.rows, *stored], shown=True)
     _write(made, vault, added, [known_hosts, *planned])
+    _say_left_out(next(iter(environments.values())), {*(vault.held or {}), *added})
     _say_next(made, environments, found.bootstrapped)
 
 
@@ -111,6 +115,14 @@ def _write(made: answers.Answers, vault: Vault, added: Mapping[str, str], planne
     click.echo()
     for line in lines or ["nothing to write: every file holds this already"]:
         click.echo(line)
+
+
+def _say_left_out(env: Environment, secrets: set[str]) -> None:
+    found = list(left_out.lines(env, secrets))
+    if found:
+        click.echo(f"\nNot set up ({left_out.GUIDE}):")
+    for line in found:
+        click.echo(f"  {line}")
 
 
 def _say_next(made: answers.Answers, environments: Mapping[str, Environment], bootstrapped: frozenset[str]) -> None:

@@ -37,6 +37,7 @@ FLAGS = {
     "registry_mirrors": "--registry-mirror",
     "public_tcp_ports": "--ssh-port",
     "age_key_file": "--age-key-file",
+    "backup_recipients": "--backup-recipient",
 }
 
 
@@ -86,6 +87,7 @@ class Answers:
     registry_mirrors: tuple[str, ...] = ()
     age_key_file: str = ""
     storage: Storage | None = None
+    backup_recipients: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -143,6 +145,7 @@ class Answers:
             "secrets_file": "" if inside else self.named(self.secrets_file),
             "age_key_file": self.age_key_file,
             **(self.storage.data if self.storage else {}),
+            "backup_recipients": list(self.backup_recipients),
             **self.settings,
             "ssh_user": self.settings.get("deploy_user", Environment.model_fields["deploy_user"].default),
             "ssh_key": self.ssh_key,

@@ -35,6 +35,10 @@ class Asker:
         self.missing.append(flag)
         return ""
 
+    def optional(self, question: str) -> str:
+        """Empty where nobody can be asked: it is not needed."""
+        return str(click.prompt(question, default="", show_default=False)).strip() if self.interactive else ""
+
     def many(self, flag: str, question: str) -> list[str]:
         if not self.interactive:
             self.missing.append(flag)
@@ -59,6 +63,7 @@ def complete(given: Mapping[str, Any], root: Path, ask: Asker) -> Answers:
     ssh_key = absolute("--ssh-key", given["ssh_key"])
     public_keys = public_keys_of(given["keys"], ssh_key) or _keys_in(ask.one("--public-key", "Public key, or the file with it"))
     storage = _storage(given, ask)
+    recipients = given["recipients"] or (_recipient(ask) if storage else ())
     ask.refuse()
     _can_log_in_again(ssh_key, public_keys)
     environment = given["environment"]
@@ -80,6 +85,7 @@ def complete(given: Mapping[str, Any], root: Path, ask: Asker) -> Answers:
         registry_mirrors=given["mirrors"],
         age_key_file=str(Path(given["age_key_file"]).expanduser().resolve()) if given["age_key_file"] else "",
         storage=storage,
+        backup_recipients=tuple(recipients),
         settings={name: _value(text) for name, text in answering.pairs("--set", given["settings"]).items()},
     )
     return replace(told, traefik_image=told.traefik_image or files.kept_traefik_image(told.data_file) or _pinned_traefik())
@@ -152,6 +158,11 @@ def _storage(given: Mapping[str, Any], ask: Asker) -> Storage | None:
         given["s3_region"],
         absolute("--s3-ca-file", given["s3_ca_file"]),
     )
+
+
+def _recipient(ask: Asker) -> tuple[str, ...]:
+    key = ask.optional("Public age key for weekly and monthly dumps; its private one stays offline (empty: no dumps)")
+    return (key,) if key else ()
 
 
 def s3_keys(answers: Answers, vault: Vault, interactive: bool) -> dict[str, str]:

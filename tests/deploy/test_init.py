@@ -54,7 +54,7 @@ class World:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(tmp_path / "there")
     made.directory.mkdir()
-    for name in [name for name in os.environ if name.startswith(("SIGNUPFLOW_", "S3_"))]:
+    for name in [name for name in os.environ if name.startswith(("SIGNUPFLOW_", "S3_", "NOTIFY_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(outside, "host_keys", lambda host, port: [made.key])
@@ -183,6 +183,7 @@ def test_sc002_without_a_terminal_what_is_missing_is_named_at_once(world: World)
         (("--ssh-key", "/nowhere"), "--ssh-key /nowhere: there is no such file"),
         (("--acme-ca-file", "/nowhere.pem"), "--acme-ca-file /nowhere.pem: there is no such file"),
         (("--set", "app_replica=2"), "did you mean app_replicas?"),
+        (("--backup-recipient", "age1tooshort"), "1 fault: --backup-recipient"),
         (("--s3-endpoint", "http://s3.helpers.org"), "--s3-endpoint 'http://s3.helpers.org' must be an https URL"),
         (("--s3-endpoint", "https://s3.helpers.org"), "missing --s3-bucket"),
         (("--s3-endpoint", "https://s3.helpers.org", "--s3-bucket", "backups"), "missing S3_ACCESS_KEY, S3_SECRET_KEY"),
@@ -224,6 +225,32 @@ def test_sec001_the_keys_of_the_object_storage_are_tried_and_kept_in_the_secrets
     assert "holds another s3_secret_key: `scripts/secrets.py set production s3_secret_key`" in refusal(world.init(*words))
     monkeypatch.delenv("S3_SECRET_KEY")
     assert "nothing to write" in world.init(*words).output
+
+
+def test_fr007_what_the_environment_does_without_is_said(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_backups, no_dumps, no_word = (
+        "\n  no backups: s3_endpoint",
+        "\n  no weekly and monthly dumps",
+        "\n  nobody hears of a failed",
+    )
+    bare = world.init("--yes").output
+    assert no_backups in bare
+    assert no_dumps not in bare
+    assert no_word in bare
+    monkeypatch.setattr(storage, "check", lambda *_: checks.Check("bucket", "object storage", checks.OK, "works"))
+    for name in ("S3_ACCESS_KEY", "S3_SECRET_KEY"):
+        monkeypatch.setenv(name, "an-access-key-of-ours")
+    bucket = ("--yes", "--s3-endpoint", "https://s3.helpers.org", "--s3-bucket", "backups")
+    world.directory = world.directory / "stored"
+    stored = world.init(*bucket).output
+    assert no_backups not in stored
+    assert no_dumps in stored
+    world.directory = world.directory / "sealed"
+    monkeypatch.setenv("NOTIFY_WEBHOOK_URL", "https://hooks.helpers.org/signupflow")
+    recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+    sealed = world.init(*bucket, "--backup-recipient", recipient).output
+    assert "Not set up" not in sealed
+    assert recipient in (world.directory / "group_data" / "production.py").read_text()
 
 
 def test_fr031_a_secrets_file_that_lacks_something_is_completed_and_what_it_holds_stays(world: World) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from lab import pki
 from signupflow.setup import hostkeys
 from tests.lab_client import PYINFRA, ROOT, Lab
 from tests.proofs import transcript
@@ -46,6 +47,7 @@ def known(lab: Lab, folder: Path) -> dict[str, str]:
         "s3_endpoint": lab["s3_endpoint_address"],
         "s3_bucket": lab["s3_bucket"],
         "s3_ca_file": lab["s3_ca_file"],
+        "recipient": pki.recipient(Path(lab["escrow_key_file"])),
         "s3_access_key": lab["s3_access_key"],
         "s3_secret_key": lab["s3_secret_key"],
     }
