@@ -1,6 +1,6 @@
 """Writes docs/deployment/ENVIRONMENT_CONFIG.md from the settings classes. `--check` only compares: exit 1 on difference.
 
-To document further settings, append a Section: its rows are anything with these attributes, from any settings class.
+To document further settings, append a Section: its tables hold anything with a row's attributes, from any settings class.
 """
 
 from here import ROOT
@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterable
 
 from app.settings import EVERYWHERE, Settings
-from signupflow.settings import Environment
+from signupflow.settings import TOPICS
+from signupflow.settings.forms import Topic
 
 DOCUMENT = ROOT / "docs" / "deployment" / "ENVIRONMENT_CONFIG.md"
 
@@ -38,9 +39,11 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Section:
+    """Tables of settings, by their heading; a table without one stands by itself."""
+
     title: str
     introduction: str
-    rows: tuple[Row, ...]
+    tables: tuple[tuple[str, tuple[Row, ...]], ...]
 
 
 def application_rows() -> Iterable[Row]:
@@ -52,8 +55,8 @@ def application_rows() -> Iterable[Row]:
         yield Row(name, setting.description, required or "no", default, setting.example, setting.secret)
 
 
-def deploy_rows() -> Iterable[Row]:
-    for name, field in Environment.model_fields.items():
+def topic_rows(topic: type[Topic]) -> Iterable[Row]:
+    for name, field in topic.model_fields.items():
         default = None if field.is_required() else json.dumps(field.get_default(call_default_factory=True))
         yield Row(name, field.description or "", "yes" if field.is_required() else "no", default, "", False)
 
@@ -69,15 +72,15 @@ reads `DATABASE_URL` or `DATABASE_URL_FILE` only.
 
 The three profiles of `APP_ENV`: `development` has defaults for everything else and accepts SQLite; `staging` and
 `production` follow the same rules: PostgreSQL only, no placeholder secrets, no unknown version, HTTPS links.""",
-        tuple(application_rows()),
+        (("", tuple(application_rows())),),
     ),
     Section(
         "The deploys",
         """\
 Read from pyinfra's data: `group_data/all.py` (what the app is), `group_data/<group>.py` or the inventory (what an environment
-is), `--data NAME=VALUE` (this run). `signupflow/settings.py` validates them before any host is touched and names every fault in
+is), `--data NAME=VALUE` (this run). `signupflow/settings/` validates them before any host is touched and names every fault in
 one line. Secrets are not here but in the environment's age file: `scripts/secrets.py`.""",
-        tuple(deploy_rows()),
+        tuple(((topic.__doc__ or "").splitlines()[0], tuple(topic_rows(topic))) for topic in TOPICS),
     ),
 ]
 
@@ -87,8 +90,12 @@ def render(sections: Iterable[Section]) -> str:
 
 
 def _section(section: Section) -> str:
-    table = "| Setting | Required | Default | Example | Meaning |\n|---|---|---|---|---|\n"
-    return f"\n## {section.title}\n\n{section.introduction}\n\n{table}" + "".join(_row(row) for row in section.rows)
+    return f"\n## {section.title}\n\n{section.introduction}\n" + "".join(_table(*table) for table in section.tables)
+
+
+def _table(heading: str, rows: Iterable[Row]) -> str:
+    columns = "| Setting | Required | Default | Example | Meaning |\n|---|---|---|---|---|\n"
+    return (f"\n### {heading}\n" if heading else "") + "\n" + columns + "".join(_row(row) for row in rows)
 
 
 def _row(row: Row) -> str:

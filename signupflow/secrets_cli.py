@@ -14,9 +14,9 @@ import click
 import pyrage
 
 from signupflow import certificate, secretfile
-from signupflow.backup_settings import S3_SECRETS
 from signupflow.errors import OperatorError
 from signupflow.fleet import POSTGRES
+from signupflow.settings.backups import S3_SECRETS
 
 
 def generated() -> dict[str, str]:

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from signupflow.backup_settings import PASSPHRASE, S3_SECRETS, days
 from signupflow.render import template
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
+from signupflow.settings.backups import PASSPHRASE, S3_SECRETS, days
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -14,11 +14,11 @@ import click
 import pyrage
 
 from signupflow import rotation, secretfile
-from signupflow.backup_settings import PASSPHRASE, S3_SECRETS
 from signupflow.cli.hosts import inventory_of, ssh
 from signupflow.cli.running import ROOT, Target, execute, shown, target_options
 from signupflow.errors import OperatorError
 from signupflow.secrets_cli import given as from_variables
+from signupflow.settings.backups import PASSPHRASE, S3_SECRETS
 from signupflow.setup import storage
 from signupflow.setup.answers import Storage
 from signupflow.setup.checks import FAIL

@@ -12,7 +12,8 @@ from typing import Any
 
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
-from signupflow.settings import SLUG, Environment, faults
+from signupflow.settings import Environment, faults
+from signupflow.settings.forms import SLUG
 
 ROLES = ("edge", "app", "db")
 HOST = re.compile(r"^(?P<name>[^=:\s]+)(=(?P<address>[^=:\s]+))?(:(?P<roles>[a-z,]+))?$")

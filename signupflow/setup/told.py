@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from signupflow import images, secrets_cli
-from signupflow.backup_settings import S3_SECRETS
 from signupflow.errors import OperatorError
+from signupflow.settings.backups import S3_SECRETS
 from signupflow.setup import answers as answering
 from signupflow.setup import files, literals
 from signupflow.setup.answers import Answers, Host, Storage

@@ -8,9 +8,8 @@ from typing import Any
 import pyrage
 import pytest
 
-from signupflow import backup_settings
 from signupflow.errors import OperatorError
-from signupflow.settings import Environment, from_data
+from signupflow.settings import Environment, backups, from_data
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 
 S3 = {"s3_endpoint": "https://s3.internal:8333", "s3_bucket": "signupflow-backups"}
@@ -102,7 +101,7 @@ def test_fr007_backups_are_made_as_soon_as_there_is_a_store(tmp_path: Path) -> N
     ("profile", "given", "days"), [("production", 0, 30), ("staging", 0, 7), ("production", 14, 14), ("staging", 90, 90)]
 )
 def test_us6_3_daily_backups_stay_thirty_days_and_seven_in_staging(profile: str, given: int, days: int) -> None:
-    assert backup_settings.days(made(profile=profile, backup_days=given)) == days
+    assert backups.days(made(profile=profile, backup_days=given)) == days
 
 
 def test_fr008_the_newest_seven_stay_on_the_hosts_disk() -> None:

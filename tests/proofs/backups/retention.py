@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from deploys.backups.configuration import pgbackrest_conf
-from signupflow.backup_settings import PASSPHRASE
 from signupflow.engine_client import docker_client
 from signupflow.secretfile import Secrets
 from signupflow.settings import from_data
+from signupflow.settings.backups import PASSPHRASE
 from tests.proofs.backups.faults import faketime
 from tests.proofs.backups.host import Evidence
 from tests.proofs.configuration import DEPLOY_EXAMPLE
