@@ -32,7 +32,7 @@ CERTIFICATE_SECONDS = 900
 
 
 # Fixtures of labs that are not the single host's: their tests are run by a second process beside it (scripts/test).
-MANY_HOSTS = {"bare_cluster", "two_bare_hosts"}
+MANY_HOSTS = {"cluster", "bare_cluster", "two_bare_hosts"}
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -100,24 +100,34 @@ LOOKS = (
 )
 
 
-def outputs(lab: Lab, looks: tuple[tuple[str, ...], ...]) -> Iterator[tuple[str, str]]:
-    """Everything pyinfra prints: in looks at a plan, in a run that delivers a changed secret, and in one that fails."""
+def outputs(lab: Lab, thorough: bool) -> Iterator[tuple[str, str]]:
+    """Everything pyinfra prints: in looks at a plan, in a run that delivers a changed secret, and in one that fails.
+
+    Not `thorough`: one look, and no run that fails.
+    """
     rotate_one(lab)
-    for flags in looks:
+    for flags in LOOKS if thorough else LOOKS[:1]:
         done = lab.pyinfra(*flags)
         yield " ".join(flags), done.stdout + done.stderr
     done = lab.pyinfra("-y", "-vvv", "--diff", "--debug-all")
     yield "-y -vvv --diff --debug-all", done.stdout + done.stderr
-    failing = ("-y", "-vvv", "--data", "app_health_path=/nowhere", "--data", "app_start_seconds=9", "--data", "app_memory=401m")
-    failed = lab.pyinfra(*failing, check=False)
-    assert failed.returncode != 0
-    yield "of a release that fails", failed.stdout + failed.stderr
+    if thorough:
+        yield "of a release that fails", _failed(lab)
     if lab.first_output.exists():
         yield "of the first deploy, -y -vvv --diff --json", lab.first_output.read_text()
     inventory = subprocess.run(
         [PYINFRA, lab["inventory"], "debug-inventory"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     yield "debug-inventory", inventory.stdout + inventory.stderr
+
+
+def _failed(lab: Lab) -> str:
+    """What a release that fails prints. What it left below the app is put right by a good run after it."""
+    failing = ("-y", "-vvv", "--data", "app_health_path=/nowhere", "--data", "app_start_seconds=9", "--data", "app_memory=401m")
+    failed = lab.pyinfra(*failing, check=False)
+    assert failed.returncode != 0
+    lab.pyinfra("-y")
+    return failed.stdout + failed.stderr
 
 
 def layers(image: str) -> str:
@@ -134,7 +144,7 @@ def layers(image: str) -> str:
     return b"".join(texts).decode("latin-1")
 
 
-def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...], looks: tuple[tuple[str, ...], ...] = LOOKS) -> Evidence:
+def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...], thorough: bool = True) -> Evidence:
     """Search outputs, process lists, images, inspections, logs, readable files and git for every secret."""
     found: dict[str, list[str]] = {}
     controls: dict[str, bool] = {}
@@ -147,7 +157,7 @@ def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...], looks: tuple[
         sizes[place] = len(text)
 
     with ProcessWatch(lab) as watch:
-        said = dict(outputs(lab, looks))
+        said = dict(outputs(lab, thorough))
         backup = lab.ssh("h1", "sudo signupflow-backup run 2>&1")
         control_argument = f"sleep 1; : {CONTROL}"
         lab.ssh("h1", f"sh -c {control_argument!r}")
