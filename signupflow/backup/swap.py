@@ -48,26 +48,52 @@ def swap(client: docker.DockerClient, restored: Path, tell: Tell) -> Path:
 
     When it does not become healthy on the new one, it gets the old one back and Failed is raised.
     """
-    kept = DATA / f"{KEPT}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    # First under the name it will keep: a run that is killed from here on leaves no directory that a sweep would take.
-    os.rename(restored, kept)
-    records.replace(JOURNAL, json.dumps({"kept": kept.name, "began": records.now()}) + "\n")
     try:
-        container = client.containers.get(LIVE)
+        client.containers.get(LIVE)
     except NotFound:
-        shutil.rmtree(kept, ignore_errors=True)
-        JOURNAL.unlink()
         raise Failed(
             Restore.NO_DATABASE, f"there is a cluster and no container {LIVE}: run deploys/production.py first"
         ) from None
+    kept = DATA / f"{KEPT}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    # By its inode a run that comes after a kill knows which of the two is in place.
+    old = CLUSTER.stat().st_ino
+    records.replace(JOURNAL, json.dumps({"kept": kept.name, "old": old, "began": records.now()}) + "\n")
+    # Out of the scratch directory, which a sweep takes, and under the name that the old one will have.
+    os.rename(restored, kept)
     tell("stopping PostgreSQL")
-    container.stop(timeout=STOP_SECONDS)
+    _stop(client)
     exchange(CLUSTER, kept)
     tell("the restored cluster is in place; starting PostgreSQL")
+    _settle(client, kept)
+    return kept
+
+
+def finished(client: docker.DockerClient, tell: Tell) -> None:
+    """What a swap left that was killed: the server runs on the restored cluster if that is in place and good, else on the old."""
+    try:
+        began = json.loads(JOURNAL.read_text())
+        kept, old = DATA / began["kept"], began["old"]
+    except (OSError, ValueError, KeyError):
+        return
+    if CLUSTER.stat().st_ino != old:
+        tell(f"a restore was cut off when it had exchanged the clusters; starting PostgreSQL (the old one is kept: {kept.name})")
+        _settle(client, kept)
+        return
+    tell("a restore was cut off before it exchanged the clusters; starting PostgreSQL on the old one, removing the other")
+    if not _serves(client):
+        raise Failed(Restore.FAILED, f"PostgreSQL does not become healthy after a swap that was cut off: docker logs {LIVE}")
+    shutil.rmtree(kept, ignore_errors=True)
+    JOURNAL.unlink()
+
+
+def _settle(client: docker.DockerClient, kept: Path) -> None:
+    """Start the server on the restored cluster, which is in place. When it does not come, the old one goes back and Failed is
+    raised: a cluster that does not start is not kept as if it had served.
+    """
     if _serves(client):
         JOURNAL.unlink()
-        return kept
-    container.stop(timeout=STOP_SECONDS)
+        return
+    _stop(client)
     exchange(CLUSTER, kept)
     back = _serves(client)
     shutil.rmtree(kept, ignore_errors=True)
@@ -77,16 +103,9 @@ def swap(client: docker.DockerClient, restored: Path, tell: Tell) -> Path:
     raise Failed(Restore.FAILED, f"PostgreSQL does not become healthy on the restored cluster; {state}")
 
 
-def finished(client: docker.DockerClient, tell: Tell) -> None:
-    """What a swap left that was killed: the server is started on whichever cluster is in place; both are whole."""
-    try:
-        began = json.loads(JOURNAL.read_text())
-    except (OSError, ValueError):
-        return
-    tell(f"a restore was cut off while it swapped clusters; starting PostgreSQL (kept beside it: {began['kept']})")
-    if not _serves(client):
-        raise Failed(Restore.FAILED, f"PostgreSQL does not become healthy after a swap that was cut off: docker logs {LIVE}")
-    JOURNAL.unlink()
+def _stop(client: docker.DockerClient) -> None:
+    with contextlib.suppress(NotFound):
+        client.containers.get(LIVE).stop(timeout=STOP_SECONDS)
 
 
 def _serves(client: docker.DockerClient) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import json
+import os
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import docker
 import pytest
+from docker.errors import NotFound
 
 from signupflow.backup import swap
 from signupflow.backup.outcome import Failed, Restore
@@ -148,28 +149,57 @@ def test_us6_2_when_it_comes_on_neither_the_old_one_is_in_place_and_the_next_run
     assert not (host / "swap.json").exists()
 
 
-@pytest.mark.parametrize("step", ["stop", "start"])
-def test_us6_2_killed_in_the_exchange_the_next_run_starts_what_is_in_place(
-    step: str, host: Path, monkeypatch: pytest.MonkeyPatch
+class KilledError(BaseException):
+    """SIGKILL: nothing is caught, nothing is cleared away."""
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise KilledError
+
+
+@pytest.mark.parametrize(
+    ("owner", "step", "serves"),
+    [("os", "rename", "old"), ("engine", "stop", "old"), ("swap", "exchange", "old"), ("engine", "start", "new")],
+)
+def test_us6_2_killed_at_a_step_the_next_run_starts_what_is_in_place(
+    owner: str, step: str, serves: str, host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class KilledError(BaseException):
-        pass
-
-    def killed(*_: Any, **__: Any) -> None:
-        raise KilledError
-
+    """Before the exchange what was restored goes, and nothing passes for a cluster that served; after it the old one is kept."""
     engine = Engine({"old", "new"})
-    monkeypatch.setattr(engine, step, killed)
-    with pytest.raises(KilledError):
-        swapped(engine, host)
-    in_place = (host / "cluster" / "PG_VERSION").read_text()
-    assert in_place == {"stop": "old", "start": "new"}[step]
-    (kept,) = swap.kept()
-    assert {(kept / "PG_VERSION").read_text(), in_place} == {"old", "new"}, "both are whole"
-    assert json.loads((host / "swap.json").read_text())["kept"] == kept.name
-    monkeypatch.undo()
-    monkeypatch.setattr(swap, "CLUSTER", host / "cluster")
-    monkeypatch.setattr(swap, "JOURNAL", host / "swap.json")
+    with monkeypatch.context() as dying:
+        dying.setattr({"os": os, "engine": engine, "swap": swap}[owner], step, killed)
+        with pytest.raises(KilledError):
+            swapped(engine, host)
+    assert (host / "cluster" / "PG_VERSION").read_text() == serves
     swap.finished(cast("docker.DockerClient", engine), lambda _: None)
-    assert engine.log[-1] == f"start on {in_place}"
+    assert engine.log[-1] == f"start on {serves}"
+    assert [(kept / "PG_VERSION").read_text() for kept in swap.kept()] == (["old"] if serves == "new" else [])
+    assert not (host / "swap.json").exists()
+
+
+def test_us6_2_killed_on_a_restored_cluster_that_does_not_start_the_next_run_takes_the_old_one(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine({"old"})
+    with monkeypatch.context() as dying:
+        dying.setattr(engine, "start", killed)
+        with pytest.raises(KilledError):
+            swapped(engine, host)
+    with pytest.raises(Failed, match="the database of before serves again"):
+        swap.finished(cast("docker.DockerClient", engine), lambda _: None)
+    assert (host / "cluster" / "PG_VERSION").read_text() == "old"
+    assert swap.kept() == []
+    assert not (host / "swap.json").exists()
+
+
+def test_us6_2_without_a_container_nothing_is_moved(host: Path) -> None:
+    engine = Engine(set())
+
+    def gone(_: str) -> None:
+        raise NotFound("no such container")
+
+    engine.containers.get = gone
+    with pytest.raises(Failed, match=r"run deploys/production\.py first"):
+        swapped(engine, host)
+    assert (host / "scratch-restore" / "cluster" / "PG_VERSION").read_text() == "new"
     assert not (host / "swap.json").exists()
