@@ -113,7 +113,8 @@ def number(segment: str) -> tuple[int, int]:
 def gaps(names: Iterable[str], first: str) -> list[tuple[str, str]]:
     """Pairs of archived segments between which others are missing, from `first` on, timeline by timeline.
 
-    `names` are file names of a repository's archive; what is no segment (history files, labels) is left out.
+    `names` are file names of a repository's archive; what is no segment (history files, labels) is left out. A timeline begins
+    with the segment in which it left an earlier one, or the one after: how far the earlier ones go bounds that from above.
     """
     held: dict[int, set[int]] = {}
     for name in names:
@@ -122,13 +123,18 @@ def gaps(names: Iterable[str], first: str) -> list[tuple[str, str]]:
             held.setdefault(timeline, set()).add(position)
     start_timeline, start = number(first)
     missing = []
+    reached = start, first
     for timeline, positions in sorted(held.items()):
         wanted = sorted(position for position in positions if timeline != start_timeline or position >= start)
         if timeline < start_timeline:
             continue
         if timeline == start_timeline and (not wanted or wanted[0] != start):
             missing.append((first, segment_name(timeline, wanted[0]) if wanted else first))
+        if timeline > start_timeline and wanted[0] > reached[0] + 1:
+            missing.append((reached[1], segment_name(timeline, wanted[0])))
         missing += [(segment_name(timeline, a), segment_name(timeline, b)) for a, b in pairwise(wanted) if b != a + 1]
+        if wanted:
+            reached = max(reached, (wanted[-1], segment_name(timeline, wanted[-1])))
     if start_timeline not in held:
         missing.append((first, first))
     return missing

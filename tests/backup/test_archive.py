@@ -245,6 +245,10 @@ def test_fr008_timelines_are_looked_at_one_by_one() -> None:
     after = listed((1, 3), (1, 4), (1, 5), (1, 6), (1, 7), (2, 5), (2, 6))
     assert archive.gaps(after, FIRST) == []
     assert archive.gaps([*after, *listed((2, 9))], FIRST) == [("000000020000000000000006", "000000020000000000000009")]
+    # A timeline begins where an earlier one was left, or right after: what lies between the two is missing.
+    assert archive.gaps(listed((1, 3), (1, 4), (2, 5), (2, 6)), FIRST) == []
+    assert archive.gaps(listed((1, 3), (1, 4), (2, 6)), FIRST) == [(archive.segment_name(1, 4), archive.segment_name(2, 6))]
+    assert archive.gaps(listed((1, 3), (1, 9), (2, 5), (3, 10)), FIRST)[1:] == [], "timeline 3 may have left the first one"
     # What an earlier timeline lacks is nothing to a backup that was made on a later one.
     assert archive.gaps(listed((1, 3), (1, 9), (2, 9), (2, 10)), archive.segment_name(2, 9)) == []
     assert archive.gaps(listed((1, 3), (1, 4)), archive.segment_name(2, 4)) == [(archive.segment_name(2, 4),) * 2]
