@@ -13,7 +13,7 @@ from pyinfra import host, inventory
 from pyinfra.api import Host
 from rich.console import Console
 
-from deploys.app import serving
+from deploys.app import serving, unmoved
 from deploys.backups.configuration import STATE
 from deploys.environment import entries, environment, fleet, refuse
 from deploys.maintaining import page_path
@@ -96,6 +96,7 @@ def _status() -> screens.Status:
         (edge.get_fact(ManagedFile, path=page_path(env.app_name)).content or "").partition("\n")[0].removeprefix("# "),
         tuple(records[-SHOWN:]),
         _backup(database) if env.backed_up else "",
+        env.legacy_sqlite_file if connectable(database) and unmoved() else "",
     )
 
 

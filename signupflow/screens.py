@@ -65,6 +65,8 @@ class Status:
     last: tuple[Record, ...] = field(default=())
     # About the backups, in a line; empty where none are made.
     backup: str = ""
+    # Database of an old service that serves instead, until it is moved.
+    unmoved: str = ""
 
     @property
     def well(self) -> bool:
@@ -89,6 +91,8 @@ def print_status(status: Status, console: Console) -> None:
     )
     if status.maintenance:
         console.print(Text(f"maintenance page is up: {status.maintenance}", style="bold yellow"))
+    if status.unmoved:
+        console.print(Text(f"served by the old service on {status.unmoved} until deploys/migrate_sqlite.py", style="bold yellow"))
     hosts = _table("host", "roles", "serves", "replicas", "since", "disk free", "memory", "lease")
     for host in status.hosts:
         hosts.add_row(*_host(host))

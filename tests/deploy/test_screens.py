@@ -61,6 +61,8 @@ def test_us7_2_whatever_is_wrong_is_seen() -> None:
         assert json.loads(bad.as_json())["well"] is False
     up = dataclasses.replace(WELL, maintenance="moving the database")
     assert "maintenance page is up: moving the database" in shown(lambda console: screens.print_status(up, console))
+    old = dataclasses.replace(WELL, unmoved="/srv/old/signupflow.sqlite")
+    assert "served by the old service on /srv/old/signupflow.sqlite" in shown(lambda console: screens.print_status(old, console))
 
 
 def test_sc002_the_history_says_when_it_was_tampered_with() -> None:
