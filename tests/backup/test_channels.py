@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import smtplib
 import socket
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -15,29 +13,13 @@ import pytest
 from signupflow.backup import telling
 from signupflow.backup.configuration import Mail as Told
 from signupflow.channels import Channels, Mail, deliver
-
-
-class Hook(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        self.server.heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
-        self.send_response(self.server.status)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        return None
+from tests.webhook import Webhook, listening
 
 
 @pytest.fixture
-def hook() -> Iterator[HTTPServer]:
-    server = HTTPServer(("127.0.0.1", 0), Hook)
-    server.heard, server.status = [], 200
-    server.url = f"http://127.0.0.1:{server.server_address[1]}/services/MARKERTOKEN"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def hook() -> Iterator[Webhook]:
+    with listening() as server:
+        yield server
 
 
 class Post:
@@ -98,11 +80,11 @@ def mail(server: Post, **changes: object) -> Mail:
     return Mail(**{"to": ("ops@example.org", "ada@example.org"), "host": "127.0.0.1", "port": server.port, **changes})
 
 
-def test_us6_4_every_channel_is_told(hook: HTTPServer, post: Post) -> None:
+def test_us6_4_every_channel_is_told(hook: Webhook, post: Post) -> None:
     channels = Channels(hook.url, mail(post))
     assert channels.count == 2
     assert deliver(channels, "production: ALERT backup-failed", "why\nThere is no good backup yet.") == []
-    assert hook.heard == ["*production: ALERT backup-failed*\nwhy\nThere is no good backup yet."]
+    assert [body["text"] for body in hook.bodies] == ["*production: ALERT backup-failed*\nwhy\nThere is no good backup yet."]
     (text,) = post.mails
     head, _, body = text.replace("\r\n", "\n").partition("\n\n")
     assert "Subject: production: ALERT backup-failed" in head
@@ -118,14 +100,14 @@ def test_us6_4_nobody_is_told_by_a_channel_that_is_not_set() -> None:
     assert deliver(Channels(), "title", "text") == []
 
 
-def test_us6_4_a_channel_that_is_out_of_order_does_not_hide_the_other(hook: HTTPServer, post: Post) -> None:
+def test_us6_4_a_channel_that_is_out_of_order_does_not_hide_the_other(hook: Webhook, post: Post) -> None:
     hook.status = 500
     assert deliver(Channels(hook.url, mail(post)), "title", "text") == ["the webhook answered 500"]
     assert len(post.mails) == 1
     hook.status = 200
     (problem,) = deliver(Channels(hook.url, mail(post, port=1)), "title", "text")
     assert problem.startswith("mail could not be sent by 127.0.0.1:1: ")
-    assert len(hook.heard) == 2
+    assert len(hook.bodies) == 2
 
 
 def test_sec002_without_the_tls_that_was_asked_for_no_password_and_no_mail_is_sent(post: Post) -> None:
@@ -154,7 +136,7 @@ def configured(post: Post, port: int | None = None) -> SimpleNamespace:
     return SimpleNamespace(mail=Told(("ops@example.org",), "", "127.0.0.1", port or post.port, False))
 
 
-def test_us6_4_one_channel_that_took_it_is_enough(hook: HTTPServer, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_us6_4_one_channel_that_took_it_is_enough(hook: Webhook, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telling, "secret", lambda name: hook.url if name == "notify_webhook_url" else "")
     hook.status = 500
     assert telling.send(configured(post), "subject", "text") == []
