@@ -360,8 +360,8 @@ LINES: dict[str, tuple[str, Line]] = {
         },
     ),
     "point-in-time": (
-        "a table dropped under steady writes: all that was acknowledged a second before is back, nothing after",
-        lambda: restores.to_the_second_before(lab()),
+        "a table dropped under steady writes: all that was acknowledged a second before is back, nothing after; a hole is told",
+        lambda: restores.to_the_second_before(lab()) | {"a_segment_gone": restores.a_hole_is_told(lab())},
     ),
     "lost-host": (
         "the host destroyed under steady writes and rebuilt from the object storage: under 60 s lost, the time in parts",

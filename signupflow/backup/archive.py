@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -110,6 +110,13 @@ def number(segment: str) -> tuple[int, int]:
     return timeline, high * SEGMENTS_PER_FILE_ID + low
 
 
+def segments(names: Iterable[str]) -> Iterator[tuple[int, int]]:
+    """Timeline and running number of each whole segment among file names of an archive."""
+    for name in names:
+        if SEGMENT.match(name) and ".backup" not in name and ".partial" not in name:
+            yield number(name)
+
+
 def gaps(names: Iterable[str], first: str) -> list[tuple[str, str]]:
     """Pairs of archived segments between which others are missing, from `first` on, timeline by timeline.
 
@@ -117,10 +124,8 @@ def gaps(names: Iterable[str], first: str) -> list[tuple[str, str]]:
     with the segment in which it left an earlier one, or the one after: how far the earlier ones go bounds that from above.
     """
     held: dict[int, set[int]] = {}
-    for name in names:
-        if SEGMENT.match(name) and ".backup" not in name and ".partial" not in name:
-            timeline, position = number(name)
-            held.setdefault(timeline, set()).add(position)
+    for timeline, position in segments(names):
+        held.setdefault(timeline, set()).add(position)
     start_timeline, start = number(first)
     missing = []
     reached = start, first

@@ -12,7 +12,7 @@ import boto3  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-from signupflow.backup.configuration import AUTHORITY, Configuration, Store, secret
+from signupflow.backup.configuration import AUTHORITY, STAYS, Configuration, Store, secret
 from signupflow.backup.outcome import Backup, Failed
 
 # S3 refuses a request that is signed more than 15 minutes off (RequestTimeTooSkewed).
@@ -109,7 +109,9 @@ def findings(configuration: Configuration) -> list[Finding]:
         return [Finding("store", WARN, "not S3", "pgBackRest's own `check` is all that is asked of it")]
     client = connect(store)
     try:
-        return _findings(client, store, configuration.days)
+        # Dumps stay longer than backups.
+        longest = max([configuration.days, *(STAYS.values() if configuration.recipients else ())])
+        return _findings(client, store, longest)
     finally:
         client.close()
 
@@ -197,7 +199,8 @@ def _lifecycle(client: Any, name: str, days: int) -> Finding:
         return Finding("lifecycle", OK, "no rule" if "NoSuch" in code else f"cannot be told ({code})")
     except (BotoCoreError, OSError) as error:
         return Finding("lifecycle", WARN, f"cannot be told ({' '.join(str(error).split())[:80]})")
-    early = [rule.get("ID", "?") for rule in rules if rule.get("Status") == "Enabled" and _expires(rule) <= days]
+    enabled = [rule for rule in rules if rule.get("Status") == "Enabled"]
+    early = [rule.get("ID", "?") for rule in enabled if _expires(rule.get("Expiration", {})) <= days]
     if early:
         return Finding(
             "lifecycle", FAIL, f"{', '.join(early)} deletes within {days} days", "let pgBackRest expire; remove the rule"
@@ -205,5 +208,6 @@ def _lifecycle(client: Any, name: str, days: int) -> Finding:
     return Finding("lifecycle", OK, f"{len(rules)} rules, none deletes within {days} days")
 
 
-def _expires(rule: dict[str, Any]) -> float:
-    return float(rule.get("Expiration", {}).get("Days", "inf"))
+def _expires(expiration: dict[str, Any]) -> float:
+    """Days after which it deletes; a date is one day or another too early for something."""
+    return 0.0 if "Date" in expiration else float(expiration.get("Days", "inf"))

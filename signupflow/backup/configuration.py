@@ -25,6 +25,8 @@ AUTHORITY = DIRECTORY / "s3-ca.pem"
 
 OBJECT_STORE, LOCAL = 1, 2
 REPOSITORIES = {OBJECT_STORE: "object storage", LOCAL: "this host"}
+# Days that dumps stay (SPEC.md, Retention).
+STAYS = {"weekly": 90, "monthly": 365}
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,12 @@ def rules_of(configuration: Configuration) -> sanitise.Rules:
 
 def clean(instance: Scratch, database: str, rules: sanitise.Rules, password: str, tell: Tell) -> None:
     """Nothing personal is left in the scratch instance's database; Failed when a column has no rule."""
+    if elsewhere := instance.psql(sanitise.ELSEWHERE, database).splitlines():
+        raise Failed(
+            Restore.CONFIGURATION,
+            f"{', '.join(elsewhere[:5])}: nobody says what is personal outside schema public; drop what a repair left"
+            " (drop schema repair cascade), or copy a moment before it (--point-in-time)",
+        )
     columns = sanitise.parse_columns(instance.psql(sanitise.COLUMNS, database))
     if unknown := sanitise.unclassified(rules, columns):
         raise Failed(

@@ -19,7 +19,7 @@ import pyrage
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from signupflow.backup import bucket, records, words
-from signupflow.backup.configuration import Configuration, Store
+from signupflow.backup.configuration import STAYS, Configuration, Store
 from signupflow.backup.making import LONGEST_SECONDS, Tell, answers, kept
 from signupflow.backup.outcome import Backup, Failed
 from signupflow.backup.records import DUMPS, Record
@@ -27,9 +27,8 @@ from signupflow.backup.server import GoneError, Server
 
 STAMP = "%Y%m%dT%H%M%SZ"
 ENDING, PROOF = ".dump.age", ".sha256"
-# Days between two dumps of a kind, and days that they stay (SPEC.md, Retention).
+# Days between two dumps of a kind (SPEC.md, Retention).
 EVERY = {"weekly": 7, "monthly": 30}
-STAYS = {"weekly": 90, "monthly": 365}
 # The daily run is not to the minute: one that is this much early counts as due.
 EARLY = timedelta(hours=2)
 

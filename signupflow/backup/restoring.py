@@ -11,7 +11,7 @@ from pathlib import Path
 
 from signupflow.backup import checking, making, records, scratch, swap, words
 from signupflow.backup.archive import Copy, Store
-from signupflow.backup.configuration import DATA, REPOSITORIES, Configuration
+from signupflow.backup.configuration import DATA, REPOSITORIES, STATE, Configuration
 from signupflow.backup.making import LONGEST_SECONDS, Tell
 from signupflow.backup.outcome import Backup, Failed, Restore
 from signupflow.backup.records import RESTORE, Record
@@ -20,8 +20,11 @@ from signupflow.backup.server import CommandError, GoneError, Server, engine
 
 # The live server's last changes are archived before they are asked for.
 SWITCH_SECONDS = 60.0
-# Something is written first: where nothing was since the last switch, there would be no segment to wait for.
-SWITCH = "select pg_logical_emit_message(false, 'signupflow', 'switch'); select pg_walfile_name(pg_switch_wal())"
+# A transaction comes first. Where nothing was written since the last switch, there would be no segment to wait for; and by its
+# time recovery knows that it has come to a moment after which nothing else happened.
+WRITE, SWITCH = "select pg_logical_emit_message(true, 'signupflow', 'switch')", "select pg_walfile_name(pg_switch_wal())"
+# What restores left behind: the moment gone back to, the moment of the exchange, and where the cluster of between is kept.
+REPLACED = STATE / "replaced"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Wanted:
 
 def available(configuration: Configuration, wanted: Wanted) -> Copy:
     """The backup that a restore begins with."""
+    _not_replaced(wanted.target)
     try:
         store = _listed(configuration)
     except Failed as failed:
@@ -42,6 +46,26 @@ def available(configuration: Configuration, wanted: Wanted) -> Copy:
         raise Failed(code, f"the backups cannot be listed: {failed}") from None
     copies = tuple(copy for copy in store.copies if wanted.repository in (0, copy.repository))
     return scratch.choose(copies, wanted.label, wanted.target)
+
+
+def _not_replaced(target: Target) -> None:
+    """Recovery follows the newest timeline, which has nothing of what a restore went back behind."""
+    lines = REPLACED.read_text().splitlines() if REPLACED.is_file() else []
+    for line in lines:
+        back_to, replaced, kept = line.split(" ", 2)
+        if target.moment and float(back_to) < target.moment.timestamp() < float(replaced):
+            at, to = (words.moment(datetime.fromtimestamp(float(stamp), UTC)) for stamp in (replaced, back_to))
+            raise Failed(
+                Restore.NOT_FOUND,
+                f"{target} is between {to} and {at}, when a restore went back to {to}: what was in between is in {kept} alone",
+            )
+
+
+def _note_replaced(target: Target, at: float, kept: str) -> None:
+    back_to = target.moment or max(scratch.points().get(target.point, []), default=None)
+    if back_to:
+        with REPLACED.open("a") as out:
+            out.write(f"{back_to.timestamp():.3f} {at:.3f} {kept}\n")
 
 
 def _listed(configuration: Configuration) -> Store:
@@ -78,7 +102,11 @@ def plan(configuration: Configuration, wanted: Wanted, copy: Copy) -> list[str]:
 def in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Tell) -> Record:
     """Restore, check and swap in; keep how that ended. A restore that is cut off leaves the live database alone."""
     with records.alone(RESTORE, LONGEST_SECONDS, "another restore or drill", tell):
-        swap.finished(engine(), tell)
+        try:
+            swap.finished(engine(), tell)
+        except Failed as failed:
+            # The cluster that does not start is what this restore is there to replace.
+            tell(str(failed))
         record = _kept(lambda: _in_place(configuration, wanted, copy, tell))
     tell(record.said)
     if Server().running:
@@ -118,11 +146,14 @@ def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Te
         found = checked(instance, configuration, tell)
         restored = instance.directory / "cluster"
         announce_timeline(restored)
+        at = time.time()
         if live:
             kept = swap.swap(instance.client, restored, tell)
+            _note_replaced(wanted.target, at, str(kept))
             said = f"the cluster of before is kept as {kept}"
         else:
             restored.rename(swap.CLUSTER)
+            _note_replaced(wanted.target, at, "no cluster")
             said = "there was no database on this host before"
     rows = f"{found.total} rows in {len(found.rows)} tables, schema {found.revision or 'none'}"
     return f"restored {copy.label} to {wanted.target} in {words.span(time.monotonic() - began)}: {rows}; {said}", copy.size
@@ -157,7 +188,8 @@ def archived_so_far(tell: Tell) -> None:
     """Have the live server's last changes in the archive, if it still answers."""
     server = Server()
     try:
-        segment = server.psql(SWITCH).splitlines()[-1]
+        server.psql(WRITE)
+        segment = server.psql(SWITCH)
         deadline = time.monotonic() + SWITCH_SECONDS
         while time.monotonic() < deadline:
             if server.psql("select coalesce(last_archived_wal, '') from pg_stat_archiver") >= segment:

@@ -86,6 +86,13 @@ select c.table_name || ' ' || c.column_name from information_schema.columns c
  where c.table_schema = 'public' and t.table_type = 'BASE TABLE' order by 1
 """
 
+# A copy takes every schema along, and rules speak of `public` alone.
+ELSEWHERE = """
+select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where c.relkind in ('r', 'p', 'm', 'f') and n.nspname not in ('public', 'pg_catalog', 'information_schema')
+   and n.nspname !~ '^pg_(toast|temp)' order by 1
+"""
+
 
 def parse_columns(text: str) -> dict[str, frozenset[str]]:
     """What `COLUMNS` prints."""

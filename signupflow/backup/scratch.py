@@ -20,7 +20,7 @@ from pathlib import Path
 import docker
 from docker.errors import APIError, NotFound
 
-from signupflow.backup import words
+from signupflow.backup import archive, making, words
 from signupflow.backup.archive import Copy
 from signupflow.backup.configuration import DATA, DIRECTORY, OBJECT_STORE, ON_HOST, REPOSITORIES, STATE, Configuration
 from signupflow.backup.making import Tell
@@ -41,6 +41,9 @@ MEMORY, CPUS = "1g", 1.0
 SPARE_BYTES = 256 << 20
 # Replay may take hours; an instance that does not even answer its own socket for so long after that is not coming.
 START_SECONDS = 6 * 3600.0
+
+# To the second below, so that recovery has a later change by which it knows that it is there.
+LAST_CHANGE = """select to_char(pg_last_xact_replay_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')"""
 
 # No archiving, no network, no waiting for whoever is not there; the live server's sizes do not matter without hot standby.
 OPTIONS = {
@@ -131,9 +134,12 @@ class Scratch:
     def log(self) -> str:
         return self.server.run(("tail", "-n", "40", LOG)).out
 
+    def replayed(self) -> list[str]:
+        """WAL segments that replay got from the archive, by the log, in their order."""
+        return re.findall(r'restored log file "([0-9A-F]{24})"', self.server.run(("grep", "restored log file", LOG)).out)
+
     def last_segment(self) -> str:
-        """The last WAL segment that replay asked for, by the log."""
-        found = re.findall(r'restored log file "([^"]+)"', self.log())
+        found = self.replayed()
         return f"segment {found[-1]}" if found else "the first segment"
 
 
@@ -219,21 +225,59 @@ def rebuilt(instance: Scratch, copy: Copy, target: Target, tell: Tell) -> None:
     """Restore and replay; Failed says what stopped it. Afterwards the instance runs and takes writes."""
     tell(f"restoring {copy.label} from {REPOSITORIES.get(copy.repository, copy.repository)}, to {target}")
     started = time.monotonic()
+    # Before replay begins: the live server goes on archiving meanwhile.
+    held = _newest(instance, copy)
     instance.restore(copy, target, tell)
     tell(f"files are here after {words.span(time.monotonic() - started)}; replaying WAL")
     try:
         instance.start(tell)
     except CommandError as error:
-        if "recovery ended before configured recovery target was reached" not in error.output or not target.moment:
+        if "recovery ended before configured recovery target was reached" not in error.output:
+            raise _replay_failed(error.output, target) from None
+        _came_to(instance, held)
+        if not target.moment:
             raise _replay_failed(error.output, target) from None
         # Nothing was changed after that moment, as far as the archive goes: all there is, is what there was.
+        if _newest(instance, copy) != held:
+            raise Failed(
+                Restore.FAILED, f"WAL came into the archive meanwhile, and {target} may be in it: restore again"
+            ) from None
         tell(f"the archive ends before {target}: everything in it is taken")
         instance.restore(copy, Target(), tell)
         try:
             instance.start(tell)
         except CommandError as again:
             raise _replay_failed(again.output, target) from None
+        _came_to(instance, held)
+    if target == Target():
+        _came_to(instance, held)
     tell(f"replayed to {target} after {words.span(time.monotonic() - started)}")
+
+
+def _newest(instance: Scratch, copy: Copy) -> tuple[int, int]:
+    """Timeline and number of the last segment that the archive of the backup's repository holds."""
+    return max(archive.segments(making.archived(instance.server, copy.repository)), default=(0, 0))
+
+
+def _came_to(instance: Scratch, held: tuple[int, int]) -> None:
+    """Replay took all that the archive held; otherwise Failed.
+
+    PostgreSQL takes whatever error it gets for a segment for the end of WAL, and serves: a store that is away for a minute, or a
+    segment that is gone, would pass for the last change (PostgreSQL manual, restore_command).
+    """
+    last = max(map(archive.number, instance.replayed()), default=(0, 0))
+    if last >= held:
+        return
+    so_far = ""
+    with contextlib.suppress(CommandError):
+        so_far = instance.psql(LAST_CHANGE)
+    ended, goes_on = (archive.segment_name(*segment) if segment[0] else "none" for segment in (last, held))
+    raise Failed(
+        Restore.NOT_VERIFIED,
+        f"replay ended at segment {ended}, and the archive goes on to {goes_on}: what lies between could not be read. Restore"
+        " again; when it ends there again, it is missing, and as far as one comes is"
+        f" --point-in-time {so_far or 'with a moment before it'}",
+    )
 
 
 def _replay_failed(log: str, target: Target) -> Failed:
@@ -251,7 +295,7 @@ def choose(copies: tuple[Copy, ...], label: str, target: Target) -> Copy:
         if not found:
             raise Failed(Restore.NOT_FOUND, f"there is no backup {label}; `signupflow-backup list` shows them")
     else:
-        before = target.moment or points().get(target.point)
+        before = target.moment or max(points().get(target.point, []), default=None)
         found = [copy for copy in copies if not before or copy.stopped <= before]
         if not found:
             first = f"the oldest backup ended {words.moment(copies[0].stopped)}" if copies else "there is no backup"
@@ -260,15 +304,32 @@ def choose(copies: tuple[Copy, ...], label: str, target: Target) -> Copy:
     newest = max(found, key=lambda copy: copy.stopped)
     # The same night's backup on this host's disk is as good and nearer.
     near = [copy for copy in found if copy.repository != OBJECT_STORE and (newest.stopped - copy.stopped).total_seconds() < 21600]
-    return max(near, key=lambda copy: copy.stopped, default=newest)
+    chosen = max(near, key=lambda copy: copy.stopped, default=newest)
+    _names_one(target, chosen)
+    return chosen
 
 
-def points(state: Path = STATE) -> dict[str, datetime]:
-    """Restore points that deploys made, by name; of a name that was made twice the last one counts."""
+def _names_one(target: Target, chosen: Copy) -> None:
+    """Recovery stops at the first restore point of a name that it meets: one of two would be meant."""
+    met = [at for at in points().get(target.point, []) if at >= chosen.stopped]
+    if len(met) > 1:
+        times = " and ".join(map(words.moment, met))
+        raise Failed(
+            Restore.NOT_FOUND,
+            f"there are {len(met)} restore points {target.point} after {chosen.label}, made at {times}: say --point-in-time",
+        )
+
+
+def points(state: Path = STATE) -> dict[str, list[datetime]]:
+    """When deploys made restore points, by name, the oldest first: a version that is released again makes its point again."""
     path = state / "restore-points"
     lines = path.read_text().splitlines() if path.is_file() else []
-    found = (line.split(" ", 1) for line in lines if re.match(r"^[0-9]+ \S+$", line))
-    return {name: datetime.fromtimestamp(int(stamp), UTC) for stamp, name in found}
+    found: dict[str, list[datetime]] = {}
+    for line in lines:
+        if re.match(r"^[0-9]+ \S+$", line):
+            stamp, name = line.split(" ", 1)
+            found.setdefault(name, []).append(datetime.fromtimestamp(int(stamp), UTC))
+    return found
 
 
 def size_of(copy: Copy) -> int:

@@ -64,43 +64,45 @@ def swap(client: docker.DockerClient, restored: Path, tell: Tell) -> Path:
     _stop(client)
     exchange(CLUSTER, kept)
     tell("the restored cluster is in place; starting PostgreSQL")
-    _settle(client, kept)
-    return kept
-
-
-def finished(client: docker.DockerClient, tell: Tell) -> None:
-    """What a swap left that was killed: the server runs on the restored cluster if that is in place and good, else on the old."""
-    try:
-        began = json.loads(JOURNAL.read_text())
-        kept, old = DATA / began["kept"], began["old"]
-    except (OSError, ValueError, KeyError):
-        return
-    if CLUSTER.stat().st_ino != old:
-        tell(f"a restore was cut off when it had exchanged the clusters; starting PostgreSQL (the old one is kept: {kept.name})")
-        _settle(client, kept)
-        return
-    tell("a restore was cut off before it exchanged the clusters; starting PostgreSQL on the old one, removing the other")
-    if not _serves(client):
-        raise Failed(Restore.FAILED, f"PostgreSQL does not become healthy after a swap that was cut off: docker logs {LIVE}")
-    shutil.rmtree(kept, ignore_errors=True)
-    JOURNAL.unlink()
-
-
-def _settle(client: docker.DockerClient, kept: Path) -> None:
-    """Start the server on the restored cluster, which is in place. When it does not come, the old one goes back and Failed is
-    raised: a cluster that does not start is not kept as if it had served.
-    """
     if _serves(client):
         JOURNAL.unlink()
-        return
+        return kept
     _stop(client)
     exchange(CLUSTER, kept)
     back = _serves(client)
+    # What does not start is not kept as if it had served.
     shutil.rmtree(kept, ignore_errors=True)
     if back:
         JOURNAL.unlink()
     state = "the database of before serves again" if back else f"and neither does it on the one of before: docker logs {LIVE}"
     raise Failed(Restore.FAILED, f"PostgreSQL does not become healthy on the restored cluster; {state}")
+
+
+def finished(client: docker.DockerClient, tell: Tell) -> None:
+    """What a swap left that was killed: the server is started on the cluster that is in place.
+
+    Users may have written to it, so nothing is exchanged and nothing that may have served is removed: Failed when it does not
+    come. What was restored and not put into place goes.
+    """
+    try:
+        began = json.loads(JOURNAL.read_text())
+        kept, old = DATA / began["kept"], began["old"]
+    except (OSError, ValueError, KeyError):
+        return
+    if not CLUSTER.exists():
+        # Somebody took the cluster away, to have another in its place: there is nothing to start.
+        JOURNAL.unlink()
+        return
+    exchanged = CLUSTER.stat().st_ino != old
+    tell(f"a restore was cut off {'after' if exchanged else 'before'} it exchanged the clusters; starting PostgreSQL")
+    if not _serves(client):
+        raise Failed(
+            Restore.FAILED,
+            f"PostgreSQL does not become healthy after a swap that was cut off (docker logs {LIVE}); {kept} is the other cluster",
+        )
+    if not exchanged:
+        shutil.rmtree(kept, ignore_errors=True)
+    JOURNAL.unlink()
 
 
 def _stop(client: docker.DockerClient) -> None:

@@ -11,9 +11,9 @@ GUIDE = "docs/operations/BACKUP_RESTORE.md"
 
 def lines(env: Environment, secrets: Collection[str]) -> Iterator[str]:
     """A line for each, with the settings that would change it; `secrets` are the names that the secrets file holds."""
-    if not env.s3_bucket:
+    if not env.backed_up:
         yield "no backups: s3_endpoint, s3_bucket and their keys"
-    elif not env.backup_recipients:
+    elif env.s3_bucket and not env.backup_recipients:
         yield "no weekly and monthly dumps for a key that no host holds: backup_recipients"
     if not (env.notify_mail_to or "notify_webhook_url" in secrets):
         yield "nobody hears of a failed release or backup: notify_mail_to and smtp_host, or the secret notify_webhook_url"

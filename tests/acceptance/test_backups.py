@@ -22,6 +22,10 @@ def test_fr008_one_table_comes_back_beside_the_live_one(lab: Lab) -> None:
     restores.one_table(lab)
 
 
+def test_fr008_what_lies_before_a_missing_segment_never_passes_for_the_last_change(lab: Lab) -> None:
+    restores.a_hole_is_told(lab)
+
+
 def test_fr008_production_is_not_replaced_unasked(lab: Lab) -> None:
     restores.asks_first(lab)
 

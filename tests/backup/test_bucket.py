@@ -145,11 +145,13 @@ def found(
     rules: list[dict[str, Any]] | None = None,
     versioning: str = "Enabled",
     content: bytes = b"",
+    recipients: tuple[str, ...] = (),
 ) -> dict[str, tuple[str, str]]:
     made = Bucket(stubber, errors or {})
     made.content = content or made.content
     made.all(head or answered(), [RULE] if rules is None else rules, versioning)
-    return {row.what: (row.verdict, row.found) for row in bucket.findings(SimpleNamespace(store=STORE, days=30))}
+    configuration = SimpleNamespace(store=STORE, days=30, recipients=recipients)
+    return {row.what: (row.verdict, row.found) for row in bucket.findings(configuration)}
 
 
 def test_sec003_a_bucket_that_is_as_it_should_be_has_nothing_to_do(s3: Stubber) -> None:
@@ -222,6 +224,7 @@ def test_sec003_what_a_service_does_not_tell_is_not_taken_for_off(s3: Stubber) -
         ({"Expiration": {"Days": 30}}, FAIL),
         ({"Expiration": {"Days": 31}}, OK),
         ({"Expiration": {"Days": 1}, "Status": "Disabled"}, OK),
+        ({"Expiration": {"Date": datetime(2030, 1, 1, tzinfo=UTC)}}, FAIL),
         ({"Expiration": {}, "NoncurrentVersionExpiration": {"NoncurrentDays": 7}}, OK),
     ],
 )
@@ -231,13 +234,18 @@ def test_us6_3_a_rule_that_deletes_before_the_retention_fails(s3: Stubber, rule:
     assert ("early" in rows["lifecycle"][1]) is (verdict == FAIL)
 
 
+def test_us6_3_a_rule_that_deletes_dumps_before_their_year_fails(s3: Stubber) -> None:
+    """Backups go after 30 days, monthly dumps after 365."""
+    assert found(s3, rules=[RULE | {"Expiration": {"Days": 365}}], recipients=("age1",))["lifecycle"][0] == FAIL
+
+
 def test_us6_4_where_the_bucket_is_not_there_nothing_else_is_tried(s3: Stubber) -> None:
     s3.add_client_error("head_bucket", service_error_code="404", http_status_code=404)
-    (row,) = bucket.findings(SimpleNamespace(store=STORE, days=30))
+    (row,) = bucket.findings(SimpleNamespace(store=STORE, days=30, recipients=()))
     assert (row.what, row.verdict) == ("bucket", FAIL)
     assert "set s3_bucket" in row.found
 
 
 def test_fr007_another_store_than_s3_is_left_to_pgbackrest() -> None:
-    (row,) = bucket.findings(SimpleNamespace(store=None, days=30))
+    (row,) = bucket.findings(SimpleNamespace(store=None, days=30, recipients=()))
     assert row.verdict == WARN

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import smtplib
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +16,10 @@ import pytest
 from signupflow.backup import telling
 from signupflow.backup.configuration import Mail as Told
 from signupflow.channels import Channels, Mail, deliver
+from signupflow.render import template
+from signupflow.settings import from_data
+from tests.backup.test_templates import TEMPLATES
+from tests.proofs.configuration import DEPLOY_EXAMPLE
 from tests.webhook import Webhook, listening
 
 
@@ -53,6 +60,11 @@ class Post:
                 return False
             if command.startswith("EHLO"):
                 say(b"250-here\r\n250 AUTH PLAIN")
+            elif command == "AUTH PLAIN":
+                # curl asks first; smtplib sends all at once.
+                say(b"334 ")
+                self.commands[-1] += f" {stream.readline().decode().strip()}"
+                say(b"235 you may")
             elif command == "DATA":
                 say(b"354 go on")
                 lines = list(iter(stream.readline, b".\r\n"))
@@ -152,3 +164,24 @@ def test_us6_4_a_mail_server_that_refuses_is_named(post: Post, monkeypatch: pyte
     monkeypatch.setattr(smtplib.SMTP, "send_message", no)
     (problem,) = deliver(Channels("", mail(post)), "title", "text")
     assert "550" in problem
+
+
+@pytest.mark.parametrize("user", ["", "ops"])
+def test_us6_4_the_last_resort_logs_in_where_mail_wants_it_and_shows_no_secret(user: str, post: Post, tmp_path: Path) -> None:
+    """The script that speaks when nothing else on the host does: curl and files, and no password on a command line."""
+    env = from_data(
+        {**DEPLOY_EXAMPLE, "notify_mail_to": ["ops@helpers.org"], "smtp_host": "127.0.0.1", "smtp_port": post.port}, "web1"
+    )
+    password = 'MARK"ER\\TOKEN'
+    for name, value in (("smtp_user", user), ("smtp_password", password)):
+        if user:
+            (tmp_path / name).write_text(value)
+    script = template(TEMPLATES / "unwatched.sh.j2", env=env, host="web1", state=str(tmp_path), secrets=str(tmp_path))
+    for _ in range(2):
+        done = subprocess.run(["sh", "-x"], input=script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    (text,) = post.mails
+    assert "nobody watches over the backups on web1" in text, "once a day"
+    logins = [base64.b64decode(line.split()[2]) for line in post.commands if line.startswith("AUTH PLAIN ")]
+    assert logins == ([b"\0ops\0" + password.encode()] if user else [])
+    assert not [line for line in done.stderr.splitlines() if "curl" in line and "MARK" in line]

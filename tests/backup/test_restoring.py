@@ -293,3 +293,19 @@ def test_fr008_the_history_of_the_new_timeline_is_marked_for_the_archive(monkeyp
     monkeypatch.setattr(restoring.shutil, "chown", lambda *_: None)
     restoring.announce_timeline(tmp_path)
     assert sorted(path.name for path in status.iterdir()) == ["00000002.history.done", "00000003.history.ready"]
+
+
+def test_us6_2_a_moment_that_a_restore_went_back_behind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Recovery follows the newest timeline: it would stop at the fork and call that the moment."""
+    monkeypatch.setattr(restoring, "REPLACED", tmp_path / "replaced")
+    monkeypatch.setattr(making, "known", lambda _: Store((COPY,), ()))
+    monkeypatch.setattr(restoring, "Server", lambda: None)
+    hour = timedelta(hours=1)
+    restoring._note_replaced(Target(), 0, "nothing was gone back behind")
+    restoring._note_replaced(Target(ENDED + hour), (ENDED + 3 * hour).timestamp(), "/data/before-20261125T053100Z")
+    for good in (ENDED, ENDED + hour, ENDED + 3 * hour, ENDED + 4 * hour):
+        assert restoring.available(cast(Any, None), Wanted(Target(good))) == COPY
+    assert restoring.available(cast(Any, None), Wanted(Target())) == COPY
+    said = refused(lambda: restoring.available(cast(Any, None), Wanted(Target(ENDED + 2 * hour))), Restore.NOT_FOUND)
+    assert "is between 2026-11-25 03:31:00 UTC and 2026-11-25 05:31:00 UTC" in said
+    assert "/data/before-20261125T053100Z alone" in said

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import cast
 
 import bcrypt
 import psycopg2
@@ -13,7 +15,9 @@ import pytest
 
 from app.models import Base
 from app.personal_data import RULES
-from signupflow.backup import sanitise
+from signupflow.backup import copying, sanitise
+from signupflow.backup.outcome import Failed, Restore
+from signupflow.backup.scratch import Scratch
 from tests.app.harness import PASSWORD, Organization, Postgres, production, run_alembic, running_postgres, serving
 from tests.lab_client import ROOT
 
@@ -61,6 +65,21 @@ def test_ec4_a_column_without_a_rule_is_named() -> None:
 def test_ec4_what_is_no_rule_is_refused(rules: sanitise.Rules) -> None:
     with pytest.raises(ValueError, match=r"rule|keys"):
         sanitise.statements(rules, {"t": frozenset({"c"})}, "salt")
+
+
+def test_ec4_what_lies_outside_schema_public_is_named(url: str) -> None:
+    """A table that a repair brought back is dumped like any other, and no rule speaks of it."""
+    assert rows(url, sanitise.ELSEWHERE) == []
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("create schema repair; create table repair.people as table public.people")
+        cursor.execute("create materialized view repair.names as select name from public.people")
+        cursor.execute("create temporary table passing (n int)")
+    connection.close()
+    assert rows(url, sanitise.ELSEWHERE) == [("repair.names",), ("repair.people",)]
+    instance = SimpleNamespace(psql=lambda query, _: "repair.people" if query == sanitise.ELSEWHERE else "")
+    with pytest.raises(Failed, match=r"repair\.people: nobody says what is personal outside schema public") as caught:
+        copying.clean(cast(Scratch, instance), "signupflow", RULES, "", lambda _: None)
+    assert caught.value.code is Restore.CONFIGURATION
 
 
 def cleaned(url: str, password_hash: str = "") -> None:

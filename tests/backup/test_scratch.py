@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import scratch
-from signupflow.backup.archive import Copy
+from signupflow.backup import making, scratch
+from signupflow.backup.archive import Copy, segment_name
 from signupflow.backup.configuration import LOCAL, OBJECT_STORE
 from signupflow.backup.outcome import Failed, Restore
 from signupflow.backup.scratch import Target, choose
+from signupflow.backup.server import CommandError
 
 NIGHT = datetime(2026, 11, 25, 2, 31, tzinfo=UTC)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
@@ -115,11 +117,24 @@ def test_fr008_before_the_oldest_backup_nothing_can_be_restored_and_its_time_is_
 
 
 def test_us6_2_a_restore_point_is_restored_from_the_newest_backup_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "points", lambda: {"before-1.4.0": NIGHT + DAY + timedelta(hours=9), "old": NIGHT - DAY})
+    made = {"before-1.4.0": [NIGHT + DAY + timedelta(hours=9)], "old": [NIGHT - DAY]}
+    monkeypatch.setattr(scratch, "points", lambda: made)
     assert choose(STORE, "", Target(point="before-1.4.0")).label == "L1"
     assert "restore point old" in refused(STORE, "", Target(point="old"))
     # One that was made by hand is in no list: whether it is there, recovery will say.
     assert choose(STORE, "", Target(point="by-hand")).label == "L2"
+
+
+def test_us6_2_of_two_restore_points_of_one_name_the_first_is_never_taken_for_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version that was released, taken back and released again made its point twice; recovery stops at the first."""
+    morning = NIGHT + DAY + timedelta(hours=8)
+    made = {"before-1.4.0": [morning, morning + timedelta(hours=6)]}
+    monkeypatch.setattr(scratch, "points", lambda: made)
+    said = refused(STORE, "", Target(point="before-1.4.0"))
+    assert "there are 2 restore points before-1.4.0 after L1, made at 2026-11-26 10:31:00 UTC and 2026-11-26 16:31:00 UTC" in said
+    # With a backup between them only one is met.
+    noon = copy("noon", LOCAL, morning + timedelta(hours=2))
+    assert choose((*STORE, noon), "", Target(point="before-1.4.0")).label == "noon"
 
 
 def test_us6_2_recovery_stops_where_it_was_told_to() -> None:
@@ -140,8 +155,8 @@ def test_us6_2_restore_points_are_read_and_what_is_none_is_left_out(tmp_path: Pa
     path = tmp_path / "restore-points"
     path.write_text("1795744452 before-1.3.0\n1795744999 before-1.4.0\nrubbish\n1795745000 two words\n-1 x\n\n17957")
     assert scratch.points(tmp_path) == {
-        "before-1.3.0": datetime(2026, 11, 27, 1, 54, 12, tzinfo=UTC),
-        "before-1.4.0": datetime(2026, 11, 27, 2, 3, 19, tzinfo=UTC),
+        "before-1.3.0": [datetime(2026, 11, 27, 1, 54, 12, tzinfo=UTC)],
+        "before-1.4.0": [datetime(2026, 11, 27, 2, 3, 19, tzinfo=UTC)],
     }
     path.write_text("")
     assert scratch.points(tmp_path) == {}
@@ -166,3 +181,70 @@ def test_us6_2_a_restore_point_that_is_not_there_is_not_found_and_all_else_is_a_
         failed = scratch._replay_failed(log, LAST)
         assert failed.code is Restore.FAILED
         assert str(failed) == f"the restored database does not start: {why}"
+
+
+class Instance:
+    """A scratch instance that replays the segments it is given, each start in turn; `reached` says whether it met its target."""
+
+    def __init__(self, *starts: tuple[list[str], bool]) -> None:
+        self.starts, self.restored = list(starts), list[Target]()
+        self.server = object()
+
+    def restore(self, _: Copy, target: Target, __: object) -> None:
+        self.restored.append(target)
+
+    def start(self, _: object) -> None:
+        self.got, reached = self.starts.pop(0)
+        if not reached:
+            raise CommandError(1, REACHED)
+
+    def replayed(self) -> list[str]:
+        return self.got
+
+    def psql(self, _: str) -> str:
+        return "2026-11-25T02:40:00Z"
+
+
+def names(*numbers: int) -> list[str]:
+    return [segment_name(1, number) for number in numbers]
+
+
+def rebuilt(monkeypatch: pytest.MonkeyPatch, instance: Instance, target: Target, *archive: list[str]) -> None:
+    """Each look into the archive finds the next of `archive`."""
+    looks = iter(archive)
+    monkeypatch.setattr(making, "archived", lambda *_: next(looks))
+    scratch.rebuilt(cast(scratch.Scratch, instance), STORE[0], target, lambda _: None)
+
+
+def test_fr008_a_replay_that_took_all_that_the_archive_held_is_the_last_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebuilt(monkeypatch, Instance((names(3, 4, 5), True)), LAST, [*names(3, 4, 5), "00000002.history"])
+    # The live server archived more while it was replayed; and a moment was reached before the end.
+    rebuilt(monkeypatch, Instance((names(3, 4, 5, 6), True)), LAST, names(3, 4, 5))
+    rebuilt(monkeypatch, Instance((names(3), True)), at(0, MINUTE), names(3, 4, 5))
+
+
+@pytest.mark.parametrize("target", [LAST, at(0, MINUTE), Target(point="before-1.4.0")])
+def test_fr008_a_segment_that_could_not_be_read_never_passes_for_the_end_of_the_archive(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL takes a store that is away for the end of WAL, and would serve what was hours ago."""
+    instance = Instance((names(3, 4), target == LAST))
+    with pytest.raises(Failed, match="could not be read") as caught:
+        rebuilt(monkeypatch, instance, target, names(3, 4, 6, 7))
+    assert caught.value.code is Restore.NOT_VERIFIED
+    for named in (*names(4, 7), "--point-in-time 2026-11-25T02:40:00Z"):
+        assert named in str(caught.value)
+    assert instance.restored == [target], "and it is not tried without a target"
+
+
+def test_us6_2_a_moment_after_the_archives_end_is_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = names(3, 4)
+    instance = Instance((held, False), (held, True))
+    rebuilt(monkeypatch, instance, at(0, MINUTE), held, held)
+    assert instance.restored == [at(0, MINUTE), LAST]
+    # What came meanwhile may hold that moment, and more than was asked for.
+    with pytest.raises(Failed, match="restore again"):
+        rebuilt(monkeypatch, Instance((held, False)), at(0, MINUTE), held, names(3, 4, 5))
+    # The second replay may end early as well.
+    with pytest.raises(Failed, match="could not be read"):
+        rebuilt(monkeypatch, Instance((held, False), (names(3), True)), at(0, MINUTE), held, held)

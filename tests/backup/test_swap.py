@@ -177,19 +177,36 @@ def test_us6_2_killed_at_a_step_the_next_run_starts_what_is_in_place(
     assert not (host / "swap.json").exists()
 
 
-def test_us6_2_killed_on_a_restored_cluster_that_does_not_start_the_next_run_takes_the_old_one(
+@pytest.mark.parametrize(("step", "serves"), [("stop", "old"), ("start", "new")])
+def test_us6_2_killed_and_then_it_does_not_come_nothing_is_exchanged_or_removed(
+    step: str, serves: str, host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Users may have written to what is in place, and the other may be the only one that is good."""
+    engine = Engine(set())
+    with monkeypatch.context() as dying:
+        dying.setattr(engine, step, killed)
+        with pytest.raises(KilledError):
+            swapped(engine, host)
+    for _ in range(2):
+        with pytest.raises(Failed, match="after a swap that was cut off"):
+            swap.finished(cast("docker.DockerClient", engine), lambda _: None)
+    assert (host / "cluster" / "PG_VERSION").read_text() == serves
+    (kept,) = swap.kept()
+    assert {serves, (kept / "PG_VERSION").read_text()} == {"old", "new"}
+
+
+def test_us6_2_a_cluster_that_was_taken_away_after_a_kill_does_not_stop_the_next_restore(
     host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = Engine({"old"})
+    engine = Engine(set())
     with monkeypatch.context() as dying:
         dying.setattr(engine, "start", killed)
         with pytest.raises(KilledError):
             swapped(engine, host)
-    with pytest.raises(Failed, match="the database of before serves again"):
-        swap.finished(cast("docker.DockerClient", engine), lambda _: None)
-    assert (host / "cluster" / "PG_VERSION").read_text() == "old"
-    assert swap.kept() == []
+    (host / "cluster").rename(host / "aside")
+    swap.finished(cast("docker.DockerClient", engine), lambda _: None)
     assert not (host / "swap.json").exists()
+    assert len(swap.kept()) == 1
 
 
 def test_us6_2_without_a_container_nothing_is_moved(host: Path) -> None:

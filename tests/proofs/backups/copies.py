@@ -32,6 +32,11 @@ def sanitised(lab: Lab) -> Evidence:
         tenants.organisation(lab)
     personal = people(lab)
     assert len(personal) >= 4, personal
+    sql(lab, "create schema repair; create table repair.people as table public.people")
+    refused = on_host(lab, "sh -c 'signupflow-restore sanitised > /root/copy.dump'")
+    sql(lab, "drop schema repair cascade")
+    assert refused.code == 7, refused
+    assert "repair.people: nobody says what is personal outside schema public" in refused.error, refused
     done = on_host(lab, "sh -c 'signupflow-restore sanitised --password-stdin > /root/copy.dump'", stdin=f"{PASSWORD}\n")
     assert done.code == 0, done.said[-2000:]
     copy = on_host(lab, "sh -c 'docker exec -i signupflow-postgres pg_restore -f - < /root/copy.dump'").said

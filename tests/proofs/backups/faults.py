@@ -159,8 +159,8 @@ def missing(lab: Lab) -> Any:
 
 
 @contextmanager
-def segment_missing(lab: Lab) -> Iterator[None]:
-    """Somebody deletes a WAL segment that came after the newest backup."""
+def segment_missing(lab: Lab) -> Iterator[str]:
+    """Somebody deletes a WAL segment that came after the newest backup, and another comes after it; gives its name."""
     before = set(objects(lab, "lab/archive/"))
     for _ in range(3):
         sql(lab, "create table if not exists proof_wal (n int); insert into proof_wal values (1)")
@@ -168,7 +168,7 @@ def segment_missing(lab: Lab) -> Iterator[None]:
     wait_for(lambda: len(set(objects(lab, "lab/archive/")) - before) >= 3, "three segments are archived")
     new = sorted(key for key in set(objects(lab, "lab/archive/")) - before if ".backup" not in key)
     with object_changed(lab, new[1], lambda data: None):
-        yield
+        yield new[1].rpartition("/")[2].partition("-")[0]
     sql(lab, "drop table proof_wal")
 
 

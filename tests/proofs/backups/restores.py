@@ -10,7 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from signupflow.backup import archive
 from tests.lab_client import Lab
+from tests.proofs.backups import faults
 from tests.proofs.backups.host import PSQL, Evidence, backup, idle, listed, must, on_host, sql
 
 
@@ -74,6 +76,11 @@ def to_the_second_before(lab: Lab) -> Evidence:
     kept = {int(line) for line in sql(lab, f"select n from {writer.table}").splitlines()}
     before = {number for number, at in writer.acknowledged if at <= moment}
     after = {number for number, at in writer.acknowledged if at > moment}
+    # That second is on the timeline that was left: it would pass for the one that was gone back to.
+    between = datetime.fromtimestamp(moment + 0.5, UTC).isoformat()
+    replaced = on_host(lab, f"signupflow-restore --target production --dry-run --point-in-time {between}")
+    assert replaced.code == 1, replaced
+    assert "a restore went back to" in replaced.error, replaced
     late = int(sql(lab, f"select count(*) from {writer.table} where at > to_timestamp({moment})"))
     assert before, "nothing was acknowledged before that second"
     assert after, "nothing was acknowledged after it"
@@ -92,6 +99,7 @@ def to_the_second_before(lab: Lab) -> Evidence:
         "later_rows": late,
         "seconds_with_checks_and_full_backup": round(seconds, 1),
         "full_backup_after": backed_up["label"],
+        "half_a_second_later": replaced.error,
         "said": [line.strip() for line in restored.said.splitlines()],
     }
 
@@ -176,3 +184,27 @@ def way_back(lab: Lab) -> Evidence:
     # So that the newest backup is one to restore from again.
     must(backup(lab))
     return {"exit": done.code, "said": done.error, "seconds": round(seconds, 1)}
+
+
+def a_hole_is_told(lab: Lab) -> Evidence:
+    """A segment is gone from both repositories: what lies before it never passes for the last change, nor does it replace it."""
+    idle(lab)
+    with faults.segment_missing(lab) as segment:
+        find = f"find /var/lib/signupflow/backup-repository/archive -name '{segment}-*'"
+        path = must(on_host(lab, find)).said.strip()
+        must(on_host(lab, f"mv {path} /root/segment"))
+        try:
+            done = on_host(lab, "signupflow-restore --target production --force")
+        finally:
+            must(on_host(lab, f"mv /root/segment {path}"))
+        rows = sql(lab, "select count(*) from proof_wal")
+    assert done.code == 2, done
+    assert f"replay ended at segment {archive.segment_name(*before(segment))}" in done.error, done
+    assert "--point-in-time 20" in done.error, done
+    assert rows == "3", "the live database was touched"
+    return {"missing": segment, "exit": done.code, "said": done.error}
+
+
+def before(segment: str) -> tuple[int, int]:
+    timeline, number = archive.number(segment)
+    return timeline, number - 1
