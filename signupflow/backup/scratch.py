@@ -272,11 +272,12 @@ def _came_to(instance: Scratch, held: tuple[int, int]) -> None:
     with contextlib.suppress(CommandError):
         so_far = instance.psql(LAST_CHANGE)
     ended, goes_on = (archive.segment_name(*segment) if segment[0] else "none" for segment in (last, held))
+    moment = so_far or "a moment before it"
     raise Failed(
         Restore.NOT_VERIFIED,
         f"replay ended at segment {ended}, and the archive goes on to {goes_on}: what lies between could not be read. Restore"
-        " again; when it ends there again, it is missing, and as far as one comes is"
-        f" --point-in-time {so_far or 'with a moment before it'}",
+        f" again; when it ends there again, it is missing, and one comes as far as {moment}: --point-in-time {moment}, or for"
+        f" deploys/disaster_recovery.py --data recover_to={moment}",
     )
 
 
