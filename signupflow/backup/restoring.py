@@ -23,6 +23,8 @@ SWITCH_SECONDS = 60.0
 # A transaction comes first. Where nothing was written since the last switch, there would be no segment to wait for; and by its
 # time recovery knows that it has come to a moment after which nothing else happened.
 WRITE, SWITCH = "select pg_logical_emit_message(true, 'signupflow', 'switch')", "select pg_walfile_name(pg_switch_wal())"
+# Where the live server's container has the directory of all clusters (deploys/postgres).
+LIVE_DATA = "/var/lib/postgresql"
 # What restores left behind: the moment gone back to, the moment of the exchange, and where the cluster of between is kept.
 REPLACED = STATE / "replaced"
 
@@ -222,22 +224,20 @@ def _one_table(configuration: Configuration, wanted: Wanted, copy: Copy, table: 
         rows = int(instance.psql(f'select count(*) from "{schema}"."{table}"', database))
         tell(f"{rows} rows; copying them to the live database")
         argv = ("pg_dump", "-h", "/tmp", "-d", database, "-n", schema, "--no-owner", "--no-privileges")
-        _through(instance.server, argv, live, database)
+        _through(instance, argv, live, database)
     return f'{rows} rows of {table} at {wanted.target} are in "{schema}"."{table}"; drop the schema when you are done', rows
 
 
-def _through(source: Server, argv: tuple[str, ...], target: Server, database: str) -> None:
-    """What one container's pg_dump writes is read by the other's psql, in one transaction, by way of a file in the target."""
-    dump = source.check(argv)
-    target.put("/tmp/signupflow-table.sql", dump.encode())
+def _through(instance: Scratch, argv: tuple[str, ...], live: Server, database: str) -> None:
+    """What the instance's pg_dump writes into its directory, the live server's psql reads from there, in one transaction."""
+    instance.server.check((*argv, "-f", f"{scratch.INSIDE}/table.sql"))
+    path = f"{LIVE_DATA}/{instance.directory.name}/table.sql"
     try:
-        target.check(("psql", "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", "/tmp/signupflow-table.sql"))
+        live.check(("psql", "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", path))
     except CommandError as error:
         raise Failed(
             Restore.FAILED, f"the live database does not take the table: {' '.join(str(error).split())[-300:]}"
         ) from None
-    finally:
-        target.run(("rm", "-f", "/tmp/signupflow-table.sql"), user="root")
 
 
 def moment(text: str) -> datetime:
