@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -52,9 +53,9 @@ def available(configuration: Configuration, wanted: Wanted) -> Copy:
 
 def _not_replaced(target: Target) -> None:
     """Recovery follows the newest timeline, which has nothing of what a restore went back behind."""
-    lines = REPLACED.read_text().splitlines() if REPLACED.is_file() else []
-    for line in lines:
-        back_to, replaced, kept = line.split(" ", 2)
+    # A line that a kill left half is passed over.
+    text = REPLACED.read_text() if REPLACED.is_file() else ""
+    for back_to, replaced, kept in re.findall(r"^([0-9.]+) ([0-9.]+) (.+)\n", text, re.MULTILINE):
         if target.moment and float(back_to) < target.moment.timestamp() < float(replaced):
             at, to = (words.moment(datetime.fromtimestamp(float(stamp), UTC)) for stamp in (replaced, back_to))
             raise Failed(

@@ -303,6 +303,8 @@ def test_us6_2_a_moment_that_a_restore_went_back_behind_is_refused(tmp_path: Pat
     hour = timedelta(hours=1)
     restoring._note_replaced(Target(), 0, "nothing was gone back behind")
     restoring._note_replaced(Target(ENDED + hour), (ENDED + 3 * hour).timestamp(), "/data/before-20261125T053100Z")
+    with (tmp_path / "replaced").open("a") as out:
+        out.write("17640")
     for good in (ENDED, ENDED + hour, ENDED + 3 * hour, ENDED + 4 * hour):
         assert restoring.available(cast(Any, None), Wanted(Target(good))) == COPY
     assert restoring.available(cast(Any, None), Wanted(Target())) == COPY
