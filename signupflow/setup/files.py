@@ -91,6 +91,14 @@ def is_example_data(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 def kept_traefik_image(path: Path) -> str:
     """The image that an environment's group data pins already; empty when it pins none."""
-    held = literals.values(path.read_text()) if path.is_file() else None
-    image = str((held or {}).get("traefik_image", ""))
+    image = str(_held(path).get("traefik_image", ""))
     return image if "@" in image else ""
+
+
+def kept_recipients(path: Path) -> tuple[str, ...]:
+    """The public keys of the dumps that an environment's group data names already."""
+    return tuple(_held(path).get("backup_recipients", ()))
+
+
+def _held(path: Path) -> Mapping[str, Any]:
+    return (literals.values(path.read_text()) if path.is_file() else None) or {}

@@ -63,7 +63,6 @@ def complete(given: Mapping[str, Any], root: Path, ask: Asker) -> Answers:
     ssh_key = absolute("--ssh-key", given["ssh_key"])
     public_keys = public_keys_of(given["keys"], ssh_key) or _keys_in(ask.one("--public-key", "Public key, or the file with it"))
     storage = _storage(given, ask)
-    recipients = given["recipients"] or (_recipient(ask) if storage else ())
     ask.refuse()
     _can_log_in_again(ssh_key, public_keys)
     environment = given["environment"]
@@ -85,10 +84,14 @@ def complete(given: Mapping[str, Any], root: Path, ask: Asker) -> Answers:
         registry_mirrors=given["mirrors"],
         age_key_file=str(Path(given["age_key_file"]).expanduser().resolve()) if given["age_key_file"] else "",
         storage=storage,
-        backup_recipients=tuple(recipients),
+        backup_recipients=tuple(given["recipients"]),
         settings={name: _value(text) for name, text in answering.pairs("--set", given["settings"]).items()},
     )
-    return replace(told, traefik_image=told.traefik_image or files.kept_traefik_image(told.data_file) or _pinned_traefik())
+    return replace(
+        told,
+        traefik_image=told.traefik_image or files.kept_traefik_image(told.data_file) or _pinned_traefik(),
+        backup_recipients=told.backup_recipients or _recipients(told, ask),
+    )
 
 
 def _hosts(given: Mapping[str, Any], ask: Asker) -> list[Host]:
@@ -160,7 +163,12 @@ def _storage(given: Mapping[str, Any], ask: Asker) -> Storage | None:
     )
 
 
-def _recipient(ask: Asker) -> tuple[str, ...]:
+def _recipients(told: Answers, ask: Asker) -> tuple[str, ...]:
+    """Who opens the dumps: as it was answered before, or asked once; nobody where there is no object storage."""
+    if not told.storage:
+        return ()
+    if kept := files.kept_recipients(told.data_file):
+        return kept
     key = ask.optional("Public age key for weekly and monthly dumps; its private one stays offline (empty: no dumps)")
     return (key,) if key else ()
 

@@ -251,6 +251,7 @@ def test_fr007_what_the_environment_does_without_is_said(world: World, monkeypat
     sealed = world.init(*bucket, "--backup-recipient", recipient).output
     assert "Not set up" not in sealed
     assert recipient in (world.directory / "group_data" / "production.py").read_text()
+    assert "nothing to write" in world.init(*bucket).output, "the key is kept, as it was answered before"
 
 
 def test_fr031_a_secrets_file_that_lacks_something_is_completed_and_what_it_holds_stays(world: World) -> None:
