@@ -32,6 +32,7 @@ from tests.proofs.releasing import (
     versions,
 )
 from tests.traffic import Traffic, lost_writes
+from tests.traffic.report import Report
 
 # Half of the 100 requests/s that are wanted: client, five hosts and an operator on two cores answer no more in time.
 RATE = 50.0
@@ -52,6 +53,11 @@ def signupflow(lab: Lab, *words: str) -> subprocess.CompletedProcess[str]:
     if words[0] != "apply":
         command += ["--inventory", lab["inventory"]]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, errors="replace", check=False)
+
+
+def counted(report: Report) -> Evidence:
+    """What became of the requests, with the first that failed."""
+    return {"sent": report.sent, "failed": report.failed, "samples": [str(item) for item in report.failures[:5]]}
 
 
 def rolled_back_after_a_migration(lab: Lab, rate: float = RATE) -> Evidence:
@@ -77,9 +83,7 @@ def rolled_back(lab: Lab, rate: float = RATE) -> Evidence:
     evidence: Evidence = {
         "seconds": back.seconds,
         "seconds_of_each_host": per_host,
-        "sent": report.sent,
-        "failed": report.failed,
-        "samples": [str(item) for item in report.failures[:5]],
+        **counted(report),
         "lost_writes": len(lost_writes(lab, report)),
         "probe": back.probe,
         "recorded_as": record.kind,
@@ -128,9 +132,7 @@ def restarted(lab: Lab, rate: float = RATE) -> Evidence:
     report = traffic.report
     evidence = {
         "seconds": seconds,
-        "sent": report.sent,
-        "failed": report.failed,
-        "samples": [str(item) for item in report.failures[:5]],
+        **counted(report),
         "versions": versions(lab),
         "kind": records(lab)[-1].kind,
     }
@@ -152,9 +154,7 @@ def scaled(lab: Lab, image: str, rate: float = RATE, faults: bool = True) -> Evi
     report = traffic.report
     evidence = {
         "seconds": seconds,
-        "sent": report.sent,
-        "failed": report.failed,
-        "samples": [str(item) for item in report.failures[:5]],
+        **counted(report),
         "kinds": [record.kind for record in records(lab)[-2:]],
         "replicas_when_scaled": doubled,
     }
