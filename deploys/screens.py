@@ -21,7 +21,7 @@ from facts.containers import Container, Containers
 from facts.database import SchemaRevision
 from facts.host_files import ManagedFile
 from facts.release import HeldLease, Readiness
-from operations.elsewhere import connectable
+from operations.delegate import connectable
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import probe, screens
 from signupflow.backup import words as backup_words

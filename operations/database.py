@@ -14,7 +14,7 @@ from facts.database import CONTAINER, PSQL, RoleDigests, SchemaRevision
 from facts.host_files import ManagedFile, marker
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
-from operations.run import current as current_run
+from operations.deployment import current as current_run
 from operations.scripted import Scripted
 from signupflow.release import schema, scratch
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from pyinfra import host, logger, state
 from pyinfra.api import QuoteString, StringCommand
 
-from operations import run as runs
+from operations import deployment as runs
 
 
 def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[StringCommand]:

@@ -14,8 +14,8 @@ from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import ImageId
 from facts.release import Connections, HeldLease, Readiness
-from operations import run as runs
-from operations.elsewhere import connected
+from operations import deployment as runs
+from operations.delegate import connected
 from operations.hooks import called
 from operations.remote import ScriptError
 from signupflow import probe

@@ -17,19 +17,19 @@ from pyinfra.api.exceptions import ConnectError
 from facts.containers import Container, Containers
 from facts.host_files import HostFile, ManagedFile
 from facts.release import Generations
-from operations import run as runs
+from operations import deployment as runs
 from operations import secrets
 from operations.compose import as_desired
-from operations.elsewhere import connected, on
+from operations.delegate import connected, on
 from operations.files import differs, show, written
 from operations.remote import ScriptError, run
-from operations.replicas import StepFailedError
-from operations.turn import TRAEFIK, Turns, confirm
+from operations.app_host import StepFailedError
+from operations.rollout import TRAEFIK, Turns, confirm
 from signupflow import fleet, probe
 from signupflow.probe import Entry
 from signupflow.release import journal, ledger, resume, watch
 from signupflow.release.resume import Generation, Observed, Work
-from signupflow.release.turn import Turn
+from signupflow.release.rollout import Turn
 from signupflow.render import config_hash
 from signupflow.routing import Serving, replica_names
 

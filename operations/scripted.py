@@ -8,7 +8,7 @@ from pyinfra import logger
 from pyinfra.api import Host, State
 from pyinfra.api.command import PyinfraCommand
 
-from operations import run as runs
+from operations import deployment as runs
 from operations.remote import SCRIPT_SECONDS, ScriptError, run
 from signupflow.release.cause import cause
 

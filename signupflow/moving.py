@@ -1,4 +1,4 @@
-"""The cut-over from an old service on SQLite, as a state machine: which step follows which. Pure; `operations.moving` does it.
+"""The cut-over from an old service on SQLite, as a state machine: which step follows which. Pure; `operations.cutover` does it.
 
 The file stays the truth until the maintenance page goes: as long as nobody can write into PostgreSQL, any failure goes back to
 the old service, and PostgreSQL is emptied again. With the page's going the rows are in PostgreSQL, and the only way is forward.

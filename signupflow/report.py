@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from signupflow.release.ledger import RELEASED, Record
-from signupflow.release.turn import BACKWARD, Step
+from signupflow.release.rollout import BACKWARD, Step
 from signupflow.render import template
 
 TEMPLATE = Path(__file__).parent / "templates" / "report.html.j2"

@@ -13,9 +13,9 @@ from deploys.traefik import DYNAMIC
 from facts.host_files import ManagedFile
 from operations import compose, files, images
 from operations import release as releases
-from operations.elsewhere import connected
+from operations.delegate import connected
 from signupflow import moving, rotation
-from signupflow.release.turn import Turn
+from signupflow.release.rollout import Turn
 from signupflow.render import compose_value, template
 from signupflow.routing import Serving, routers
 

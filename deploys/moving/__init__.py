@@ -16,10 +16,10 @@ from deploys.release import recorded
 from deploys.schema import migrator_secrets, trust_directory
 from deploys.traefik import DYNAMIC
 from operations import compose, files
-from operations import moving as cutting_over
+from operations import cutover as cutting_over
 from operations import release as releases
-from operations import run as runs
-from operations.elsewhere import connected
+from operations import deployment as runs
+from operations.delegate import connected
 from signupflow import maintenance, moving
 from signupflow.render import compose_value, template
 from signupflow.settings import Environment

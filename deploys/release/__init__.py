@@ -15,9 +15,9 @@ from facts.host_files import ManagedFile
 from facts.release import Generations
 from operations import ready as readying
 from operations import release as releases
-from operations import run as runs
+from operations import deployment as runs
 from operations.database import MIGRATION_SECONDS
-from operations.elsewhere import connected
+from operations.delegate import connected
 from operations.images import PULL_SECONDS
 from signupflow.images import size
 from signupflow.release import ledger, readiness

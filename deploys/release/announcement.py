@@ -10,7 +10,7 @@ from pyinfra.api import Host
 from deploys.app import desired
 from deploys.environment import fleet, image
 from facts.database import SchemaRevision
-from operations.elsewhere import connected
+from operations.delegate import connected
 from operations.release import planned
 from signupflow.release.plan import HostPlan, lines, schema_step
 from signupflow.routing import Serving

@@ -13,7 +13,7 @@ from deploys.environment import choose, environment, fleet, order, refuse
 from facts.containers import Containers, HostImage, HostImages
 from facts.database import SchemaRevision
 from facts.host_files import ManagedFile
-from operations.elsewhere import connectable, connected
+from operations.delegate import connectable, connected
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import images
 from signupflow.errors import OperatorError

@@ -16,7 +16,7 @@ from deploys.postgres.roles import CERTIFICATE
 from facts.containers import Containers
 from operations import database, files
 from operations import secrets as secret_files
-from operations.elsewhere import connectable
+from operations.delegate import connectable
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow.render import compose_value, template
 from signupflow.settings import Environment

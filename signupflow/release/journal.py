@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
-from signupflow.release.turn import Step
+from signupflow.release.rollout import Step
 
 
 @dataclass(frozen=True)

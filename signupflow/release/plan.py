@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from signupflow.release.resume import Work
 from signupflow.release.schema import Migration, pending
-from signupflow.release.turn import BACKWARD, Step
+from signupflow.release.rollout import BACKWARD, Step
 
 
 @dataclass(frozen=True)

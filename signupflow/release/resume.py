@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from signupflow.release.turn import BACKWARD, Step, Turn
+from signupflow.release.rollout import BACKWARD, Step, Turn
 
 
 @dataclass(frozen=True)

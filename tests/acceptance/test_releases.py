@@ -8,7 +8,7 @@ import pytest
 
 from lab import engine
 from signupflow import archives
-from signupflow.release.turn import Step
+from signupflow.release.rollout import Step
 from tests import releases
 from tests.lab_client import Lab
 from tests.proofs import failing_releases, interrupted_releases, migrations, operating, release_order

@@ -14,12 +14,12 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
-from operations.run import Run
+from operations.deployment import Run
 from signupflow import probe
 from signupflow.release import journal, lease, ledger, prune, readiness, scratch, watch
 from signupflow.release.cause import cause
 from signupflow.release.lease import Lease
-from signupflow.release.turn import Step
+from signupflow.release.rollout import Step
 from signupflow.release.watch import Count
 
 # The lease's scripts run in a shell, here in this machine's.
@@ -346,7 +346,7 @@ def test_sc009_a_run_has_one_probe_however_many_hosts_begin_it(monkeypatch: pyte
             gevent.sleep(0.01)
             begun.append(path)
 
-    monkeypatch.setattr("operations.run.SteadyProbe", Slow)
+    monkeypatch.setattr("operations.deployment.SteadyProbe", Slow)
     run = Run()
     gevent.joinall([gevent.spawn(run.start_probe, probe.Entry("127.0.0.1", "nobody.test"), "/", 5) for _ in range(5)])
     assert begun == ["/"]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from signupflow.release.turn import BACKWARD, ENDS, Step, Turn
+from signupflow.release.rollout import BACKWARD, ENDS, Step, Turn
 from tests import releases
 from tests.lab_client import ROOT, Lab
 from tests.load import Load

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from signupflow.release.plan import HostPlan, lines, schema_step, steps
 from signupflow.release.resume import Generation, Observed, Work, again, back, next_number, undo, work
 from signupflow.release.schema import Migration
-from signupflow.release.turn import BACKWARD, ENDS, Event, Step, Turn
+from signupflow.release.rollout import BACKWARD, ENDS, Event, Step, Turn
 
 FULL = Turn("web1", new=8, old=7, replicas=2, rehearsal_seconds=25, weights=(10, 50), pause_seconds=5, bake_seconds=30)
 FIRST = Turn("web1", new=1, old=0, replicas=1, rehearsal_seconds=25, weights=(10,), bake_seconds=30)

@@ -20,12 +20,12 @@ from pyinfra.api.exceptions import ConnectError
 
 from facts.database import PSQL
 from facts.host_files import FileSizes, ManagedFile
-from operations import run as runs
-from operations.elsewhere import connected
+from operations import deployment as runs
+from operations.delegate import connected
 from operations.release import APP_LABEL, Release, planned
 from operations.remote import ScriptError, run
-from operations.replicas import StepFailedError
-from operations.turn import TRAEFIK, Turns, file_script
+from operations.app_host import StepFailedError
+from operations.rollout import TRAEFIK, Turns, file_script
 from signupflow import moving, probe
 from signupflow.moving import Step
 from signupflow.release.cause import cause

@@ -1,4 +1,4 @@
-"""The steps of one host's turn, done: what `signupflow.release.turn` orders, on the host and on the edge.
+"""The steps of one host's turn, done: what `signupflow.release.rollout` orders, on the host and on the edge.
 
 Every step can be repeated: a connection that is lost is made again and the step's script runs again; a run that was killed
 is followed by one that finds what is there and goes on.
@@ -21,14 +21,14 @@ from pyinfra.api import Host, State
 from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import ConnectError
 
-from operations import run as runs
+from operations import deployment as runs
 from operations.remote import ScriptError, run
-from operations.replicas import Replicas, StepFailedError, read_script
+from operations.app_host import Replicas, StepFailedError, read_script
 from signupflow import probe
 from signupflow.release import journal, prune, watch
 from signupflow.release.cause import cause
 from signupflow.release.resume import Work
-from signupflow.release.turn import BACKWARD, ENDS, Event, Step, Turn
+from signupflow.release.rollout import BACKWARD, ENDS, Event, Step, Turn
 from signupflow.routing import Serving, generation_service, replica_names
 
 if TYPE_CHECKING:
