@@ -3,7 +3,9 @@
 from pyinfra import config
 
 from deploys.preflight import check
+from operations import patches
 
 config.SUDO = True
 
+patches.apply()
 check()

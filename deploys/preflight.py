@@ -24,6 +24,7 @@ from signupflow.settings import Environment, agree, from_data
 REFUSED = {
     "no_wait": "--no-wait turns a failed host into exit 0",
     "serial": "--serial runs hosts in random order; releases keep the inventory's order by themselves",
+    "retry": "--retry would run a failed rollout once more after it was rolled back",
 }
 
 # Deploys that need no secret, and those that need no image on this machine.
@@ -54,6 +55,8 @@ def _check(params: dict[str, Any]) -> None:
         raise OperatorError(f"no inventory file {path}; use inventory.py, or the path that `python -m lab inventory` prints")
     if not deploys:
         return
+    if not any(params.get(flag) for flag in ("yes", "dry", "json_output")) and not sys.stdin.isatty():
+        raise OperatorError("there is no terminal to confirm the changes on: add -y to run without asking, or --dry to look")
     environments = _environments(_inventory(params), params)
     names = {deploy.name for deploy in deploys}
     if names <= WITHOUT_SECRETS:

@@ -1,26 +1,31 @@
-"""What runs of an app on a host, read there: replicas of a generation, how they are reached, and what they say."""
+"""What a rollout does on an app host: each method is one command there, which can be repeated.
+
+`operations/rollout.py` decides the order; a test puts a host in this one's place that raises whatever it likes.
+"""
 
 from __future__ import annotations
 
+import base64
 import shlex
-import time
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-import gevent
 from pyinfra.api import Host
 
-from operations.remote import SCRIPT_SECONDS, ScriptError, run
-
-if TYPE_CHECKING:
-    from operations.release import Release
+from operations.remote import PATIENCE, SCRIPT_SECONDS, ScriptError, run
+from signupflow.release import journal, prune
+from signupflow.release.spec import APP_LABEL, GENERATION_LABEL, Endpoints, ReleaseSpec, endpoints
+from signupflow.routing import replica_names
 
 # How long a host asks its candidates before it tells how far they are.
 ASK_SECONDS = 2
-
-
-class StepFailedError(Exception):
-    """A step's own verdict: the first line is the reason, further lines are what containers said."""
+# Beyond what Docker was given for stopping or starting something.
+GRACE = 15.0
+# Docker's default weight. Candidates start with less (compose.yaml), so that starting does not slow down what serves.
+CPU_SHARES = 1024
+# Some thirty rollouts.
+JOURNAL_LINES = 500
+PRUNE_SECONDS = 120.0
 
 
 @dataclass(frozen=True)
@@ -44,64 +49,85 @@ class Replica:
         return self.status == "running" and self.restarts == 0 and self.health != "unhealthy"
 
 
-@dataclass(frozen=True)
-class Kept:
-    """How a generation is reached and asked."""
+class AppHost:
+    """Commands of a release on one app host. Each raises ScriptError when it fails, UnreachableError when the host is away."""
 
-    urls: tuple[str, ...]
-    port: int
-    health_path: str
-    ready_path: str
+    def __init__(self, host: Host, spec: ReleaseSpec) -> None:
+        self.host, self.spec = host, spec
 
+    @property
+    def name(self) -> str:
+        return str(self.host.name)
 
-class Replicas:
-    """The generations of an app on one host. `fresh` is the one that this run makes (0: none), as wanted and not as found."""
+    @property
+    def prefix(self) -> str:
+        """What pyinfra puts before this host's lines."""
+        return str(self.host.print_prefix)
 
-    def __init__(self, host: Host, release: Release, fresh: int) -> None:
-        self.host, self.release, self.fresh = host, release, fresh
-        self._kept: dict[int, Kept] = {}
+    def record(self, entry: journal.Entry) -> None:
+        """One line in the host's journal."""
+        run(self.host, journal.append_script(self.spec.app, entry))
 
-    def kept(self, number: int) -> Kept:
-        """How a generation is reached and asked: as wanted for a new one, as its own files say for one from before."""
-        release = self.release
-        wanted = Kept(tuple(release.urls(number)), release.port, release.health_path, release.route.ready_path)
-        if number == self.fresh:
-            return wanted
-        if number not in self._kept:
-            text = run(self.host, read_script(f"{release.project(number)}/.env"))
-            found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
-            if "SIGNUPFLOW_URLS" not in found:  # made before these were kept
-                return wanted
-            self._kept[number] = Kept(
-                tuple(found["SIGNUPFLOW_URLS"].split(",")),
-                int(found["SIGNUPFLOW_PORT"]),
-                found["SIGNUPFLOW_HEALTH_PATH"],
-                found["SIGNUPFLOW_READY_PATH"],
+    def write(self, generation: int) -> None:
+        """Files and secrets of a generation. In place: a candidate of a run that was killed has this very directory mounted."""
+        directory, secrets = self.spec.project(generation), self.spec.secret_directory(generation)
+        files = {f"{directory}/{name}": text for name, text in self.spec.files.items()}
+        files[f"{directory}/.env"] = self.spec.environment(generation)
+        uid, values = self.spec.secrets.uid, self.spec.secrets.values
+        keep = " ".join(f"! -name {shlex.quote(name)}" for name in values)
+        script = [
+            "set -e",
+            f"mkdir -p -m 0711 /etc/signupflow/secrets && install -d -m 0700 -o {uid} -g {uid} "
+            f"{shlex.quote(self.spec.secrets.parent)} {shlex.quote(secrets)}",
+            f"find {shlex.quote(secrets)} -mindepth 1 -maxdepth 1 -type f {keep} -delete",
+            *(file_script(path, text if text.endswith("\n") else text + "\n", "0644", 0) for path, text in files.items()),
+            *(file_script(f"{secrets}/{name}", value.rstrip("\n") + "\n", "0400", uid) for name, value in values.items()),
+        ]
+        run(self.host, "\n".join(script))
+
+    def endpoints(self, generation: int) -> Endpoints:
+        """How a generation from before is reached and asked, as its own files say; as wanted now when they do not."""
+        text = run(self.host, read_script(f"{self.spec.project(generation)}/.env"))
+        return endpoints(text) or self.spec.endpoints(generation)
+
+    def start(self, generation: int) -> None:
+        # Not `--wait`: Docker first asks after its whole interval, and an image need not say how it is asked.
+        compose = f"docker compose --project-directory {self.spec.project(generation)}"
+        run(self.host, f"{compose} up --detach --quiet-pull --remove-orphans 2>&1", self.spec.start_seconds + GRACE)
+
+    def replicas(self, generation: int, asked: Endpoints | None = None) -> list[Replica]:
+        """The generation's containers; with `asked` also what the paths of each answer (`000`: nothing)."""
+        fields = (
+            "{{slice .Name 1}} {{.State.Status}} {{.RestartCount}}"
+            " {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
+            " {{.State.ExitCode}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+        )
+        ask = "true"
+        if asked:
+            # Health, and what the routes will ask: a replica that is healthy and never ready would take no traffic.
+            # One process for both, and not too often: what asks takes its processor time from what starts.
+            urls = " ".join(f'"http://$address:{asked.port}{path}"' for path in (asked.health_path, asked.ready_path))
+            curl = (
+                f"curl --silent -m {ASK_SECONDS} -o /dev/null -o /dev/null --write-out '%{{http_code}} '"
+                f" --header 'Host: {self.spec.route.domain}' {urls}"
             )
-        return self._kept[number]
-
-    def healthy(self, number: int) -> None:
-        wanted = len(self.kept(number).urls)
-        deadline = time.monotonic() + self.release.start_seconds
-        while True:
-            found = self.found(number, ask=True)
-            if len(found) == wanted and all(item.serves for item in found):
-                return
-            gone = [item for item in found if item.status != "running"]
-            if gone or time.monotonic() >= deadline:
-                raise StepFailedError(self._unhealthy(found, self.kept(number)))
-            gevent.sleep(0.1)
-
-    def _unhealthy(self, found: list[Replica], asked: Kept) -> str:
-        limit = self.release.start_seconds
-        for item in found:
-            if item.status != "running":
-                return f"{item.name} is {item.status} (exit code {item.exit_code}) and not running\n{self.logs(item.name)}"
-            for path, code in ((asked.health_path, item.health_code), (asked.ready_path, item.ready_code)):
-                if code != "200":
-                    said = f"answered {code}" if code != "000" else f"did not answer on port {asked.port}"
-                    return f"{item.name}: {path} {said}, not 200, within {limit} s\n{self.logs(item.name)}"
-        return f"only {len(found)} of {len(asked.urls)} replicas are there"
+            ask = f'test -z "$address" || codes=$({curl})'
+        # Asked again and again over there: each script from here costs a connection's worth of processor on a busy host.
+        script = (
+            f'ids=$({self._ids(generation)}); test -n "$ids" || exit 0\n'
+            f"rows=$(docker inspect --format '{fields}' $ids); end=$(( $(date +%s) + {ASK_SECONDS} ))\n"
+            "while :; do\n"
+            '  said=$(echo "$rows" | while read -r name status restarts health exit address rest; do\n'
+            f"    codes=; {ask}\n"
+            '    echo "$name $status $restarts $health $exit $codes"\n'
+            "  done)\n"
+            f'  {"" if asked else "break; "}echo "$said" | grep -qv " 200 200 *$" || break\n'
+            '  test $(date +%s) -lt $end || break; sleep 0.2\ndone\necho "$said"'
+        )
+        seconds = SCRIPT_SECONDS + 2 * ASK_SECONDS * self.spec.replicas
+        rows = [line.split() for line in run(self.host, script, seconds).splitlines()]
+        found = [Replica(row[0], row[1], int(row[2]), row[3], int(row[4]), *row[5:7]) for row in rows]
+        return sorted(found, key=lambda item: item.name)
 
     def logs(self, name: str) -> str:
         """What the container wrote last, and what Docker's health checks of it said."""
@@ -113,58 +139,88 @@ class Replicas:
         except ScriptError as error:
             return f"(its log cannot be read: {error})"
 
-    def found(self, number: int, ask: bool = False) -> list[Replica]:
-        """The generation's containers; with `ask` also what the health path of each answers (`000`: nothing)."""
-        there = self.kept(number)
-        labels = f"label={self.release.app_label}={self.release.app}", f"label={self.release.generation_label}={number}"
-        fields = (
-            "{{slice .Name 1}} {{.State.Status}} {{.RestartCount}}"
-            " {{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}"
-            " {{.State.ExitCode}} {{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
-        )
-        # Health, and what the routes will ask: a replica that is healthy and never ready would take no traffic.
-        # One process for both, and not too often: what asks takes its processor time from what starts.
-        urls = " ".join(f'"http://$address:{there.port}{path}"' for path in (there.health_path, there.ready_path))
-        curl = (
-            f"curl --silent -m {ASK_SECONDS} -o /dev/null -o /dev/null --write-out '%{{http_code}} '"
-            f" --header 'Host: {self.release.route.domain}' {urls}"
-        )
-        asked = f'test -z "$address" || codes=$({curl})' if ask else "true"
-        # Asked again and again over there: each script from here costs a connection's worth of processor on a busy host.
+    def check(self, generation: int) -> str:
+        """What the image's own check command prints, inside the first replica."""
+        name = replica_names(self.spec.app, generation, 1)[0]
+        return run(self.host, f"docker exec {name} {shlex.join(self.spec.check_command)}", 60)
+
+    def stop_replica(self, name: str) -> int:
+        """Stop one container within its grace; its exit code (137: it was killed)."""
+        limit = self.spec.stop_seconds
+        run(self.host, f"docker stop --time {limit} {name} >/dev/null", limit + GRACE)
+        return int(run(self.host, f"docker inspect --format '{{{{.State.ExitCode}}}}' {name}"))
+
+    def start_replica(self, name: str) -> None:
+        run(self.host, f"docker start {name} >/dev/null", self.spec.start_seconds + GRACE)
+
+    def full_share(self, generation: int) -> None:
+        """Give candidates the processor weight of what serves."""
+        run(self.host, f"{self._ids(generation)} | xargs -r docker update --cpu-shares {CPU_SHARES} >/dev/null")
+
+    def promote(self, up: int, down: int) -> None:
+        """From now on a reboot starts `up`, and not `down`."""
         script = (
-            f'ids=$(docker ps -aq --filter {labels[0]} --filter {labels[1]}); test -n "$ids" || exit 0\n'
-            f"rows=$(docker inspect --format '{fields}' $ids); end=$(( $(date +%s) + {ASK_SECONDS} ))\n"
-            "while :; do\n"
-            '  said=$(echo "$rows" | while read -r name status restarts health exit address rest; do\n'
-            f"    codes=; {asked}\n"
-            '    echo "$name $status $restarts $health $exit $codes"\n'
-            "  done)\n"
-            f'  {"" if ask else "break; "}echo "$said" | grep -qv " 200 200 *$" || break\n'
-            '  test $(date +%s) -lt $end || break; sleep 0.2\ndone\necho "$said"'
+            f'ids=$({self._ids(up)}) && test -n "$ids" && '
+            f"docker update --restart unless-stopped --cpu-shares {CPU_SHARES} $ids >/dev/null"
         )
-        seconds = SCRIPT_SECONDS + 2 * ASK_SECONDS * self.release.replicas
-        rows = [line.split() for line in run(self.host, script, seconds).splitlines()]
-        there_now = [Replica(row[0], row[1], int(row[2]), row[3], int(row[4]), *row[5:7]) for row in rows]
-        return sorted(there_now, key=lambda item: item.name)
+        if down:
+            script += f" && {self._ids(down)} | xargs -r docker update --restart no >/dev/null"
+        run(self.host, script)
 
-    def steady(self, number: int, when: str) -> None:
-        """Fails when one of a generation's replicas is not there, not running, has restarted or is unhealthy."""
-        found = self.found(number)
-        for item in found:
-            if not item.steady:
-                what = f"exited ({item.exit_code})" if item.status != "running" else "restarted" if item.restarts else item.health
-                raise StepFailedError(f"{item.name} {what} {when}\n{self.logs(item.name)}")
-        if len(found) < self.release.replicas:
-            raise StepFailedError(f"only {len(found)} of {self.release.replicas} replicas are there {when}")
+    def start_stopped(self, generation: int, patience: float = PATIENCE) -> bool:
+        """Start what a reboot left stopped of a generation; whether there was any."""
+        down = f"{self._ids(generation)} --filter status=exited"
+        script = f'ids=$({down}); test -z "$ids" || docker start $ids'
+        return bool(run(self.host, script, self.spec.start_seconds + GRACE, patience).strip())
 
-    def ids(self, number: int) -> str:
-        release = self.release
-        return (
-            f"docker ps -aq --filter label={release.app_label}={release.app} --filter label={release.generation_label}={number}"
+    def stop(self, generation: int) -> list[str]:
+        """Stop a generation within its grace and remove its containers; the names of those that had to be killed.
+
+        Traefik sends nothing there any more, so that it may stop without waiting for somebody to notice. Its files stay.
+        """
+        limit, signal = self.spec.stop_seconds, self.spec.drained_signal
+        named = f"--signal {signal} " if signal else ""
+        killed = run(
+            self.host,
+            f'ids=$({self._ids(generation)}); test -n "$ids" || exit 0\n'
+            f"docker stop {named}--time {limit} $ids >/dev/null || exit 1\n"
+            "docker inspect --format '{{.Name}} {{.State.ExitCode}}' $ids | sed -n 's#^/\\(.*\\) 137$#\\1#p'\n"
+            "docker rm --force $ids >/dev/null",
+            limit + GRACE,
         )
+        return killed.split()
+
+    def forget(self, generation: int) -> None:
+        """Remove a generation's files and secrets."""
+        run(self.host, f"rm -rf {self.spec.project(generation)} {self.spec.secret_directory(generation)}")
+
+    def prune(self, kept: Collection[int]) -> None:
+        """Old releases go: their files, and images that nothing names any more. `kept` stay whatever their age."""
+        directory, secrets = self.spec.directory, self.spec.secrets.parent
+        listed = run(self.host, f"ls {directory} | sed -n 's/^g\\([0-9]*\\)$/\\1/p'")
+        old = prune.doomed(kept, [int(number) for number in listed.split()], self.spec.keep)
+        images = prune.images_script(directory, self.spec.repository, self.spec.keep)
+        path = journal.path(self.spec.app)
+        trim = f"tail -n {JOURNAL_LINES} {path} > {path}.new && mv -f {path}.new {path}\n"
+        run(self.host, trim + prune.files_script(directory, secrets, old) + images, PRUNE_SECONDS)
+
+    def _ids(self, generation: int) -> str:
+        """A command that lists the generation's containers."""
+        labels = f"{APP_LABEL}={self.spec.app}", f"{GENERATION_LABEL}={generation}"
+        return f"docker ps -aq --filter label={labels[0]} --filter label={labels[1]}"
 
 
 def read_script(path: str) -> str:
     """A script that prints a file, or nothing when there is none. One that is there and cannot be read is an error:
     taken for an absent one, it would drop the other hosts from the routes."""
     return f"test ! -e {shlex.quote(path)} || cat {shlex.quote(path)}"
+
+
+def file_script(path: str, text: str, mode: str, uid: int) -> str:
+    """Lines of a script that write a file beside its place and rename it over. Its content is in no process list."""
+    packed = base64.b64encode(text.encode()).decode()
+    new, target, parent = shlex.quote(f"{path}.new"), shlex.quote(path), shlex.quote(path.rpartition("/")[0])
+    return (
+        f"mkdir -p {parent}; install -m 0600 /dev/null {new}; base64 -d > {new} <<'SIGNUPFLOW'\n{packed}\nSIGNUPFLOW\n"
+        f"chown {uid}:{uid} {new}; chmod {mode} {new}; mv -f {new} {target}"
+    )

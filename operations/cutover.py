@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shlex
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,21 +13,25 @@ from typing import Any
 
 import gevent
 from pyinfra import host, logger, state
-from pyinfra.api import Host, QuoteString, State, StringCommand, operation
+from pyinfra.api import Host, State, operation
 from pyinfra.api.command import PyinfraCommand
-from pyinfra.api.exceptions import ConnectError
 
 from facts.database import PSQL
 from facts.host_files import FileSizes, ManagedFile
-from operations import deployment as runs
+from operations.app_host import file_script
 from operations.delegate import connected
-from operations.release import APP_LABEL, Release, planned
+from operations.deployment import DeploymentContext
+from operations.edge import TRAEFIK
+from operations.executor import Executor, StepFailedError
+from operations.failed import Failed
+from operations.release import planned
 from operations.remote import ScriptError, run
-from operations.app_host import StepFailedError
-from operations.rollout import TRAEFIK, Turns, file_script
+from operations.rollout import Rollouts
 from signupflow import moving, probe
 from signupflow.moving import Step
 from signupflow.release.cause import cause
+from signupflow.release.rollout import Event
+from signupflow.release.spec import APP_LABEL, ReleaseSpec
 from signupflow.routing import Serving
 
 # The longest that an import may take; its lease is renewed meanwhile.
@@ -58,7 +61,7 @@ class Move:
     legacy: tuple[str, str]
     page_routers: Sequence[str]
     legacy_routers: Sequence[str]
-    releases: Sequence[tuple[Host, Release]]
+    releases: Sequence[tuple[Host, ReleaseSpec]]
 
     @property
     def container(self) -> str:
@@ -71,7 +74,7 @@ def last_step(target: Host, app: str) -> Step | None:
 
 
 @operation()
-def moved(move: Move, edge: Host) -> Iterator[PyinfraCommand]:
+def moved(context: DeploymentContext, move: Move, edge: Host) -> Iterator[PyinfraCommand]:
     """The whole cut-over, as one state machine; it ends with the new service open, or with the old one."""
     last = last_step(host, move.app)
     if last is Step.MOVED:
@@ -79,38 +82,43 @@ def moved(move: Move, edge: Host) -> Iterator[PyinfraCommand]:
         return
     size = sum(host.get_fact(FileSizes, paths=(move.file, f"{move.file}-wal")).values())
     if not size:
-        said = f"there is no file {move.file} on {host.name}, or it is empty; set legacy_sqlite_file"
-        if state.is_executing:
-            runs.current().fail(said)
-        yield StringCommand("echo", QuoteString(said), ">&2; exit 1")
+        yield Failed(f"there is no file {move.file} on {host.name}, or it is empty; set legacy_sqlite_file", fleet=True)
         return
     if not state.is_executing:
         logger.info(f"{host.print_prefix}Cut-over of {move.file}:")
         for text in moving.describe(size, [target.name for target, _ in move.releases], move.stop):
             logger.info(f"{host.print_prefix}    {text}")
-    yield CutOver(move, edge, last)
+    yield Cutover(context, move, edge, last)
 
 
-class CutOver(PyinfraCommand):
-    """Drives the cut-over from a step to an end."""
+class Cutover(PyinfraCommand):
+    """Drives the cutover from a step to an end."""
 
-    def __init__(self, move: Move, edge: Host, last: Step | None) -> None:
+    def __init__(self, context: DeploymentContext, move: Move, edge: Host, last: Step | None) -> None:
         super().__init__()
-        self.move, self.edge, self.last = move, edge, last
+        self.context, self.move, self.edge, self.last = context, move, edge, last
 
     def __repr__(self) -> str:
-        return f"CutOver({self.move.app})"
+        return f"Cutover({self.move.app})"
 
     def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
-        return Machine(self.move, host, connected(self.edge), self.last).go(state) is Step.MOVED
+        return CutoverExecutor(self.context, self.move, host, connected(self.edge), self.last).moved()
 
 
-class Machine:
-    def __init__(self, move: Move, database: Host, edge: Host, last: Step | None) -> None:
+class CutoverExecutor(Executor[Step]):
+    """The steps of a cutover, on the database's host and on the edge."""
+
+    ends = moving.ENDS
+
+    def __init__(self, context: DeploymentContext, move: Move, database: Host, edge: Host, last: Step | None) -> None:
+        super().__init__(context, database.name, database.print_prefix, (edge.name, database.name))
         self.move, self.database, self.edge, self.last = move, database, edge, last
-        self.run, self.began = runs.current(), time.monotonic()
-        self.lost = self.opening = self.theirs = False
-        self.effects: Mapping[Step, Callable[[State], None]] = {
+        self.cut_off = moving.interrupted(last)
+        self.opening = self.theirs = False
+
+    @property
+    def effects(self) -> Mapping[Step, Callable[[], None]]:
+        return {
             Step.CHECK: self.check,
             Step.PAGE: self.page,
             Step.STOP: self.stop,
@@ -124,78 +132,58 @@ class Machine:
             Step.CLOSE: self.close,
         }
 
-    def go(self, state: State) -> Step:
-        step, cut_off = moving.first(self.last), moving.interrupted(self.last)
-        if cut_off:
-            logger.warning(self._said(f"a run was cut off at `{self.last}`; this one goes on"))
-        while step not in moving.ENDS:
-            well = self._one(step, state)
-            step = Step.STUCK if self.lost else moving.following(step, well, cut_off)
-        if self.lost:
-            logger.error(self._said("another run has the lease and decides what becomes of this; this one stops"))
-        elif step is Step.STUCK:
-            logger.error(self._said(f"stuck: {self._where()}; mend it and run this again"))
-        else:
-            # A journal whose end is missing is looked at again by the next run.
-            self._noted(step)
-        return step
+    def moved(self) -> bool:
+        """Run to an end; whether that is the rows in PostgreSQL and the new service open."""
+        if self.cut_off:
+            self.warn(f"a run was cut off at `{self.last}`; this one goes on")
+        end = self.execute(moving.first(self.last))
+        if self.lock_lost:
+            self.warn("another run has the deploy lock and decides what becomes of this; this one stops")
+        elif end is Step.STUCK:
+            self.warn(f"stuck: {self._where()}; fix it and run this again")
+        return end is Step.MOVED
 
     def _where(self) -> str:
         if self.opening:
             return "the rows are in PostgreSQL and the new service runs, but is not open to everybody"
         return "the maintenance page stays, and the old service's file is as it was"
 
-    def _one(self, step: Step, state: State) -> bool:
+    def after(self, step: Step, event: Event) -> Step:
+        return Step.STUCK if self.lock_lost else moving.following(step, event is Event.OK, self.cut_off)
+
+    def backward(self, step: Step) -> bool:
+        return step in moving.BACKWARD
+
+    def record(self, step: Step) -> None:
+        """A journal whose last step is no end is looked at again by the next run."""
+        if step is Step.STUCK:
+            return
         self.opening = step is Step.OPEN
-        started = time.monotonic()
-        logger.info(self._said(f"{started - self.began:6.1f} s  {step}"))
-        try:
-            self.run.renew(now=(self.edge.name, self.database.name))
-            self._noted(step)
-            self.effects[step](state)
-        except Exception as error:  # whatever it is, the old service must come back
-            self.lost = isinstance(error, runs.LeaseLostError)
-            first, _, rest = (str(error) or type(error).__name__).partition("\n")
-            if not isinstance(error, StepFailedError | ScriptError | ConnectError):
-                first, rest = f"{type(error).__name__}: {first}", traceback.format_exc()
-            self.run.fail(f"{self.database.name}: {step} failed: {first}")
-            logger.error(self._said(f"Error: {step}: {first}"))
-            for text in rest.splitlines():
-                logger.warning(self._said(f"    {text}"))
-            return False
-        finally:
-            self.run.spent(self.database.name, str(step), time.monotonic() - started)
-        return True
-
-    def _said(self, text: str) -> str:
-        return f"{self.database.print_prefix}{text}"
-
-    def _noted(self, step: Step) -> None:
-        path = moving.journal_path(self.move.app)
-        text = moving.line(datetime.now(UTC).isoformat(timespec="milliseconds"), step, self.run.identity)
+        path = shlex.quote(moving.journal_path(self.move.app))
+        text = moving.line(datetime.now(UTC).isoformat(timespec="milliseconds"), step, self.context.identity.id)
         run(self.database, f"mkdir -p $(dirname {path}) && echo {shlex.quote(text)} >> {path}")
 
     # Forward
 
-    def check(self, _: State) -> None:
+    def check(self) -> None:
         """The import's own dry run, beside the service that runs. Also that the target is empty: what is in it is not ours."""
         report = self._import("--dry-run")
-        logger.info(self._said(f"         {_rows(report):,} rows; the import will take about {report['expected_seconds']:.0f} s"))
+        self.say(f"         {_rows(report):,} rows; the import will take about {report['expected_seconds']:.0f} s")
 
-    def page(self, _: State) -> None:
+    def page(self) -> None:
         self._route(*self.move.page, self.move.page_routers)
 
-    def stop(self, _: State) -> None:
+    def stop(self) -> None:
         self._command(self.move.stop, "the old service does not stop")
 
-    def import_(self, _: State) -> None:
+    def import_(self) -> None:
         if moving.may_be_filled(self.last) and self._kept():
-            logger.info(self._said("         the rows are there already, and equal"))
+            self.say("         the rows are there already, and equal")
             return
         report = self._import()
         if report["source"].get("changed_since"):
             raise StepFailedError(f"somebody has written to {self.move.file} since it was read: legacy_stop does not stop it")
-        logger.info(self._said(f"         {_rows(report):,} rows, equal on both sides; {self.move.project}/work/report.json"))
+        self.say(f"         {_rows(report):,} rows, equal on both sides; {self.move.project}/work/report.json")
 
     def _kept(self) -> bool:
         """Whether an earlier run's import is complete; when it is not, PostgreSQL is emptied for this one's."""
@@ -207,19 +195,19 @@ class Machine:
             return False
         return True
 
-    def smoke(self, _: State) -> None:
+    def smoke(self) -> None:
         self._run_once("smoke", "the app's smoke suite fails on the new database")
 
-    def release(self, state: State) -> None:
+    def release(self) -> None:
         """Behind the page: the old service's routes go, and each app host gets its replicas."""
         self._unroute(self.move.legacy[0], self.move.legacy_routers)
         for target, release in self.move.releases:
             serving = Serving.parse(self._edge_file(release.route.path))
             plan = planned(connected(target), release, serving)
-            if not Turns(self.edge, release, plan.todo).execute(state, target, {}):
-                raise StepFailedError(f"the release on {target.name} failed: {(self.run.failures or ['see above'])[0]}")
+            if not Rollouts(self.context, self.edge, release, plan.todo).on(target):
+                raise StepFailedError(f"the release on {target.name} failed: {self.context.failures.first or 'see above'}")
 
-    def open(self, _: State) -> None:
+    def open(self) -> None:
         self._unroute(self.move.page[0], self.move.page_routers)
         release = self.move.releases[0][1]
         for entry in release.entries:
@@ -231,7 +219,7 @@ class Machine:
 
     # Backward
 
-    def withdraw(self, _: State) -> None:
+    def withdraw(self) -> None:
         """The old service is routed to again, still behind the page; then the new one goes."""
         self._route(*self.move.legacy, self.move.legacy_routers)
         for target, release in self.move.releases:
@@ -244,14 +232,14 @@ class Machine:
                 f"rm -rf {shlex.quote(release.directory)} {shlex.quote(release.secrets.parent)}",
                 release.stop_seconds + COMMAND_SECONDS,
             )
-        self.run.first.clear()
+        self.context.progress.first.clear()
 
-    def empty(self, _: State) -> None:
+    def empty(self) -> None:
         """What an import of ours has brought goes. What it found in its way is somebody else's, and stays."""
         if not self.theirs:
             self._emptied()
 
-    def start(self, _: State) -> None:
+    def start(self) -> None:
         self._command(self.move.start, "the old service does not start")
         ask = f"curl --silent -m 5 -o /dev/null --write-out '%{{http_code}}\\n' {shlex.quote(self.move.upstream)}/"
         deadline = time.monotonic() + ANSWER_SECONDS
@@ -261,7 +249,7 @@ class Machine:
                 raise StepFailedError(f"the old service was started and does not answer at {self.move.upstream} ({said})")
             gevent.sleep(0.3)
 
-    def close(self, _: State) -> None:
+    def close(self) -> None:
         """The page goes, and what is behind it is the old service again."""
         self._unroute(self.move.page[0], self.move.page_routers)
 
@@ -320,13 +308,12 @@ class Machine:
             status, *said = run(self.database, ask).splitlines()
             for text in said[told:]:
                 if text.endswith(" s") and ": " in text:
-                    logger.info(self._said(f"         {text}"))
+                    self.say(f"         {text}")
             told = len(said)
             if status.startswith("exited"):
                 return int(status.split()[1]), said
             if time.monotonic() > deadline:
                 raise StepFailedError(f"the import has not ended within {IMPORT_SECONDS / 3600:g} h")
-            self.run.renew()
             gevent.sleep(0.5)
 
     def _stopped_importing(self) -> None:

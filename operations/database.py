@@ -12,15 +12,15 @@ from pyinfra.api.command import PyinfraCommand
 
 from facts.database import CONTAINER, PSQL, RoleDigests, SchemaRevision
 from facts.host_files import ManagedFile, marker
+from operations.failed import Failed
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
-from operations.deployment import current as current_run
 from operations.scripted import Scripted
 from signupflow.release import schema, scratch
 
 
 @operation()
-def roles(database: str, sql: str, digests: Mapping[str, str]) -> Iterator[StringCommand]:
+def roles(database: str, sql: str, digests: Mapping[str, str]) -> Iterator[PyinfraCommand]:
     """Roles, passwords and the database, by one idempotent script.
 
     `digests` are keyed digests of what each role was made from; the script leaves them as the
@@ -37,10 +37,10 @@ def roles(database: str, sql: str, digests: Mapping[str, str]) -> Iterator[Strin
     yield StringCommand(PSQL, "-q -d postgres -f -", _stdin=sql)
 
 
-def _unknown() -> Iterator[StringCommand]:
+def _unknown() -> Iterator[Failed]:
     """The cluster exists but does not answer. A plan says nothing then: the stack's own step starts the server first."""
     if state.is_executing:
-        yield StringCommand("echo 'PostgreSQL does not answer; see `docker logs signupflow-postgres`' >&2; exit 1")
+        yield Failed("PostgreSQL does not answer; see `docker logs signupflow-postgres`")
     else:
         host.noop("unknown until PostgreSQL runs")
 
@@ -68,14 +68,19 @@ class Schema:
 
 
 @operation()
-def migrated(wanted: Schema, running: Callable[[], str], allow_interrupts: Collection[str] = ()) -> Iterator[PyinfraCommand]:
+def migrated(
+    wanted: Schema,
+    running: Callable[[], str],
+    allow_interrupts: Collection[str] = (),
+    named: Callable[[str], None] = lambda _: None,
+) -> Iterator[PyinfraCommand]:
     """Bring the schema to the image's revision, once, as the migrator role, before any replica starts.
 
     With a revision (the image's label) the database itself says whether there is anything to do, and a migration that the
     version which runs cannot live with is refused. Before it, the migration is tried on a copy of the schema, on which the
     image that is `running` (its id; empty for none) then proves that it still works. A database that is newer than the image
     is left as it is, when the image proves that it works on it.
-    Without a revision, `identity` is noted on the host after a success.
+    Without a revision, `identity` is noted on the host after a success. `named` is told of the restore point that is made.
     """
     path = f"{wanted.directory}/compose.yaml"
     current = host.get_fact(ManagedFile, path=path)
@@ -94,7 +99,7 @@ def migrated(wanted: Schema, running: Callable[[], str], allow_interrupts: Colle
         yield from _judged(wanted, known, allow_interrupts)
     if known:
         # Before every new image, whether its schema is another or not: its code may do the harm.
-        current_run().restore_point = wanted.restore_point
+        named(wanted.restore_point)
         yield _restore_point(wanted)
     if writing:
         show(current, path, wanted.compose, "0644", "root:root")
@@ -137,14 +142,12 @@ def _breaking(wanted: Schema, known: str) -> list[str]:
     return [migration.revision for migration in schema.pending(wanted.migrations, known) if migration.breaks]
 
 
-def _judged(wanted: Schema, known: str, allow_interrupts: Collection[str]) -> Iterator[StringCommand]:
+def _judged(wanted: Schema, known: str, allow_interrupts: Collection[str]) -> Iterator[PyinfraCommand]:
     """Refuse what would break the version that runs; nothing runs on an empty database."""
     found = schema.verdict(schema.pending(wanted.migrations, known) if known else ())
     if found.outcome is schema.Outcome.REFUSED:
         logger.warning(f"{host.print_prefix}refused: {found.message}")
-        if state.is_executing:
-            current_run().fail(found.message)
-        yield StringCommand("echo", QuoteString(found.message), ">&2; exit 1")
+        yield Failed(found.message, fleet=True)
     elif found.outcome is schema.Outcome.WINDOW:
         yield from guard("schema", found.message, allow_interrupts)
 
@@ -152,9 +155,7 @@ def _judged(wanted: Schema, known: str, allow_interrupts: Collection[str]) -> It
 def _tried(wanted: Schema, image: str, otherwise: str, migrate: bool = False) -> Iterator[PyinfraCommand]:
     """On a copy of the schema, without its rows: migrate it, then have an image (by default the release's own) prove itself."""
     if not wanted.smoke:
-        yield StringCommand(
-            "echo", QuoteString(f"{otherwise}, as far as anybody knows: it has no app_smoke_command"), ">&2; exit 1"
-        )
+        yield Failed(f"{otherwise}, as far as anybody knows: it has no app_smoke_command")
         return
     steps = [f"docker compose --project-directory {wanted.directory} run --rm --quiet-pull -T rehearse"] if migrate else []
     failed = f"{{ echo {shlex.quote(otherwise)} >&2; exit 1; }}"

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator
 
 from pyinfra import host, logger
 from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api.command import PyinfraCommand
 
 from facts.host_files import APPLIED, Holds, ManagedFile, marker
 from facts.system import InstalledPackages, OsRelease, Unit, Units, Upgradable
+from operations.failed import Failed
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
 from operations.system import APT, install_commands
@@ -27,7 +29,7 @@ PACKAGES = {
 
 
 @operation()
-def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator[StringCommand]:
+def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator[PyinfraCommand]:
     """Docker and its Compose plugin, running with this configuration.
 
     The configuration is written before the packages, so the engine's first start uses it.
@@ -36,7 +38,7 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
     found = host.get_fact(OsRelease)
     names = PACKAGES.get(found.id, ())
     if not supported(found.id, found.version):
-        yield StringCommand(f"echo 'unsupported distribution: use {SUPPORTED}' >&2; exit 1")
+        yield Failed(f"unsupported distribution: use {SUPPORTED}")
         return
     missing = sorted(set(names) - host.get_fact(InstalledPackages, packages=names))
     current = host.get_fact(ManagedFile, path=CONFIG)

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
+import tempfile
 from collections.abc import Mapping
 
 from pyinfra import logger
 
-SECONDS = 600
+SECONDS = 600.0
 
 
-def called(when: str, command: str, variables: Mapping[str, str]) -> str:
+def called(when: str, command: str, variables: Mapping[str, str], seconds: float = SECONDS) -> str:
     """Run a hook in a shell, show what it prints, and return why it failed: an empty string when it did not.
 
-    `variables` are given to it with the prefix SIGNUPFLOW_.
+    `variables` are given to it with the prefix SIGNUPFLOW_. At its limit the shell ends, with all that it has started. What
+    it leaves running when it ends by itself is not waited for: its output goes to a file, which nobody has to close.
     """
     environment = {**os.environ, **{f"SIGNUPFLOW_{name}": value for name, value in variables.items()}}
     logger.info(f"--> Hook {when}: {command}")
-    try:
-        done = subprocess.run(
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
             ["/bin/sh", "-c", command],
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            timeout=SECONDS,
-            check=False,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        return f"the hook {when} took longer than {SECONDS} s: {command}"
-    for line in done.stdout.splitlines():
-        logger.info(f"    {line}")
-    return f"the hook {when} exited {done.returncode}: {command}" if done.returncode else ""
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return f"the hook {when} took longer than {seconds:g} s and was ended: {command}"
+        output.seek(0)
+        for line in output.read().decode(errors="replace").splitlines():
+            logger.info(f"    {line}")
+    return f"the hook {when} exited {code}: {command}" if code else ""

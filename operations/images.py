@@ -43,6 +43,7 @@ class Sent(PyinfraCommand):
     def __init__(self, image: Image) -> None:
         super().__init__()
         self.image = image
+        self.reason = ""
 
     def __repr__(self) -> str:
         return f"Sent({self.image.on_host})"
@@ -51,11 +52,17 @@ class Sent(PyinfraCommand):
         try:
             known = [json.loads(line) or [] for line in run(host, f"install -d -m 0700 {INCOMING}\n{LAYERS}").splitlines()]
         except ScriptError as error:
-            return Scripted.failed(host, "its images cannot be listed", error)
+            return self._failed(host, "its images cannot be listed", error)
         held = archives.held(layers(self.image.local_id), known)
         if held and self._sent(state, host, connector_arguments, held, last=False):
             return True
         return self._sent(state, host, connector_arguments, 0, last=True)
+
+    def _failed(self, host: Host, what: str, error: ScriptError) -> bool:
+        failed = Scripted(what, "")
+        failed.failed(host, what, error)
+        self.reason = failed.reason
+        return False
 
     def _sent(self, state: State, host: Host, connector_arguments: Any, held: int, last: bool) -> bool:
         packed = archives.saved(self.image.local_id, held)
@@ -71,7 +78,7 @@ class Sent(PyinfraCommand):
             run(host, script, LOAD_SECONDS)
         except ScriptError as error:
             if last:
-                return Scripted.failed(host, "the image cannot be loaded", error)
+                return self._failed(host, "the image cannot be loaded", error)
             logger.info(f"{host.print_prefix}all layers are sent: this engine does not load some of them alone")
             return False
         return True

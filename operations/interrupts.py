@@ -5,21 +5,17 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterator
 
-from pyinfra import host, logger, state
-from pyinfra.api import QuoteString, StringCommand
+from pyinfra import host, logger
 
-from operations import deployment as runs
+from operations.failed import Failed
 
 
-def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[StringCommand]:
+def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[Failed]:
     """Announce the interruption; when it is not allowed, yield a command that fails before anything changed."""
     advice = "allowed by this run" if service in allowed else f"refused unless --data allow_interrupts={service}"
     _announce(f"{host.print_prefix}INTERRUPTS {service}: {why} ({advice})")
     if service not in allowed:
-        said = f"INTERRUPTS {service}: {why}; {advice}"
-        if state.is_executing:
-            runs.current().fail(f"{host.name}: {said}")
-        yield StringCommand("echo", QuoteString(said), ">&2; exit 1")
+        yield Failed(f"INTERRUPTS {service}: {why}; {advice}")
 
 
 @functools.cache

@@ -9,14 +9,17 @@ from http.client import HTTPException
 from ssl import SSLError, cert_time_to_seconds
 
 from pyinfra import host, inventory, logger, state
-from pyinfra.api import Host, QuoteString, StringCommand, operation
+from pyinfra.api import Host, StringCommand, operation
 from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import ImageId
 from facts.release import Connections, HeldLease, Readiness
-from operations import deployment as runs
 from operations.delegate import connected
+from operations.deployment import DeploymentContext
+from operations.failed import Failed
+from operations.guard import Guard
 from operations.hooks import called
+from operations.lock import ended
 from operations.remote import ScriptError
 from signupflow import probe
 from signupflow.probe import Entry
@@ -40,20 +43,18 @@ class Checks:
 
 
 @operation()
-def ready(checks: Checks) -> Iterator[StringCommand]:
+def ready(context: DeploymentContext, checks: Checks) -> Iterator[Failed]:
     """Fail with everything this host lacks for a release, each in a line. Changes nothing."""
-    problems = list(_problems(checks))
+    problems = list(_problems(context, checks))
     if not problems:
         host.noop("ready")
         return
     for problem in problems:
         logger.warning(f"{host.print_prefix}not ready: {problem}")
-    if state.is_executing:  # what a plan saw may be over when the run begins
-        runs.current().fail(f"{host.name} is not ready: {problems[0]}")
-    yield StringCommand("echo", QuoteString("; ".join(problems)), ">&2; exit 1")
+    yield Failed(f"{host.name} is not ready: {problems[0]}", fleet=True)
 
 
-def _problems(checks: Checks) -> Iterator[str]:
+def _problems(context: DeploymentContext, checks: Checks) -> Iterator[str]:
     present = bool(host.get_fact(ImageId, reference=checks.image))
     needs = readiness.Needs(0, checks.needs.new_replicas, checks.needs.replica_memory) if present else checks.needs
     yield from readiness.host_problems(host.get_fact(Readiness), needs, time.time())
@@ -63,7 +64,7 @@ def _problems(checks: Checks) -> Iterator[str]:
         if found is None or found.maximum:
             yield from readiness.database_problems(found, checks.connections)
     held = host.get_fact(HeldLease)
-    if held is not None and held.left > 0 and not runs.ended(held.process) and held.run != runs.current().identity:
+    if held is not None and held.left > 0 and not ended(held) and held.run != context.identity.id:
         yield f"lease: held by {held.said}: wait, or take it away with deploys/unlock.py"
     for entry in checks.entries:
         yield from _public(entry, checks)
@@ -93,7 +94,7 @@ def _public(entry: Entry, checks: Checks) -> Iterator[str]:
 
 
 @operation()
-def leased(hosts: Collection[str], reason: str, seconds: int, hook: str = "") -> Iterator[StringCommand]:
+def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook: str = "") -> Iterator[Failed]:
     """The lease on all `hosts`, in their order, for the time of this run. It leaves no trace, so it is no change.
 
     One host's step takes it for all. When it is refused, or `hook` (run here, with the lease held) fails, everything taken is
@@ -103,58 +104,54 @@ def leased(hosts: Collection[str], reason: str, seconds: int, hook: str = "") ->
         host.noop("the lease is taken while a run lasts")
         return
     try:
-        refused = runs.current().acquire([connected(inventory.get_host(name)) for name in hosts], reason, seconds)
+        refused = context.acquire([connected(inventory.get_host(name)) for name in hosts], reason)
     except (ConnectError, ScriptError) as error:
-        runs.current().give_back()
-        yield _refusal(f"the lease cannot be taken: {error}")
+        context.lock.release()
+        yield Failed(f"the lease cannot be taken: {error}", fleet=True)
         return
-    if refused is not None:
-        yield _refusal(f"another deployment is at work: {refused.said}")
+    if refused:
+        yield Failed(f"another deployment is at work: {refused}", fleet=True)
         return
-    if hook and (problem := called("before", hook, runs.current().variables())):
-        runs.current().give_back()
-        yield _refusal(f"{problem}; nothing was changed")
+    if hook and (problem := called("before", hook, context.variables())):
+        context.lock.release()
+        yield Failed(f"{problem}; nothing was changed", fleet=True)
         return
     host.noop("leased")
 
 
-def _refusal(why: str) -> StringCommand:
-    runs.current().fail(why)
-    return StringCommand("echo", QuoteString(why), ">&2; exit 1")
-
-
 @operation()
-def everybody(what: str) -> Iterator[StringCommand]:
+def everybody(context: DeploymentContext, what: str) -> Iterator[Failed]:
     """Go on only when no host has failed: what follows is for all or for none."""
-    if state.is_executing and not any(isinstance(handler, runs.AtEnd) for handler in state.callback_handlers):
-        state.add_callback_handler(runs.AtEnd())
+    Guard(context).attach(state)
     failed = sorted(item.name for item in state.failed_hosts)
     if not failed:
         host.noop(what)
         return
-    run_ = runs.current()
-    if not run_.failures:
-        run_.fail(f"{', '.join(failed)} cannot be reached or is not ready; leave it out with --limit, or mend it")
+    if not context.failures.said:
+        context.failures.add(
+            f"{', '.join(failed)} {'is' if len(failed) == 1 else 'are'} unreachable or not ready. Fix it, or deploy to the rest: "
+            + " ".join(f"--limit {item.name}" for item in inventory if item.name not in failed)
+        )
     if state.is_executing:
-        run_.close()
-    yield StringCommand("echo", QuoteString(f"stopped, because of {', '.join(failed)}"), ">&2; exit 1")
+        context.close()
+    yield Failed(f"stopped, because of {', '.join(failed)}")
 
 
 @operation()
-def probed(entry: Entry, path: str, rate: float) -> Iterator[StringCommand]:
+def probed(context: DeploymentContext, entry: Entry, path: str, rate: float) -> Iterator[StringCommand]:
     """From here to the end of the run the public entry is asked steadily, and what failed is counted."""
     if state.is_executing:
-        runs.current().start_probe(entry, path, rate)
+        context.probe.start(entry, path, rate)
     host.noop("asked from here on")
     return
     yield  # an operation is a generator
 
 
 @operation()
-def worked() -> Iterator[StringCommand]:
+def worked(context: DeploymentContext) -> Iterator[StringCommand]:
     """Have this run recorded, though it released nothing."""
     if state.is_executing:
-        runs.current().worked = True
+        context.recorder.always = True
     host.noop("this run is recorded")
     return
     yield  # an operation is a generator

@@ -7,6 +7,7 @@ connection is lost in the middle, it is made again and the script runs again fro
 from __future__ import annotations
 
 import time
+import uuid
 
 import gevent
 from gevent.lock import RLock
@@ -18,8 +19,6 @@ from pyinfra.api.exceptions import ConnectError
 PATIENCE = 90.0
 # A script that says nothing for longer than it may take is taken for a lost connection.
 SCRIPT_SECONDS = 15.0
-
-END = "signupflow-script-ended"
 
 # Several scripts may find at once that a host's connection is gone: one of them makes it again.
 CONNECTING: dict[str, RLock] = {}
@@ -40,7 +39,7 @@ def run(target: Host, script: str, seconds: float = SCRIPT_SECONDS, patience: fl
         try:
             return _once(target, script, seconds)
         except (ConnectError, TimeoutError, OSError, EOFError, SSHException) as error:
-            _forget(target)
+            forget(target)
             if time.monotonic() >= deadline:
                 raise UnreachableError(f"{target.name} cannot be reached: {error or type(error).__name__}") from None
             gevent.sleep(0.5)
@@ -50,20 +49,32 @@ def _once(target: Host, script: str, seconds: float) -> str:
     with CONNECTING.setdefault(target.name, RLock()):
         if not target.connected:
             target.connect(reason="the connection was lost", show_errors=False, raise_exceptions=True)
-    # The last line tells an exit code from a connection that ended in the middle.
-    wrapped = f"(\n{script}\n) </dev/null\necho {END} $?\n"
+    mark = f"ended-{uuid.uuid4().hex}"
     with gevent.Timeout(seconds, TimeoutError(f"no answer within {seconds:.0f} s")):
-        _, output = target.run_shell_command(StringCommand("sh -s"), _sudo=True, _stdin=wrapped)
-    lines = output.stdout_lines
-    if not lines or not lines[-1].startswith(END):
-        said = " ".join(output.stderr_lines).strip()
-        raise OSError(said or "the connection ended in the middle of a script")
-    if lines[-1] != f"{END} 0":
-        raise ScriptError("\n".join(output.stderr_lines or lines[:-1]).strip() or "a script failed without a word")
-    return "\n".join(lines[:-1])
+        _, output = target.run_shell_command(StringCommand("sh -s"), _sudo=True, _stdin=framed(script, mark))
+    return unframed(output.stdout_lines, output.stderr_lines, mark)
 
 
-def _forget(target: Host) -> None:
+def framed(script: str, mark: str) -> str:
+    """The script, and after whatever it prints, on a line of its own, a mark that nothing else can be and its exit code.
+
+    That line tells an exit code from a connection that ended in the middle.
+    """
+    return f"(\n{script}\n) </dev/null\nprintf '\\n%s %s\\n' {mark} $?\n"
+
+
+def unframed(lines: list[str], errors: list[str], mark: str) -> str:
+    """What a framed script printed. Raises OSError when its end is missing, ScriptError when it failed."""
+    if not lines or not lines[-1].startswith(mark):
+        raise OSError(" ".join(errors).strip() or "the connection ended in the middle of a script")
+    # The line break before the mark is ours: after a last line that ended with one of its own, it makes an empty line.
+    printed = lines[:-2] if len(lines) > 1 and not lines[-2] else lines[:-1]
+    if lines[-1] != f"{mark} 0":
+        raise ScriptError("\n".join(errors or printed).strip() or "a script failed without printing why")
+    return "\n".join(printed)
+
+
+def forget(target: Host) -> None:
     """Drop a connection that may be half dead; the next script makes a new one."""
     client = getattr(target.connector, "client", None)
     if client is not None:

@@ -8,7 +8,6 @@ from pyinfra import logger
 from pyinfra.api import Host, State
 from pyinfra.api.command import PyinfraCommand
 
-from operations import deployment as runs
 from operations.remote import SCRIPT_SECONDS, ScriptError, run
 from signupflow.release.cause import cause
 
@@ -19,6 +18,7 @@ class Scripted(PyinfraCommand):
     def __init__(self, what: str, script: str, seconds: float = SCRIPT_SECONDS) -> None:
         super().__init__()
         self.what, self.script, self.seconds = what, script, seconds
+        self.reason = ""
 
     def __repr__(self) -> str:
         return f"Scripted({self.what})"
@@ -31,12 +31,10 @@ class Scripted(PyinfraCommand):
             return self.failed(host, self.what, error)
         return True
 
-    @staticmethod
-    def failed(host: Host, what: str, error: ScriptError) -> bool:
-        """Tell why the run fails; False, which is what `execute` then returns."""
-        reason = f"{host.name}: {what}: {cause(str(error))}"
-        runs.current().fail(reason)
+    def failed(self, host: Host, what: str, error: ScriptError) -> bool:
+        """Tell why it fails, and keep it as the deployment's reason; False, which is what `execute` then returns."""
+        self.reason = f"{what}: {cause(str(error))}"
         for line in str(error).splitlines():
             logger.warning(f"{host.print_prefix}    {line}")
-        logger.error(f"{host.print_prefix}Error: {reason}")
+        logger.error(f"{host.print_prefix}Error: {self.reason}")
         return False

@@ -21,7 +21,7 @@ MOST_TICKS = 9
 
 # What a step is for, which is what its colour tells.
 GROUPS = {
-    "prepare": (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY, Step.REHEARSE),
+    "prepare": (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY, Step.SOAK),
     "shift": (Step.SHIFT, Step.PROMOTE, Step.SWITCH),
     "drain": (Step.STOP,),
     "watch": (Step.SMOKE, Step.BAKE, Step.FINISH),

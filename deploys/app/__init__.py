@@ -15,7 +15,8 @@ from operations import compose, files, images
 from operations import release as releases
 from operations.delegate import connected
 from signupflow import moving, rotation
-from signupflow.release.rollout import Turn
+from signupflow.release.rollout import Rollout
+from signupflow.release.spec import ReleaseSpec, RouteSpec, SecretFiles
 from signupflow.render import compose_value, template
 from signupflow.routing import Serving, routers
 
@@ -38,7 +39,7 @@ def routes() -> None:
             dest=f"{DYNAMIC}/app-{env.app_name}.yaml",
             content=routers(env.app_name, env.domains, env.app_response_seconds),
         )
-        releases.only(name="Routes lead to hosts of the inventory only", route=route())
+        releases.only(name="Remove routes of hosts no longer in the inventory", route=route())
 
 
 def prepare_host() -> None:
@@ -61,9 +62,9 @@ def data_directory() -> str:
     return f"/var/lib/signupflow/app-{environment().app_name}"
 
 
-def route() -> releases.Route:
+def route() -> RouteSpec:
     env = environment()
-    return releases.Route(
+    return RouteSpec(
         app=env.app_name,
         edge=fleet().holder("edge").name,
         path=f"{DYNAMIC}/app-{env.app_name}-servers.yaml",
@@ -73,7 +74,7 @@ def route() -> releases.Route:
     )
 
 
-def desired(target: Host) -> releases.Release:
+def desired(target: Host) -> ReleaseSpec:
     """What an app host should run, and how it gets there."""
     env = environment(target)
     values, hosts = secrets_of(env), fleet()
@@ -100,7 +101,7 @@ def desired(target: Host) -> releases.Release:
     }
     if database:
         contents[f"trust/{CERTIFICATE}"] = values["postgres_tls_certificate"]
-    return releases.Release(
+    return ReleaseSpec(
         route=route(),
         directory=f"/opt/signupflow/app-{env.app_name}",
         files=contents,
@@ -109,7 +110,7 @@ def desired(target: Host) -> releases.Release:
         version=new.version,
         older_revisions=new.older_revisions if database else (),
         # Compose reads an env file as root; mounted files belong to the app's user.
-        secrets=releases.SecretFiles(
+        secrets=SecretFiles(
             secrets_directory, secret_values(env, values, role), env.app_user if env.app_secrets_as == "files" else 0
         ),
         secret_digests={key: values.digest(value) for key, value in variables.items()},
@@ -127,13 +128,13 @@ def desired(target: Host) -> releases.Release:
         entries=entries(env),
         observe_path=env.health_path,
         probe_rate=env.app_probe_rate,
-        fresh=Turn(
+        rollout=Rollout(
             host=name,
             new=0,
             old=0,
             replicas=env.app_replicas,
             verify=bool(env.app_check_command),
-            rehearsal_seconds=env.app_rehearsal_seconds if name == order(env, hosts)[0] else 0,
+            soak_seconds=env.app_rehearsal_seconds if name == order(env, hosts)[0] else 0,
             weights=env.app_shift_weights,
             pause_seconds=env.app_shift_pause_seconds,
             bake_seconds=env.app_bake_seconds,

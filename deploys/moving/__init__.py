@@ -8,6 +8,7 @@ from pyinfra import host, inventory
 from pyinfra.api import deploy
 
 from deploys.app import desired, prepare_host, routes
+from deploys.deployment import deployment
 from deploys.environment import environment, fleet, image, in_group, order, refuse
 from deploys.maintaining import DIRECTORY as PAGE_DIRECTORY
 from deploys.maintaining import SERVICE as PAGE_SERVICE
@@ -18,7 +19,6 @@ from deploys.traefik import DYNAMIC
 from operations import compose, files
 from operations import cutover as cutting_over
 from operations import release as releases
-from operations import deployment as runs
 from operations.delegate import connected
 from signupflow import maintenance, moving
 from signupflow.render import compose_value, template
@@ -56,14 +56,14 @@ def cut_over() -> None:
     edge = inventory.get_host(fleet().holder("edge").name)
     if in_group("db"):
         _project(env)
-        cutting_over.moved(name=f"Move {env.legacy_sqlite_file} into PostgreSQL", move=_move(env), edge=edge)
-    releases.begin(name="Moved")
-    if in_group("edge"):
-        compose.gone(
-            name="Server of the page", service=PAGE_SERVICE, directory=PAGE_DIRECTORY, _if=lambda: not runs.current().failures
+        cutting_over.moved(
+            name=f"Move {env.legacy_sqlite_file} into PostgreSQL", context=deployment(), move=_move(env), edge=edge
         )
+    releases.barrier(name="Moved")
+    if in_group("edge"):
+        compose.gone(name="Server of the page", service=PAGE_SERVICE, directory=PAGE_DIRECTORY, _if=deployment().healthy)
     if host.name == edge.name:
-        releases.verdict(name="Verdict")
+        releases.finish(name="Finish", context=deployment())
 
 
 def _project(env: Environment) -> None:

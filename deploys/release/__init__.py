@@ -9,27 +9,22 @@ from pyinfra import host, inventory, state
 from pyinfra.api import Host, deploy
 
 from deploys.app import desired, prepare_host, routes, serving, unmoved
+from deploys.deployment import deployment
 from deploys.environment import channels, commit, entries, environment, fleet, image, in_group, order, refuse
 from deploys.release.announcement import announce
 from facts.host_files import ManagedFile
 from facts.release import Generations
 from operations import ready as readying
 from operations import release as releases
-from operations import deployment as runs
-from operations.database import MIGRATION_SECONDS
 from operations.delegate import connected
-from operations.images import PULL_SECONDS
 from signupflow.images import size
 from signupflow.release import ledger, readiness
-from signupflow.settings import Environment
 
-# Beyond the longest step: two minutes in which the next renewal may come.
-LEASE_MARGIN = 120
 # The kind of run that moves an old service's rows.
 MOVING = "cut-over"
 
 
-@deploy("Ready")
+@deploy("Preflight")
 def ready(kind: str = "release") -> None:
     """Every host is asked before any is changed; then the lease, for the time of the run. `kind` is how it is recorded."""
     if kind != MOVING and unmoved():
@@ -37,29 +32,31 @@ def ready(kind: str = "release") -> None:
             f"{environment().app_name} is still served from {environment().legacy_sqlite_file}: "
             "move its rows with deploys/migrate_sqlite.py, or take legacy_sqlite_file out of group_data"
         )
-    runs.current().kind = kind
+    deployment().recorder.kind = kind
     _asked(replacing=kind == "restart")
     _lease(environment().reason or f"{kind} {image(environment().app_image).version or environment().app_image}")
 
 
-@deploy("Ready")
+@deploy("Preflight")
 def asked(replacing: bool = False) -> None:
     """The pre-flight alone. What serves must be in order when some host would get another release, or when `replacing`."""
     _asked(replacing)
 
 
 def _asked(replacing: bool) -> None:
-    readying.everybody(name="Every host is there", what="every host takes SSH")
-    readying.ready(name="Pre-flight", checks=checks(replacing))
-    readying.everybody(name="Every host is ready", what="every host is ready")
+    context = deployment()
+    readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
+    readying.ready(name="Checks", context=context, checks=checks(replacing))
+    readying.everybody(name="All checks passed", context=context, what="every host is ready")
 
 
 def _lease(reason: str) -> None:
-    env, hosts, run = environment(), leased_hosts(), runs.current()
-    run.environment, run.channels, run.hook_after = env.environment, channels(), env.hook_after
+    env, hosts, context = environment(), leased_hosts(), deployment()
+    recorder = context.recorder
+    recorder.environment, recorder.channels, recorder.hook_after = env.environment, channels(), env.hook_after
     if host.name == hosts[0]:
-        readying.leased(name="Lease", hosts=hosts, reason=reason, seconds=lease_seconds(env), hook=env.hook_before)
-    readying.everybody(name="Leased", what="this run has the lease")
+        readying.leased(name="Acquire", context=context, hosts=hosts, reason=reason, hook=env.hook_before)
+    readying.everybody(name="Acquired", context=context, what="this run has the deploy lock")
 
 
 def activated() -> list[Host]:
@@ -72,20 +69,6 @@ def leased_hosts() -> list[str]:
     names = [item.name for item in activated()]
     edge = fleet().holder("edge").name
     return names if edge in names else [*names, edge]
-
-
-def lease_seconds(env: Environment) -> int:
-    """How long a lease lasts from each renewal: longer than any step may take without one."""
-    steps = (
-        env.app_start_seconds + env.app_stop_seconds,
-        env.app_rehearsal_seconds + env.app_start_seconds + env.app_stop_seconds,
-        env.app_bake_seconds,
-        env.app_shift_pause_seconds,
-        2 * env.app_start_seconds + env.app_stop_seconds,
-        2 * MIGRATION_SECONDS,
-        PULL_SECONDS,
-    )
-    return int(max(steps)) + LEASE_MARGIN
 
 
 def checks(replacing: bool = False) -> readying.Checks:
@@ -106,7 +89,7 @@ def checks(replacing: bool = False) -> readying.Checks:
         health_path=env.health_path,
         lifetime_seconds=env.acme_certificate_hours * 3600,
         # What is gone back from may be ill: that is why.
-        allow_unhealthy=env.allow_unhealthy or runs.current().kind == "rollback",
+        allow_unhealthy=env.allow_unhealthy or deployment().recorder.kind == "rollback",
     )
 
 
@@ -128,7 +111,7 @@ def _apps() -> Sequence[Host]:
     ]
 
 
-@deploy("App")
+@deploy("Release")
 def release(again: bool = False) -> None:
     """Routes, then one host after another in the inventory's order; none after the first that fails.
 
@@ -137,41 +120,46 @@ def release(again: bool = False) -> None:
     env = environment()
     routes()
     prepare_host()
-    if not runs.current().plan_printed:
-        runs.current().plan_printed = True
+    if deployment().once("plan"):
         announce(_apps(), serving(), env, again)
-    releases.begin(name="Turns begin")
+    releases.barrier(name="Start")
     for name in host.loop([item.name for item in _apps()]):
         if name == host.name:
             new = image(env.app_image)
-            releases.turn(
-                name=f"Release {new.version or new.on_host} on {name}",
+            releases.rollout(
+                name=f"Roll out {new.version or new.on_host} on {name}",
+                context=deployment(),
                 release=desired(host),
                 again=again,
-                _if=lambda: not state.failed_hosts,
+                _if=deployment().healthy,
             )
 
 
-@deploy("Observation")
+@deploy("Release")
 def observation() -> None:
     """The whole service is watched; a release that fails, here or in a turn, is taken back from the last host to the first."""
-    env, apps = environment(), [item.name for item in _apps()]
+    env, apps, context = environment(), [item.name for item in _apps()], deployment()
+    context.keeps_failed = env.app_on_failure == "keep"
     recorded()
     if apps and host.name == apps[-1]:
-        releases.observed(
-            name="Observation", release=desired(host), seconds=env.app_observe_seconds, _if=lambda: not state.failed_hosts
+        releases.monitored(
+            name="Watch",
+            context=context,
+            release=desired(host),
+            seconds=env.app_observe_seconds,
+            _if=context.healthy,
         )
-    releases.begin(name="Observed")
+    releases.barrier(name="Evaluate")
     for name in host.loop(list(reversed(apps))):
         if name == host.name:
-            releases.taken_back(name=f"Take back on {name}", release=desired(host), keep=env.app_on_failure == "keep")
+            releases.rolled_back(name=f"Roll back {name}", context=context, release=desired(host), keep=context.keeps_failed)
     if host.name == leased_hosts()[0]:
-        releases.verdict(name="Verdict")
+        releases.finish(name="Finish", context=context)
 
 
 def recorded() -> None:
     """Where and as what this run will be recorded at its end."""
-    env, run = environment(), runs.current()
+    env, run = environment(), deployment().recorder
     new = image(env.app_image)
     edge = inventory.get_host(fleet().holder("edge").name)
     run.ledger, run.version_before = (edge, env.app_name), _version_before(edge)
@@ -196,20 +184,21 @@ def _version_before(edge: Host) -> str:
 def abort() -> None:
     """Undo what a run that was cut off has left, from the last host to the first."""
     recorded()
-    runs.current().kind, runs.current().outcome = "abort", "aborted"
-    readying.everybody(name="Every host is there", what="every host takes SSH")
+    context = deployment()
+    context.recorder.kind, context.recorder.outcome = "abort", "aborted"
+    readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
     _lease("abort")
-    releases.begin(name="Undoing begins")
+    releases.barrier(name="Start")
     for name in host.loop([item.name for item in reversed(_apps())]):
         if name == host.name:
-            releases.undone(name=f"Undo on {name}", release=desired(host))
+            releases.undone(name=f"Roll back {name}", context=context, release=desired(host))
 
 
-@deploy("Lease")
+@deploy("Lock")
 def leased(reason: str, kind: str = "hosts") -> None:
     """The lease alone, for a deploy that is no release. `kind` is how it is recorded, when it ends with `worked`."""
-    runs.current().kind = kind
-    readying.everybody(name="Every host is there", what="every host takes SSH")
+    deployment().recorder.kind = kind
+    readying.everybody(name="All hosts reachable", context=deployment(), what="every host takes SSH")
     _lease(environment().reason or reason)
 
 
@@ -217,10 +206,10 @@ def leased(reason: str, kind: str = "hosts") -> None:
 def worked() -> None:
     """The end of a deploy that is no release: it is recorded with what is in the history last, and the lease given back."""
     env, edge = environment(), inventory.get_host(fleet().holder("edge").name)
-    run = runs.current()
+    run = deployment().recorder
     run.ledger = (edge, env.app_name)
     run.release = {"version": "", "image": "", "schema": "", "commit": "", "deploys": commit()}
-    readying.worked(name="Recorded")
+    readying.worked(name="Record", context=deployment())
 
 
 @deploy("Unlock")

@@ -11,6 +11,7 @@ from pyinfra.api import deploy
 from deploys.app import serving
 from deploys.app.configuration import REHEARSAL_URL, migrator_values, uses_database
 from deploys.backups.configuration import schema_directory
+from deploys.deployment import deployment
 from deploys.environment import environment, fleet, image, in_group, secrets
 from deploys.postgres.roles import CERTIFICATE
 from facts.containers import Containers
@@ -65,6 +66,7 @@ def schema() -> None:
         ),
         running=running,
         allow_interrupts=env.may_interrupt,
+        named=lambda point: setattr(deployment().recorder, "restore_point", point),
     )
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 FILE = "/var/lib/signupflow/releases/ledger.jsonl"
 # Stands where the host puts the digest of its last line, which only the host knows at that moment.
@@ -24,8 +24,8 @@ class Record:
     """One deployment. `began` is UTC in ISO 8601; `image` the image id or reference, `schema` the Alembic revision.
 
     `kind` is release, rollback, restart, scale, abort, upgrade, maintenance or hosts; `commit` is the app's, `deploys` this
-    repository's. `outcome` is released, failed (and `why`) or aborted; `hosts` were switched in this order, of which
-    `taken_back` went back again; `steps` is host to step to seconds; `probe` counts requests through the public entry;
+    repository's. `outcome` is released, failed (and `why`), aborted or interrupted; `serves` is host to the version that its
+    traffic was left with. `hosts` were switched in this order, of which `taken_back` went back again; `steps` is host to step to seconds; `probe` counts requests through the public entry;
     `adopted` are runs that were cut off and that this one finished. `previous` is the digest of the line before.
     """
 
@@ -49,6 +49,7 @@ class Record:
     kind: str = "release"
     commit: str = ""
     deploys: str = ""
+    serves: Mapping[str, str] = field(default_factory=dict)
     previous: str = ""
 
     def line(self) -> str:
@@ -74,6 +75,15 @@ def append_script(record: Record) -> str:
 def parse(text: str) -> list[Record]:
     """Records in the order they were written; lines that are none are passed over."""
     return [record for line in text.splitlines() if (record := _record(line)) is not None]
+
+
+def settled(records: Sequence[Record], run: str, host: str) -> bool:
+    """Whether what a run did to a host needs nothing more: it was released, or the host went back, or was not in it.
+
+    A run that no record names is not settled. One that finished another's rollouts names it as adopted.
+    """
+    found = [record for record in records if run == record.run or run in record.adopted]
+    return any(record.outcome == RELEASED or host in record.taken_back or host not in record.hosts for record in found)
 
 
 def problems(text: str) -> list[str]:

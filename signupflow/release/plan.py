@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from signupflow.release.resume import Work
-from signupflow.release.schema import Migration, pending
 from signupflow.release.rollout import BACKWARD, Step
+from signupflow.release.schema import Migration, pending
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,11 @@ class HostPlan:
 
 
 def steps(work: Work) -> list[str]:
-    """Lines of one turn from the step it begins with; `step: what`."""
+    """Lines of one rollout from the step it begins with; `step: what`."""
     if work.first in BACKWARD:
-        return [f"{work.first}: generation {work.turn.new}, which a run that was cut off left"]
+        return [f"{work.first}: generation {work.rollout.new}, which a run that was cut off left"]
     order = list(Step)
-    described = zip(work.turn.path, work.turn.describe(), strict=True)
+    described = zip(work.rollout.path, work.rollout.describe(), strict=True)
     return [line for step, line in described if order.index(step) >= order.index(work.first)]
 
 

@@ -1,4 +1,4 @@
-"""One host's turn of a release, as a state machine: which step follows which event. Pure; `operations/turn.py` does the steps.
+"""One host's rollout, as a state machine: which step follows which event. Pure; `operations/rollout.py` does the steps.
 
 Forward, the new replicas come up beside the old, are asked, get traffic bit by bit, and only when Traefik confirms that
 nothing is sent to the old ones do these stop. Any failure leads back: as long as the old ones run, by routing to them; when
@@ -12,13 +12,13 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """What a turn does next; the last three are ends."""
+    """What a rollout does next; the last three are ends."""
 
     WRITE = "write"
     START = "start"
     HEALTH = "health"
     VERIFY = "verify"
-    REHEARSE = "rehearse"
+    SOAK = "soak"
     SHIFT = "shift"
     PROMOTE = "promote"
     SWITCH = "switch"
@@ -47,20 +47,20 @@ class Event(StrEnum):
 ENDS = frozenset({Step.DONE, Step.UNDONE, Step.STUCK})
 BACKWARD = (Step.REVIVE, Step.ROUTE_BACK, Step.REMOVE)
 
-# Where a failure leads, by how far the turn had come. What serves is never taken away first.
-_BEFORE_TRAFFIC = (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY, Step.REHEARSE)
+# Where a failure leads, by how far the rollout had come. What serves is never taken away first.
+_BEFORE_TRAFFIC = (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY, Step.SOAK)
 _BOTH_SERVE = (Step.SHIFT, Step.PROMOTE, Step.SWITCH)
 _OLD_IS_GONE = (Step.STOP, Step.SMOKE, Step.BAKE)
 
 
 @dataclass(frozen=True)
-class Turn:
-    """What one host's turn is to do. `old` is 0 when nothing serves there yet.
+class Rollout:
+    """What one host's rollout is to do. `old` is 0 when nothing serves there yet.
 
-    `known`: the new generation is on the host from before, and has served there (a release that is taken back).
+    `known`: the new generation is on the host from before, and has served there (a release that is rolled back).
     `shared`: both serve already (a run was cut off in its shift), so that every failure begins with the routes.
     `weights` are the percentages of the host's traffic that the new replicas get one after another before all of it;
-    `pause_seconds` lies after each. `rehearsal_seconds` is how long the candidates are watched, and their stop is tried,
+    `pause_seconds` lies after each. `soak_seconds` is how long the candidates are watched, and their stop is tried,
     before they get traffic; `bake_seconds` how long they are watched after. Zero leaves a step out.
     """
 
@@ -71,21 +71,21 @@ class Turn:
     known: bool = False
     shared: bool = False
     verify: bool = True
-    rehearsal_seconds: float = 0
+    soak_seconds: float = 0
     weights: tuple[int, ...] = ()
     pause_seconds: float = 0
     bake_seconds: float = 0
 
     @property
     def path(self) -> tuple[Step, ...]:
-        """The steps of a turn in which nothing fails, in order."""
+        """The steps of a rollout in which nothing fails, in order."""
         first, known = not self.old, self.known
         wanted = {
             Step.WRITE: not known,
             Step.START: True,
             Step.HEALTH: True,
             Step.VERIFY: self.verify and not known,
-            Step.REHEARSE: bool(self.rehearsal_seconds) and not first and not known and not self.shared,
+            Step.SOAK: bool(self.soak_seconds) and not first and not known and not self.shared,
             Step.SHIFT: bool(self.weights) and not first and not known,
             Step.PROMOTE: True,
             Step.SWITCH: True,
@@ -131,7 +131,7 @@ class Turn:
         return {Step.REVIVE: Step.ROUTE_BACK, Step.ROUTE_BACK: Step.REMOVE, Step.REMOVE: Step.UNDONE}[step]
 
     def describe(self) -> list[str]:
-        """The turn's path as an operator reads it in a plan: one line each, `step: what`."""
+        """The rollout's path as an operator reads it in a plan: one line each, `step: what`."""
         replicas = f"{self.replicas} replica{'s' if self.replicas > 1 else ''}"
         beside = f" beside generation {self.old}" if self.old else ""
         shares = ", ".join(f"{weight} %" for weight in self.weights)
@@ -140,7 +140,7 @@ class Turn:
             Step.START: f"{replicas} of generation {self.new}{beside}",
             Step.HEALTH: "each replica answers its health path",
             Step.VERIFY: "version, schema and a refused cross-tenant read, from inside",
-            Step.REHEARSE: f"{self.rehearsal_seconds:g} s without traffic, and a stop within the grace",
+            Step.SOAK: f"{self.soak_seconds:g} s without traffic, and a stop within the grace",
             Step.SHIFT: f"{shares} of this host's traffic, {self.pause_seconds:g} s each",
             Step.PROMOTE: f"a reboot from now on starts generation {self.new} only",
             Step.SWITCH: f"all traffic to generation {self.new}, confirmed by Traefik",

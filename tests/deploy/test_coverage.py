@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.lab_client import ROOT
 
 PURE = (
-    "turn",
+    "rollout",
     "resume",
     "plan",
     "lease",
@@ -25,7 +25,7 @@ PURE = (
     "cause",
     "scratch",
 )
-TESTS = ("test_turn.py", "test_release_code.py", "test_schema_plan.py", "test_rollback.py")
+TESTS = ("test_rollout.py", "test_release_code.py", "test_schema_plan.py", "test_rollback.py")
 
 
 def measured(folder: Path) -> dict[str, dict[str, float]]:

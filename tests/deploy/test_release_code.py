@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
-from operations.deployment import Run
+from operations.deployment import PublicProbe
 from signupflow import probe
 from signupflow.release import journal, lease, ledger, prune, readiness, scratch, watch
 from signupflow.release.cause import cause
@@ -347,31 +347,31 @@ def test_sc009_a_run_has_one_probe_however_many_hosts_begin_it(monkeypatch: pyte
             begun.append(path)
 
     monkeypatch.setattr("operations.deployment.SteadyProbe", Slow)
-    run = Run()
-    gevent.joinall([gevent.spawn(run.start_probe, probe.Entry("127.0.0.1", "nobody.test"), "/", 5) for _ in range(5)])
+    run = PublicProbe()
+    gevent.joinall([gevent.spawn(run.start, probe.Entry("127.0.0.1", "nobody.test"), "/", 5) for _ in range(5)])
     assert begun == ["/"]
 
 
 def test_us3_5_a_release_whose_own_probe_fails_goes_back() -> None:
-    run = Run()
-    assert run.probe_fails(5) == "", "no probe, nothing known"
+    run = PublicProbe()
+    assert run.fails(5) == "", "no probe, nothing known"
     run._probe = SimpleNamespace(count=Count(50, 0))
-    assert run.probe_fails(5) == "", "what the release began with"
+    assert run.fails(5) == "", "what the release began with"
     run._probe.count = Count(90, 2)
-    assert run.probe_fails(5) == "", "two are no rate"
+    assert run.fails(5) == "", "two are no rate"
     run._probe.count = Count(90, 4)
-    assert "of the probe's requests" in run.probe_fails(5)
-    assert "4 of 40" in run.probe_fails(5)
+    assert "of the probe's requests" in run.fails(5)
+    assert "4 of 40" in run.fails(5)
 
 
 def test_us3_5_what_the_probe_saw_fail_before_is_not_the_releases_doing() -> None:
-    run = Run()
+    run = PublicProbe()
     run._probe = SimpleNamespace(count=Count(50, 10))
-    assert run.probe_fails(5) == ""
+    assert run.fails(5) == ""
     run._probe.count = Count(100, 20)
-    assert run.probe_fails(5) == ""
+    assert run.fails(5) == ""
     run._probe.count = Count(100, 40)
-    assert "30 of 50" in run.probe_fails(5)
+    assert "30 of 50" in run.fails(5)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The state machine of a turn: every step with every event, every path, and what a killed run leaves."""
+"""The state machine of a rollout: every step with every event, every path, and what a killed run leaves."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signupflow.release.plan import HostPlan, lines, schema_step, steps
-from signupflow.release.resume import Generation, Observed, Work, again, back, next_number, undo, work
+from signupflow.release.resume import Generation, Observed, Work, back, decide, decide_again, next_number, undo
+from signupflow.release.rollout import BACKWARD, ENDS, Event, Rollout, Step
 from signupflow.release.schema import Migration
-from signupflow.release.rollout import BACKWARD, ENDS, Event, Step, Turn
 
-FULL = Turn("web1", new=8, old=7, replicas=2, rehearsal_seconds=25, weights=(10, 50), pause_seconds=5, bake_seconds=30)
-FIRST = Turn("web1", new=1, old=0, replicas=1, rehearsal_seconds=25, weights=(10,), bake_seconds=30)
-BACK = Turn("web1", new=7, old=8, replicas=2, known=True, rehearsal_seconds=25, weights=(10,), bake_seconds=30)
-PLAIN = Turn("web1", new=8, old=7, replicas=1, verify=False)
+FULL = Rollout("web1", new=8, old=7, replicas=2, soak_seconds=25, weights=(10, 50), pause_seconds=5, bake_seconds=30)
+FIRST = Rollout("web1", new=1, old=0, replicas=1, soak_seconds=25, weights=(10,), bake_seconds=30)
+BACK = Rollout("web1", new=7, old=8, replicas=2, known=True, soak_seconds=25, weights=(10,), bake_seconds=30)
+PLAIN = Rollout("web1", new=8, old=7, replicas=1, verify=False)
 
-# Every (step, event) of a full turn, written out: what follows is decided here and nowhere else.
+# Every (step, event) of a full rollout, written out: what follows is decided here and nowhere else.
 FORWARD = [
     (Step.WRITE, Step.START, Step.REMOVE),
     (Step.START, Step.HEALTH, Step.REMOVE),
     (Step.HEALTH, Step.VERIFY, Step.REMOVE),
-    (Step.VERIFY, Step.REHEARSE, Step.REMOVE),
-    (Step.REHEARSE, Step.SHIFT, Step.REMOVE),
+    (Step.VERIFY, Step.SOAK, Step.REMOVE),
+    (Step.SOAK, Step.SHIFT, Step.REMOVE),
     (Step.SHIFT, Step.PROMOTE, Step.ROUTE_BACK),
     (Step.PROMOTE, Step.SWITCH, Step.ROUTE_BACK),
     (Step.SWITCH, Step.STOP, Step.ROUTE_BACK),
@@ -49,27 +49,27 @@ def test_us5_3_every_step_and_event_has_its_successor() -> None:
         assert FULL.after(step, Event.MORE) is step
 
 
-@pytest.mark.parametrize(("turn", "step", "event"), [*product((FULL, FIRST, BACK, PLAIN), Step, Event)])
-def test_us5_3_no_pair_is_without_a_successor_and_every_failure_ends(turn: Turn, step: Step, event: Event) -> None:
-    following = turn.after(step, event)
+@pytest.mark.parametrize(("rollout", "step", "event"), [*product((FULL, FIRST, BACK, PLAIN), Step, Event)])
+def test_us5_3_no_pair_is_without_a_successor_and_every_failure_ends(rollout: Rollout, step: Step, event: Event) -> None:
+    following = rollout.after(step, event)
     assert isinstance(following, Step)
     for _ in Step:
-        following = turn.after(following, Event.OK if following in BACKWARD else Event.FAILED)
+        following = rollout.after(following, Event.OK if following in BACKWARD else Event.FAILED)
     assert following in ENDS
 
 
-def path(turn: Turn, fail_at: Step | None = None) -> list[Step]:
-    """Steps of a turn from its first to its end; one of them fails."""
-    step, seen = turn.path[0], []
+def path(rollout: Rollout, fail_at: Step | None = None) -> list[Step]:
+    """Steps of a rollout from its first to its end; one of them fails."""
+    step, seen = rollout.path[0], []
     while step not in ENDS:
         seen.append(step)
-        step = turn.after(step, Event.FAILED if step is fail_at else Event.OK)
+        step = rollout.after(step, Event.FAILED if step is fail_at else Event.OK)
     return [*seen, step]
 
 
 def test_us5_1_the_old_replicas_stop_only_after_all_traffic_has_moved() -> None:
-    for turn in (FULL, BACK, PLAIN):
-        order = path(turn)
+    for rollout in (FULL, BACK, PLAIN):
+        order = path(rollout)
         assert order.index(Step.SWITCH) < order.index(Step.STOP)
         assert order.index(Step.HEALTH) < order.index(Step.SWITCH)
         assert order.index(Step.PROMOTE) < order.index(Step.SWITCH)
@@ -98,18 +98,18 @@ def test_us3_5_a_first_release_never_takes_its_own_routes_away(failing: Step) ->
 
 
 def test_us5_3_when_both_serve_already_every_failure_begins_with_the_routes() -> None:
-    shared = Turn("web1", new=8, old=7, replicas=1, shared=True, rehearsal_seconds=25, weights=(10,))
-    assert Step.REHEARSE not in shared.path, "a candidate that has traffic is not stopped to try it"
+    shared = Rollout("web1", new=8, old=7, replicas=1, shared=True, soak_seconds=25, weights=(10,))
+    assert Step.SOAK not in shared.path, "a candidate that has traffic is not stopped to try it"
     for step in (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY, Step.SHIFT):
         assert shared.after(step, Event.FAILED) is Step.ROUTE_BACK
-    (resumed,) = work(Observed("web1", (7, 8), {7: OTHER, 8: CANDIDATE}), FULL)
-    assert resumed.turn.shared
+    (resumed,) = decide(Observed("web1", (7, 8), {7: OTHER, 8: CANDIDATE}), FULL)
+    assert resumed.rollout.shared
 
 
 def test_us5_4_steps_that_a_setting_leaves_out_are_left_out() -> None:
     assert FIRST.path == (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY, Step.PROMOTE, Step.SWITCH, Step.SMOKE, Step.FINISH)
     assert BACK.path == (Step.START, Step.HEALTH, Step.PROMOTE, Step.SWITCH, Step.STOP, Step.SMOKE, Step.FINISH)
-    assert not {Step.VERIFY, Step.REHEARSE, Step.SHIFT, Step.BAKE} & set(PLAIN.path)
+    assert not {Step.VERIFY, Step.SOAK, Step.SHIFT, Step.BAKE} & set(PLAIN.path)
     assert FULL.path == tuple(step for step in Step if step not in ENDS and step not in BACKWARD)
 
 
@@ -127,7 +127,7 @@ CANDIDATE, STALE = Generation(desired=True, promoted=False), Generation(desired=
 
 
 def todo(observed: Observed) -> list[tuple[Step, int, int]]:
-    return [(item.first, item.turn.new, item.turn.old) for item in work(observed, FULL)]
+    return [(item.first, item.rollout.new, item.rollout.old) for item in decide(observed, FULL)]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_us5_3_what_a_killed_run_left_is_finished_or_undone(
 def test_us5_1_a_restart_brings_new_containers_of_the_same(
     what: str, observed: Observed, expected: list[tuple[Step, int, int]]
 ) -> None:
-    assert [(item.first, item.turn.new, item.turn.old) for item in again(observed, FULL)] == expected
+    assert [(item.first, item.rollout.new, item.rollout.old) for item in decide_again(observed, FULL)] == expected
 
 
 @pytest.mark.parametrize(
@@ -203,13 +203,13 @@ def test_us5_1_a_restart_brings_new_containers_of_the_same(
     ],
 )
 def test_us5_3_abort_undoes_it(observed: Observed, expected: list[tuple[Step, int, int]]) -> None:
-    assert [(item.first, item.turn.new, item.turn.old) for item in undo(observed, FULL)] == expected
+    assert [(item.first, item.rollout.new, item.rollout.old) for item in undo(observed, FULL)] == expected
 
 
 def test_us3_5_taking_back_leaves_out_what_the_old_release_has_proved() -> None:
     item = back(FULL, serving=8, before=7)
-    assert item.turn.path == BACK.path
-    assert (item.first, item.turn.new, item.turn.old) == (Step.START, 7, 8)
+    assert item.rollout.path == BACK.path
+    assert (item.first, item.rollout.new, item.rollout.old) == (Step.START, 7, 8)
 
 
 generations = st.dictionaries(st.integers(1, 40), st.sampled_from([WANTED, OTHER, CANDIDATE, STALE]), max_size=4)
@@ -225,12 +225,12 @@ def test_us5_2_no_state_leads_to_what_serves_being_removed(
     present: dict[int, Generation], routed: list[int], used: list[int], unfinished: int | None
 ) -> None:
     observed = Observed("web1", tuple(sorted(routed)), present, tuple(used), True, unfinished)
-    for item in (*work(observed, FULL), *undo(observed, FULL)):
+    for item in (*decide(observed, FULL), *undo(observed, FULL)):
         if item.first is Step.REMOVE:
-            assert item.turn.new not in routed
-        if item.first is Step.WRITE and item.turn.new not in present:
-            assert item.turn.new == next_number(observed) or item.turn.new > max(routed, default=0)
-            assert not observed.current or item.turn.new % 2 != observed.current % 2
+            assert item.rollout.new not in routed
+        if item.first is Step.WRITE and item.rollout.new not in present:
+            assert item.rollout.new == next_number(observed) or item.rollout.new > max(routed, default=0)
+            assert not observed.current or item.rollout.new % 2 != observed.current % 2
 
 
 # What is printed.

@@ -1,0 +1,78 @@
+"""How a deployment is kept and told: the ledger on the edge, the report on this machine, notifications, the hook after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyinfra import logger
+from pyinfra.api import Host
+
+from operations.hooks import called
+from operations.remote import run
+from signupflow import notify, report
+from signupflow.channels import Channels
+from signupflow.probe import Counted
+from signupflow.release import ledger
+
+REPORTS = Path(__file__).resolve().parent.parent / "reports"
+
+
+@dataclass
+class Recorder:
+    """Where and as what a deployment is recorded.
+
+    `ledger` is the edge and the app; without `release` (version, image, schema, commit, deploys) nothing is recorded.
+    `always`: it is recorded even when it switched nothing.
+    """
+
+    kind: str = "release"
+    outcome: str = ledger.RELEASED
+    environment: str = ""
+    channels: Channels = field(default_factory=Channels)
+    hook_after: str = ""
+    ledger: tuple[Host, str] | None = None
+    release: dict[str, Any] = field(default_factory=dict)
+    version_before: str = ""
+    restore_point: str = ""
+    always: bool = False
+
+    def keep(
+        self,
+        record: ledger.Record,
+        counted: Counted | None,
+        spans: Sequence[report.Span],
+        variables: Callable[[str], Mapping[str, str]],
+    ) -> None:
+        """Ledger, report, notifications, hook: each is tried, whatever became of the one before it.
+
+        `variables` gives what the hook is told, from the report's path.
+        """
+        if self.ledger is not None:
+            host = self.ledger[0]
+            try:
+                run(host, ledger.append_script(record))
+            except Exception as error:
+                logger.warning(f"[{host.name}] the record was not written: {error}")
+        page = self._report(record, counted, spans)
+        try:
+            for problem in notify.send(record, self.environment, self.channels):
+                logger.warning(f"a notification was not sent: {problem}")
+        except Exception as error:
+            logger.warning(f"a notification was not sent: {error!r}")
+        if self.hook_after and (problem := called("after", self.hook_after, variables(page))):
+            logger.warning(problem)
+
+    def _report(self, record: ledger.Record, counted: Counted | None, spans: Sequence[report.Span]) -> str:
+        """For people, on this machine; the page's path. A disk that takes no file does not fail a release that is over."""
+        failures = tuple(counted.failures) if counted else ()
+        made = report.Report(record, self.environment, self.version_before, tuple(spans), failures)
+        try:
+            page = report.write(made, REPORTS)
+        except OSError as error:
+            logger.warning(f"the report was not written: {error}")
+            return ""
+        logger.info(f"--> Report: {page.relative_to(REPORTS.parent)}")
+        return str(page)
