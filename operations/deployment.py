@@ -61,7 +61,7 @@ class Failures:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        lost = sorted(host.name for host in self._state.failed_hosts) if self._state else []
+        lost = sorted(host.name for host in self._state.failed_hosts) if self._state is not None else []
         unsaid = [name for name in lost if not any(reason.startswith(f"{name}:") for reason in self._reasons)]
         return (*self._reasons, *(f"{name}: failed; what it printed stands above" for name in unsaid))
 

@@ -24,9 +24,10 @@ class Record:
     """One deployment. `began` is UTC in ISO 8601; `image` the image id or reference, `schema` the Alembic revision.
 
     `kind` is release, rollback, restart, scale, abort, upgrade, maintenance or hosts; `commit` is the app's, `deploys` this
-    repository's. `outcome` is released, failed (and `why`), aborted or interrupted; `serves` is host to the version that its
-    traffic was left with. `hosts` were switched in this order, of which `taken_back` went back again; `steps` is host to step to seconds; `probe` counts requests through the public entry;
-    `adopted` are runs that were cut off and that this one finished. `previous` is the digest of the line before.
+    repository's. `outcome` is released, failed (and `why`), aborted or interrupted; `serves` is host to the version that
+    its traffic was left with. `hosts` were switched in this order, of which `taken_back` went back again; `steps` is host
+    to step to seconds; `probe` counts requests through the public entry; `adopted` are runs that were cut off and that
+    this one finished. `previous` is the digest of the line before.
     """
 
     run: str

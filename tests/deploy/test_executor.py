@@ -1,4 +1,4 @@
-"""The executor, with a fake host that raises each kind of exception at each command: traffic always ends on servers that answer."""
+"""The executor, with a fake host that raises each kind of exception at each command: traffic ends on servers that answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS: dict[str, Callable[[], BaseException]] = {
     "unreachable": lambda: away("web1"),
     "connect": lambda: ConnectError("no route to host"),
     "ssh": lambda: SSHException("Server connection dropped"),
-    "eof": lambda: EOFError(),
+    "eof": EOFError,
     "os": lambda: OSError(5, "Input/output error"),
     "timeout": lambda: TimeoutError("no answer within 15 s"),
     "gevent": lambda: gevent.Timeout(15),
@@ -38,7 +38,7 @@ KINDS: dict[str, Callable[[], BaseException]] = {
     "attribute": lambda: AttributeError("'NoneType' object has no attribute 'split'"),
     "type": lambda: TypeError("'NoneType' object is not subscriptable"),
     "runtime": lambda: RuntimeError("generator raised StopIteration"),
-    "memory": lambda: MemoryError(),
+    "memory": MemoryError,
     "recursion": lambda: RecursionError("maximum recursion depth exceeded"),
     "pyinfra": lambda: PyinfraError("No hosts remaining!"),
     "judged": lambda: StepFailedError("8 of 9 answers were errors"),

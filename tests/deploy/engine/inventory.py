@@ -1,0 +1,1 @@
+everyone = ["web1", "web2", "web3"]
