@@ -12,7 +12,6 @@ from typing import Any
 import click
 import paramiko.file
 import pyinfra.api.host as pyinfra_host
-import pyinfra_cli.cli as program
 from gevent.local import local
 from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
@@ -32,6 +31,7 @@ def apply() -> None:
     if getattr(apply, "done", False):
         return
     apply.done = True  # type: ignore[attr-defined]
+    program = sys.modules["pyinfra_cli.cli"]  # it runs this; whoever imports it has Python patched for gevent
     _replace(program, "_set_fail_prompts", lambda original: _no_fail_prompts)
     _replace(program, "_do_confirm", _confirming)
     _replace(paramiko.file, "u", lambda original: _as_text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import json
 import subprocess
@@ -21,6 +22,7 @@ from signupflow.release.cause import cause
 from signupflow.release.lease import Lease
 from signupflow.release.rollout import Step
 from signupflow.release.watch import Count
+from tests.deploy.test_report import RECORD
 
 # The lease's scripts run in a shell, here in this machine's.
 
@@ -28,7 +30,7 @@ from signupflow.release.watch import Count
 @pytest.fixture
 def sh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def run(script: str) -> str:
-        moved = script.replace(lease.DIRECTORY, str(tmp_path / "lease"))
+        moved = script.replace("/var/lib/signupflow", str(tmp_path))
         done = subprocess.run(["sh", "-s"], input=moved, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -402,3 +404,33 @@ def test_us2_4_a_scratch_database_is_made_used_and_dropped_whatever_happens() ->
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert (done.returncode, int(done.stdout)) == (code, drops), done
+
+
+@pytest.mark.parametrize(
+    ("outcome", "hosts", "taken_back", "settled"),
+    [
+        ("released", ("web1",), (), True),
+        ("failed", ("web1",), ("web1",), True),
+        ("failed", ("web1",), (), False),
+        ("interrupted", ("web1", "web2"), ("web2",), False),
+        ("failed", ("web2",), (), True),
+    ],
+)
+def test_a7_a_run_that_is_recorded_is_not_settled_by_that(
+    outcome: str, hosts: tuple[str, ...], taken_back: tuple[str, ...], settled: bool
+) -> None:
+    """Failed, then interrupted before web1 went back: `abort` has something to undo there."""
+    record = dataclasses.replace(RECORD, run="cut-off", outcome=outcome, hosts=hosts, taken_back=taken_back)
+    assert ledger.settled([record], "cut-off", "web1") is settled
+    assert not ledger.settled([record], "another", "web1")
+    adopted = dataclasses.replace(RECORD, run="later", outcome="released", hosts=("web1",), adopted=("cut-off",))
+    assert ledger.settled([record, adopted], "cut-off", "web1")
+
+
+def test_a15_a_line_that_was_cut_off_spoils_only_itself(sh) -> None:
+    path = journal.path("app")
+    script = journal.append_script("app", ENTRY)
+    sh(f"mkdir -p $(dirname {path}); printf '{{\"run\":\"torn' > {path}")
+    sh(script)
+    assert journal.last(sh(f"cat {path}")) == ENTRY
+    assert len(sh(f"cat {path}").splitlines()) == 2
