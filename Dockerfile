@@ -66,12 +66,12 @@ ENV PYTHONPATH=/opt/site:/srv/ops \
     PYTHONUNBUFFERED=1
 WORKDIR /srv/ops
 COPY signupflow/__init__.py signupflow/channels.py signupflow/
-COPY signupflow/backup signupflow/backup
+COPY backup backup
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /srv/ops
 LABEL org.opencontainers.image.title="SignUpFlow operations" \
     org.opencontainers.image.description="Backups and restores of SignUpFlow's PostgreSQL"
 # root: it speaks to the host's Docker Engine and renames PostgreSQL's directories.
-CMD ["python", "-m", "signupflow.backup", "--help"]
+CMD ["python", "-m", "backup", "--help"]
 
 FROM common AS runtime
 EXPOSE 8000

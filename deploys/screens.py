@@ -13,6 +13,7 @@ from pyinfra import host, inventory
 from pyinfra.api import Host
 from rich.console import Console
 
+from backup import words as backup_words
 from deploys.app import serving, unmoved
 from deploys.backups.configuration import STATE
 from deploys.environment import entries, environment, fleet, refuse
@@ -24,7 +25,6 @@ from facts.release import HeldLease, Readiness
 from operations.elsewhere import connectable
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import probe, screens
-from signupflow.backup import words as backup_words
 from signupflow.images import VERSION_LABEL
 from signupflow.probe import Entry
 from signupflow.release import ledger

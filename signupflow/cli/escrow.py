@@ -15,8 +15,8 @@ import pyrage
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
+from backup import dumps, words
 from signupflow import secretfile, secrets_cli
-from signupflow.backup import dumps, words
 from signupflow.cli.hosts import hosts_of
 from signupflow.cli.running import ROOT, Target, target_options
 from signupflow.errors import OperatorError

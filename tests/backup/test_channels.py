@@ -13,8 +13,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from signupflow.backup import telling
-from signupflow.backup.configuration import Mail as Told
+from backup import telling
+from backup.configuration import Mail as Told
 from signupflow.channels import Channels, Mail, deliver
 from signupflow.render import template
 from signupflow.settings import from_data

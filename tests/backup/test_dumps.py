@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import dumps, records
-from signupflow.backup.dumps import ENDING, PROOF, STAMP, Dump
-from signupflow.backup.outcome import Backup, Failed
-from signupflow.backup.server import GoneError
+from backup import dumps, records
+from backup.dumps import ENDING, PROOF, STAMP, Dump
+from backup.outcome import Backup, Failed
+from backup.server import GoneError
 
 NOW = datetime(2026, 11, 27, 2, 31, tzinfo=UTC)
 DAY = timedelta(days=1)

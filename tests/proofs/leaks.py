@@ -167,7 +167,7 @@ def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...], thorough: boo
         search(f"output of pyinfra {flags}", text, lab["hosts"][0]["fqdn"])
     search("output of signupflow-backup run", backup, "signupflow-backup.timer")
     search("process list", watch.text, CONTROL)
-    search("process list, of a backup", watch.text, "signupflow.backup run")
+    search("process list, of a backup", watch.text, "backup run")
     for image in images:
         search(f"layers of {image}", layers(image), "/bin/")
     for place, command, control in _host_places():

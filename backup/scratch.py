@@ -20,12 +20,12 @@ from pathlib import Path
 import docker
 from docker.errors import APIError, NotFound
 
-from signupflow.backup import archive, making, words
-from signupflow.backup.archive import Copy
-from signupflow.backup.configuration import DATA, DIRECTORY, OBJECT_STORE, ON_HOST, REPOSITORIES, STATE, Configuration
-from signupflow.backup.making import Tell
-from signupflow.backup.outcome import Backup, Failed, Restore, errors, meaning, reason
-from signupflow.backup.server import LIVE, CommandError, Server, engine
+from backup import archive, making, words
+from backup.archive import Copy
+from backup.configuration import DATA, DIRECTORY, OBJECT_STORE, ON_HOST, REPOSITORIES, STATE, Configuration
+from backup.making import Tell
+from backup.outcome import Backup, Failed, Restore, errors, meaning, reason
+from backup.server import LIVE, CommandError, Server, engine
 
 PREFIX = "scratch-"
 UID = 999  # user postgres of the official image

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from signupflow.backup.configuration import Configuration, secret
+from backup.configuration import Configuration, secret
 from signupflow.channels import Channels, Mail, deliver
 
 

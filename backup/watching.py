@@ -8,13 +8,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from signupflow.backup import alerts, records, swap, telling
-from signupflow.backup.alerts import Observation
-from signupflow.backup.configuration import DATA, STATE, Configuration
-from signupflow.backup.making import Tell
-from signupflow.backup.outcome import Failed
-from signupflow.backup.records import BACKUP, DRILL, DUMPS, RESTORE
-from signupflow.backup.server import CommandError, GoneError, Server, engine
+from backup import alerts, records, swap, telling
+from backup.alerts import Observation
+from backup.configuration import DATA, STATE, Configuration
+from backup.making import Tell
+from backup.outcome import Failed
+from backup.records import BACKUP, DRILL, DUMPS, RESTORE
+from backup.server import CommandError, GoneError, Server, engine
 
 ACTIVE = "alerts.json"
 # Left by the script that speaks when this watch cannot.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from signupflow.backup import words
-from signupflow.backup.archive import Store
-from signupflow.backup.bucket import OK, Finding
-from signupflow.backup.configuration import REPOSITORIES
-from signupflow.backup.dumps import Dump
-from signupflow.backup.records import Record
+from backup import words
+from backup.archive import Store
+from backup.bucket import OK, Finding
+from backup.configuration import REPOSITORIES
+from backup.dumps import Dump
+from backup.records import Record
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

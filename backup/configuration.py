@@ -9,7 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from signupflow.backup.outcome import Backup, Failed
+from backup.outcome import Backup, Failed
 
 DIRECTORY = Path("/etc/signupflow-backup")
 # The same on the host.

@@ -6,13 +6,13 @@ import json
 import time
 from datetime import UTC, datetime
 
-from signupflow.backup import archive, checking, making, records, restoring, scratch, words
-from signupflow.backup.configuration import OBJECT_STORE, REPOSITORIES, STATE, Configuration
-from signupflow.backup.making import LONGEST_SECONDS, Tell
-from signupflow.backup.outcome import Backup, Failed
-from signupflow.backup.records import DRILL, RESTORE, Record
-from signupflow.backup.scratch import Target
-from signupflow.backup.server import GoneError, Server
+from backup import archive, checking, making, records, restoring, scratch, words
+from backup.configuration import OBJECT_STORE, REPOSITORIES, STATE, Configuration
+from backup.making import LONGEST_SECONDS, Tell
+from backup.outcome import Backup, Failed
+from backup.records import DRILL, RESTORE, Record
+from backup.scratch import Target
+from backup.server import GoneError, Server
 
 # The watch looks whether a lock is held by taking it for a moment.
 LOOK_SECONDS = 5.0

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from signupflow.backup.configuration import STATE
+from backup.configuration import STATE
 
 BACKUP, DUMPS, DRILL, RESTORE = "backup", "dumps", "drill", "restore"
 KINDS = (BACKUP, DUMPS, DRILL, RESTORE)

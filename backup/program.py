@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import click
 
-from signupflow.backup.outcome import Backup, Failed
-from signupflow.backup.server import GoneError, Server
-from signupflow.backup.telling import UntoldError
+from backup.outcome import Backup, Failed
+from backup.server import GoneError, Server
+from backup.telling import UntoldError
 
 STARTED = time.monotonic()
 

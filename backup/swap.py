@@ -17,11 +17,11 @@ from pathlib import Path
 import docker
 from docker.errors import APIError, NotFound
 
-from signupflow.backup import records
-from signupflow.backup.configuration import DATA, STATE
-from signupflow.backup.making import Tell
-from signupflow.backup.outcome import Failed, Restore
-from signupflow.backup.server import LIVE
+from backup import records
+from backup.configuration import DATA, STATE
+from backup.making import Tell
+from backup.outcome import Failed, Restore
+from backup.server import LIVE
 
 CLUSTER = DATA / "cluster"
 KEPT = "before-"

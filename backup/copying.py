@@ -12,15 +12,15 @@ from typing import BinaryIO
 
 from docker.errors import ContainerError, ImageNotFound
 
-from signupflow.backup import records, restoring, sanitise, scratch, words
-from signupflow.backup.configuration import DATA, Configuration, app_image
-from signupflow.backup.dumps import Output
-from signupflow.backup.making import LONGEST_SECONDS, Tell
-from signupflow.backup.outcome import Failed, Restore
-from signupflow.backup.records import RESTORE
-from signupflow.backup.restoring import Wanted
-from signupflow.backup.scratch import Scratch
-from signupflow.backup.server import CommandError, Server, engine
+from backup import records, restoring, sanitise, scratch, words
+from backup.configuration import DATA, Configuration, app_image
+from backup.dumps import Output
+from backup.making import LONGEST_SECONDS, Tell
+from backup.outcome import Failed, Restore
+from backup.records import RESTORE
+from backup.restoring import Wanted
+from backup.scratch import Scratch
+from backup.server import CommandError, Server, engine
 
 MAGIC = b"PGDMP"
 BLOCK = 1 << 20

@@ -7,12 +7,12 @@ import sys
 
 import click
 
-from signupflow.backup import configuration, copying, program, restoring, swap
-from signupflow.backup.configuration import LOCAL, OBJECT_STORE, Configuration
-from signupflow.backup.outcome import Failed, Restore
-from signupflow.backup.program import Group, tell
-from signupflow.backup.restoring import Wanted
-from signupflow.backup.scratch import Target
+from backup import configuration, copying, program, restoring, swap
+from backup.configuration import LOCAL, OBJECT_STORE, Configuration
+from backup.outcome import Failed, Restore
+from backup.program import Group, tell
+from backup.restoring import Wanted
+from backup.scratch import Target
 
 SOURCES = {"any": 0, "object-storage": OBJECT_STORE, "host": LOCAL}
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")

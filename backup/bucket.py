@@ -12,8 +12,8 @@ import boto3  # type: ignore[import-untyped]
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-from signupflow.backup.configuration import AUTHORITY, STAYS, Configuration, Store, secret
-from signupflow.backup.outcome import Backup, Failed
+from backup.configuration import AUTHORITY, STAYS, Configuration, Store, secret
+from backup.outcome import Backup, Failed
 
 # S3 refuses a request that is signed more than 15 minutes off (RequestTimeTooSkewed).
 CLOCK_SECONDS = 300

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from signupflow.backup.outcome import Failed, Restore
-from signupflow.backup.scratch import INSIDE, Scratch
-from signupflow.backup.server import CommandError
+from backup.outcome import Failed, Restore
+from backup.scratch import INSIDE, Scratch
+from backup.server import CommandError
 
 Psql = Callable[[str, str], str]
 

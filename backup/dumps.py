@@ -18,12 +18,12 @@ from typing import Any
 import pyrage
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-from signupflow.backup import bucket, records, words
-from signupflow.backup.configuration import STAYS, Configuration, Store
-from signupflow.backup.making import LONGEST_SECONDS, Tell, answers, kept
-from signupflow.backup.outcome import Backup, Failed
-from signupflow.backup.records import DUMPS, Record
-from signupflow.backup.server import GoneError, Server
+from backup import bucket, records, words
+from backup.configuration import STAYS, Configuration, Store
+from backup.making import LONGEST_SECONDS, Tell, answers, kept
+from backup.outcome import Backup, Failed
+from backup.records import DUMPS, Record
+from backup.server import GoneError, Server
 
 STAMP = "%Y%m%dT%H%M%SZ"
 ENDING, PROOF = ".dump.age", ".sha256"

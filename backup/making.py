@@ -7,12 +7,12 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 
-from signupflow.backup import archive, bucket, records, words
-from signupflow.backup.archive import Copy, Store
-from signupflow.backup.configuration import LOCAL, OBJECT_STORE, REPOSITORIES, REPOSITORY, Configuration
-from signupflow.backup.outcome import Backup, Failed, meaning
-from signupflow.backup.records import BACKUP, Record
-from signupflow.backup.server import Done, GoneError, Server
+from backup import archive, bucket, records, words
+from backup.archive import Copy, Store
+from backup.configuration import LOCAL, OBJECT_STORE, REPOSITORIES, REPOSITORY, Configuration
+from backup.outcome import Backup, Failed, meaning
+from backup.records import BACKUP, Record
+from backup.server import Done, GoneError, Server
 
 Tell = Callable[[str], None]
 

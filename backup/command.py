@@ -7,10 +7,10 @@ import time
 
 import click
 
-from signupflow.backup import bucket, configuration, drilling, dumps, listing, making, program, records, watching, words
-from signupflow.backup.outcome import Backup, Failed
-from signupflow.backup.program import STARTED, Group, tell
-from signupflow.backup.server import Server
+from backup import bucket, configuration, drilling, dumps, listing, making, program, records, watching, words
+from backup.outcome import Backup, Failed
+from backup.program import STARTED, Group, tell
+from backup.server import Server
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from signupflow.backup import checking, making, records, scratch, swap, words
-from signupflow.backup.archive import Copy, Store
-from signupflow.backup.configuration import DATA, REPOSITORIES, STATE, Configuration
-from signupflow.backup.making import LONGEST_SECONDS, Tell
-from signupflow.backup.outcome import Backup, Failed, Restore
-from signupflow.backup.records import RESTORE, Record
-from signupflow.backup.scratch import Scratch, Target
-from signupflow.backup.server import CommandError, GoneError, Server, engine
+from backup import checking, making, records, scratch, swap, words
+from backup.archive import Copy, Store
+from backup.configuration import DATA, REPOSITORIES, STATE, Configuration
+from backup.making import LONGEST_SECONDS, Tell
+from backup.outcome import Backup, Failed, Restore
+from backup.records import RESTORE, Record
+from backup.scratch import Scratch, Target
+from backup.server import CommandError, GoneError, Server, engine
 
 # The live server's last changes are archived before they are asked for.
 SWITCH_SECONDS = 60.0
