@@ -17,8 +17,7 @@ COPY alembic.ini /srv/app/alembic.ini
 COPY alembic /srv/app/alembic
 COPY app /srv/app/app
 # The import of an old SQLite file runs on hosts from the very image that will serve its rows.
-COPY signupflow/__init__.py /srv/app/signupflow/__init__.py
-COPY signupflow/sqlite_import /srv/app/signupflow/sqlite_import
+COPY sqlite_import /srv/app/sqlite_import
 # Hash-based and unchecked: valid whatever the copied files' times are, and nothing is ever compiled at run time.
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /srv/app
 

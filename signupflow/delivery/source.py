@@ -11,10 +11,7 @@ from pathlib import Path
 from signupflow.errors import OperatorError
 from signupflow.release import schema
 
-INPUTS = (
-    *("app", "alembic", "alembic.ini", "Dockerfile", ".dockerignore", "requirements/app.txt"),
-    *("signupflow/__init__.py", "signupflow/sqlite_import"),
-)
+INPUTS = ("app", "sqlite_import", "alembic", "alembic.ini", "Dockerfile", ".dockerignore", "requirements/app.txt")
 
 
 @dataclass(frozen=True)

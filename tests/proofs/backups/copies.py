@@ -106,7 +106,7 @@ def real_data(lab: Lab) -> None:
     }
     flags = " ".join(f"--volume {source}:{target}" for source, target in mounts.items())
     flags += " --env DATABASE_URL_FILE=/run/secrets/DATABASE_URL"
-    command = "python -m signupflow.sqlite_import /source/signupflow.sqlite"
+    command = "python -m sqlite_import /source/signupflow.sqlite"
     must(on_host(lab, f"docker run --rm --network signupflow-database --user 0:0 --tmpfs /tmp {flags} {image} {command}"))
 
 

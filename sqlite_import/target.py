@@ -13,9 +13,9 @@ from typing import Any
 import psycopg2
 from psycopg2 import sql
 
-from signupflow.sqlite_import.matching import VERSION_TABLE
-from signupflow.sqlite_import.schema import Column, ForeignKey, Key, Schema, Sequence, Table
-from signupflow.sqlite_import.values import codec
+from sqlite_import.matching import VERSION_TABLE
+from sqlite_import.schema import Column, ForeignKey, Key, Schema, Sequence, Table
+from sqlite_import.values import codec
 
 OLDEST = 15
 CONNECT_TIMEOUT = 10

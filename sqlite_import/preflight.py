@@ -15,11 +15,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from signupflow.sqlite_import import keys, matching, orphans, reading, source
-from signupflow.sqlite_import.findings import Finding, Findings, key_text
-from signupflow.sqlite_import.reading import Read
-from signupflow.sqlite_import.schema import Schema, Sequence, Table, quoted
-from signupflow.sqlite_import.workplace import CannotWork
+from sqlite_import import keys, matching, orphans, reading, source
+from sqlite_import.findings import Finding, Findings, key_text
+from sqlite_import.reading import Read
+from sqlite_import.schema import Schema, Sequence, Table, quoted
+from sqlite_import.workplace import CannotWork
 
 # A file below this is read in this process: a second one would take longer to begin.
 SMALL = 16 << 20

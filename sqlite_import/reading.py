@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from signupflow.sqlite_import import copyformat
-from signupflow.sqlite_import.findings import Finding, key_text, shown
-from signupflow.sqlite_import.orphans import Orphans
-from signupflow.sqlite_import.schema import Table, quoted, quoted_list
-from signupflow.sqlite_import.values import NULL, Codec, Refused, Values, codec
+from sqlite_import import copyformat
+from sqlite_import.findings import Finding, key_text, shown
+from sqlite_import.orphans import Orphans
+from sqlite_import.schema import Table, quoted, quoted_list
+from sqlite_import.values import NULL, Codec, Refused, Values, codec
 
 # Rows at once: as many as make the calls per batch cheap. Wide rows come in smaller batches (WIDE bytes of a batch).
 BATCH = 1000

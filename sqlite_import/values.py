@@ -20,7 +20,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from signupflow.sqlite_import.schema import INTEGERS, TEXTS, Column
+from sqlite_import.schema import INTEGERS, TEXTS, Column
 
 Value = None | int | float | bytearray | bytes
 Values = list[Value] | tuple[Value, ...]

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
-from signupflow.sqlite_import import copyformat
-from signupflow.sqlite_import.copyformat import Row
-from signupflow.sqlite_import.findings import key_text
-from signupflow.sqlite_import.schema import INTEGERS, Table
+from sqlite_import import copyformat
+from sqlite_import.copyformat import Row
+from sqlite_import.findings import key_text
+from sqlite_import.schema import INTEGERS, Table
 
 # Differences of one table that are named.
 NAMED = 20

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from signupflow.sqlite_import.findings import Finding
-from signupflow.sqlite_import.schema import Schema, quoted
-from signupflow.sqlite_import.source import SourceTable
+from sqlite_import.findings import Finding
+from sqlite_import.schema import Schema, quoted
+from sqlite_import.source import SourceTable
 
 VERSION_TABLE = "alembic_version"
 # SignUpFlow's own revisions before the one that this repository begins with, oldest first (SCHEMA.md, the app's history).

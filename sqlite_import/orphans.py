@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from signupflow.sqlite_import.schema import ForeignKey, Table, quoted
+from sqlite_import.schema import ForeignKey, Table, quoted
 
 
 @dataclass(frozen=True)

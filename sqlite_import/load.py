@@ -16,10 +16,10 @@ from typing import Any
 
 import psycopg2
 
-from signupflow.sqlite_import import target
-from signupflow.sqlite_import.matching import VERSION_TABLE
-from signupflow.sqlite_import.reading import Read
-from signupflow.sqlite_import.schema import TEXTS, Schema, Sequence, Table
+from sqlite_import import target
+from sqlite_import.matching import VERSION_TABLE
+from sqlite_import.reading import Read
+from sqlite_import.schema import TEXTS, Schema, Sequence, Table
 
 # Bytes for building an index; within what the shipped PostgreSQL setting leaves free.
 INDEX_MEMORY = "256MB"

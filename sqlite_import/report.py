@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from signupflow.sqlite_import.findings import Findings
+from sqlite_import.findings import Findings
 
 FORMAT = 1
 # Findings that a terminal gets to see; the file has all of them.

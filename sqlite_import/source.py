@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from signupflow.sqlite_import.findings import Finding
-from signupflow.sqlite_import.workplace import CannotWork
+from sqlite_import.findings import Finding
+from sqlite_import.workplace import CannotWork
 
 OLDEST = (3, 37, 0)
 MAGIC = b"SQLite format 3\0"

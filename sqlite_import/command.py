@@ -19,11 +19,11 @@ from pathlib import Path
 
 import click
 
-from signupflow.sqlite_import import load, orphans, preflight, report, source, target, verify, workplace
-from signupflow.sqlite_import.findings import Findings
-from signupflow.sqlite_import.progress import Progress
-from signupflow.sqlite_import.report import Report
-from signupflow.sqlite_import.schema import Schema
+from sqlite_import import load, orphans, preflight, report, source, target, verify, workplace
+from sqlite_import.findings import Findings
+from sqlite_import.progress import Progress
+from sqlite_import.report import Report
+from sqlite_import.schema import Schema
 
 MIGRATED, REFUSED, USAGE, TARGET, DIFFERENT = 0, 1, 2, 3, 4
 INTERRUPTED = 130

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from signupflow.sqlite_import.findings import Finding, key_text, shown
-from signupflow.sqlite_import.orphans import Orphans
-from signupflow.sqlite_import.schema import TEXTS, ForeignKey, Key, Table, quoted, quoted_list
+from sqlite_import.findings import Finding, key_text, shown
+from sqlite_import.orphans import Orphans
+from sqlite_import.schema import TEXTS, ForeignKey, Key, Table, quoted, quoted_list
 
 # Bytes that one entry of a B-tree may have: a third of a page of 8 kB (PostgreSQL, nbtree.h, BTMaxItemSize).
 INDEX_ENTRY = 2704
