@@ -20,12 +20,12 @@ import click
 
 from lab import engine
 from lab.errors import LabError
+from pipeline import access, allowed, drift, issues, markdown, runner, scan, source
+from pipeline import build as builds
+from pipeline.build import Build
+from pipeline.github import GitHub
 from signupflow import archives, dryrun
 from signupflow.cli.running import Target, executable, shown
-from signupflow.delivery import access, allowed, drift, issues, markdown, runner, scan, source
-from signupflow.delivery import build as builds
-from signupflow.delivery.build import Build
-from signupflow.delivery.github import GitHub
 from signupflow.errors import OperatorError
 from signupflow.images import inspect
 from signupflow.release import ledger

@@ -16,8 +16,8 @@ import click
 
 from lab import engine
 from lab.errors import LabError
-from signupflow.delivery import source
-from signupflow.delivery.build import tag
+from pipeline import source
+from pipeline.build import tag
 from signupflow.errors import OperatorError
 from signupflow.images import inspect, pin
 

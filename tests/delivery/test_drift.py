@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.delivery import drift, markdown
-from signupflow.delivery.drift import Served
+from pipeline import drift, markdown
+from pipeline.drift import Served
 from signupflow.dryrun import read
 from signupflow.errors import OperatorError
 from tests.delivery.program import called

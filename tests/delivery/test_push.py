@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from lab import engine
+from pipeline.build import Build
+from pipeline.source import Revision
 from signupflow import engine_client
-from signupflow.delivery.build import Build
-from signupflow.delivery.source import Revision
 from tests.delivery.program import called, module
 from tests.delivery.test_build import COMMIT, CONFIG, DIGEST, MADE
 from tests.lab_client import ROOT

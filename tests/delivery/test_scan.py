@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.delivery import allowed, scan
-from signupflow.delivery.build import Build
+from pipeline import allowed, scan
+from pipeline.build import Build
 from signupflow.errors import OperatorError
 from tests.delivery.program import run
 from tests.delivery.test_build import COMMIT, CONFIG

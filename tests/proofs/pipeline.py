@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.github.runner import Play, Runner, RunResult
-from signupflow.delivery.build import Build
+from pipeline.build import Build
 from tests.delivery.fake_github import REPOSITORY, TOKEN, FakeGitHub, serving
 from tests.lab_client import PYINFRA, ROOT, Lab
 from tests.proofs.releasing import QUICK

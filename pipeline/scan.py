@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from signupflow.delivery.allowed import Allowed, covering
+from pipeline.allowed import Allowed, covering
 from signupflow.errors import OperatorError
 
 SCHEMA = 2

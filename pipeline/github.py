@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from signupflow.delivery.issues import Issue
+from pipeline.issues import Issue
 from signupflow.errors import OperatorError
 
 TIMEOUT_SECONDS = 30.0

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from signupflow.delivery.markdown import block, shortened
+from pipeline.markdown import block, shortened
 from signupflow.dryrun import EVERYBODY, announced
 from signupflow.errors import OperatorError
 from signupflow.release.ledger import RELEASED, Record
