@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from signupflow.cli.init import files, literals
+from signupflow.cli.init.answers import Answers, Host, Storage
 from signupflow.errors import OperatorError
-from signupflow.setup import files, literals
-from signupflow.setup.answers import Answers, Host, Storage
 from tests.lab_client import ROOT
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from signupflow.cli.init.answers import Answers, Host
+from signupflow.cli.init.checks import WEB
+from signupflow.cli.init.hostkeys import SCANNED_TYPES, HostKey, scanned
 from signupflow.errors import OperatorError
-from signupflow.setup.answers import Answers, Host
-from signupflow.setup.checks import WEB
-from signupflow.setup.hostkeys import SCANNED_TYPES, HostKey, scanned
 
 SECONDS = 10
 # A host that asks another one in vain takes 5 s for each.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from signupflow.setup.answers import Storage
-from signupflow.setup.checks import FAIL, OK, Check
+from signupflow.cli.init.answers import Storage
+from signupflow.cli.init.checks import FAIL, OK, Check
 
 CONTENT = b"signupflow init: may be deleted"
 REMEDIES = {

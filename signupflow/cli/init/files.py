@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from signupflow.cli.init import literals
+from signupflow.cli.init.answers import ROLES, Answers
 from signupflow.errors import OperatorError
 from signupflow.settings import PLACEHOLDERS
-from signupflow.setup import literals
-from signupflow.setup.answers import ROLES, Answers
 
 # The host of the inventory that this repository ships.
 EXAMPLE_HOSTS = [("web1.example.org", {"ssh_hostname": "203.0.113.10"})]

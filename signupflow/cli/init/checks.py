@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from signupflow.cli.init.answers import Host
+from signupflow.cli.init.asking import Said
 from signupflow.distributions import SUPPORTED, supported
 from signupflow.release.readiness import CLOCK_SECONDS, SPARE_DISK_BYTES, size_bytes
 from signupflow.settings import Environment
-from signupflow.setup.answers import Host
-from signupflow.setup.asking import Said
 
 OK, WARN, FAIL = "ok", "warn", "FAIL"
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import click
 
+from signupflow.cli.init import hostkeys, outside
+from signupflow.cli.init.answers import Answers, Host
+from signupflow.cli.init.checks import FAIL, OK, Check
+from signupflow.cli.init.files import File
+from signupflow.cli.init.hostkeys import HostKey
 from signupflow.errors import OperatorError
-from signupflow.setup import hostkeys, outside
-from signupflow.setup.answers import Answers, Host
-from signupflow.setup.checks import FAIL, OK, Check
-from signupflow.setup.files import File
-from signupflow.setup.hostkeys import HostKey
 
 WHAT = "host key"
 

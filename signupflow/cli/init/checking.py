@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signupflow import images
+from signupflow.cli.init import asking, checks, outside
+from signupflow.cli.init.answers import Answers, Host
+from signupflow.cli.init.checks import FAIL, OK, Check
 from signupflow.errors import OperatorError
 from signupflow.settings import Environment
-from signupflow.setup import asking, checks, outside
-from signupflow.setup.answers import Answers, Host
-from signupflow.setup.checks import FAIL, OK, Check
 
 Environments = Mapping[str, Environment]
 

@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from signupflow import images
+from signupflow.cli.init import answers, checking, files, left_out, pins, storage, told
+from signupflow.cli.init.checks import FAIL, OK, WARN, Check
+from signupflow.cli.init.vault import Vault
 from signupflow.cli.running import ROOT
 from signupflow.errors import OperatorError
 from signupflow.secrets_cli import Target
 from signupflow.settings import Environment
-from signupflow.setup import answers, checking, files, left_out, pins, storage, told
-from signupflow.setup.checks import FAIL, OK, WARN, Check
-from signupflow.setup.vault import Vault
 
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 

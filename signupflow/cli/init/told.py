@@ -11,12 +11,12 @@ from typing import Any
 import click
 
 from signupflow import images, secrets_cli
+from signupflow.cli.init import answers as answering
+from signupflow.cli.init import files, literals
+from signupflow.cli.init.answers import Answers, Host, Storage
+from signupflow.cli.init.vault import Vault
 from signupflow.errors import OperatorError
 from signupflow.settings.backups import S3_SECRETS
-from signupflow.setup import answers as answering
-from signupflow.setup import files, literals
-from signupflow.setup.answers import Answers, Host, Storage
-from signupflow.setup.vault import Vault
 
 TRAEFIK = "traefik:v3.7"
 PUBLIC_KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
