@@ -17,8 +17,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from lab.client import Lab
 from signupflow.images import inspect
-from tests.lab_client import Lab
 from tests.prove import fresh_lab
 
 NAME = "prove"

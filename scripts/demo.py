@@ -20,7 +20,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tests.lab_client import Lab
+from lab.client import Lab
 
 console = Console(highlight=False)
 

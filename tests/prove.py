@@ -19,9 +19,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from lab.client import ROOT, Lab
 from tests import releases
 from tests.deploy import test_coverage
-from tests.lab_client import ROOT, Lab
 from tests.proofs import (
     configuration,
     contract,

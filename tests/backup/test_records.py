@@ -15,7 +15,7 @@ import pytest
 
 from backup import records
 from backup.records import BACKUP, DRILL, DUMPS, RESTORE, Record
-from tests.lab_client import ROOT
+from lab.client import ROOT
 
 GOOD = Record(BACKUP, 1000.0, 1090.5, 0, "33 MB backed up", 3843760)
 BAD = Record(BACKUP, 2000.0, 2001.0, 3, "the store cannot be reached")

@@ -18,8 +18,8 @@ from app.personal_data import RULES
 from backup import copying, sanitise
 from backup.outcome import Failed, Restore
 from backup.scratch import Scratch
+from lab.client import ROOT
 from tests.app.harness import PASSWORD, Organization, Postgres, production, run_alembic, running_postgres, serving
-from tests.lab_client import ROOT
 
 STAGING_PASSWORD = "for staging, " + "by everybody"
 

@@ -14,9 +14,9 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
+from lab.client import ROOT
 from lab.errors import LabError
 from signupflow.errors import OperatorError
-from tests.lab_client import ROOT
 
 PATH = ROOT / "scripts" / "delivery.py"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.client import ROOT
 from pipeline import drift, markdown
 from pipeline.drift import Served
 from signupflow.dryrun import read
@@ -16,7 +17,6 @@ from signupflow.errors import OperatorError
 from tests.delivery.program import called
 from tests.delivery.test_build import COMMIT, DIGEST
 from tests.deploy.test_report import RECORD
-from tests.lab_client import ROOT
 
 IMAGE = f"acme/signupflow:1.4.0@{DIGEST}"
 WHAT = Served(IMAGE, COMMIT)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from lab import engine
+from lab.client import ROOT
 from pipeline.build import Build
 from pipeline.source import Revision
 from signupflow import engine_client
 from tests.delivery.program import called, module
 from tests.delivery.test_build import COMMIT, CONFIG, DIGEST, MADE
-from tests.lab_client import ROOT
 
 TOKEN = "a-token-for-the-registry"
 DOCKER = """#!{python} -IS

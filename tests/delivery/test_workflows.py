@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from lab.client import ROOT
 from tests.delivery.workflows import FOLDER, commands, jobs, steps, workflows
-from tests.lab_client import ROOT
 
 DOCUMENT = ROOT / "docs" / "deployment" / "GITHUB_ACTIONS.md"
 # The one command that is more than a program and its words: CI needs root for its hosts.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lab import pki
+from lab.client import PYINFRA, ROOT, Lab
 from signupflow.cli.init import hostkeys
-from tests.lab_client import PYINFRA, ROOT, Lab
 from tests.proofs import transcript
 from tests.proofs.fresh_clone import clone
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from lab.client import ROOT, Lab
 from signupflow.release.turn import BACKWARD, ENDS, Step, Turn
 from tests import releases
-from tests.lab_client import ROOT, Lab
 from tests.load import Load
 from tests.proofs.healing import mixed, wait_until_whole
 from tests.proofs.releasing import (

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lab.client import PYINFRA, ROOT, Lab
 from signupflow import rotation
 from signupflow.engine_client import docker_client
 from signupflow.secretfile import decrypt, identity
-from tests.lab_client import PYINFRA, ROOT, Lab
 
 Evidence = dict[str, Any]
 CONTROL = "positive-control-" + "7c41"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lab import engine
+from lab.client import ROOT, Lab
 from tests import releases
-from tests.lab_client import ROOT, Lab
 from tests.proofs.healing import wait_until_whole
 from tests.proofs.migrations import psql, revision
 from tests.proofs.releasing import (

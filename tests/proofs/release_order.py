@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 from lab import engine
+from lab.client import Lab
 from signupflow import archives
 from signupflow.images import layers
 from tests import releases
-from tests.lab_client import Lab
 from tests.proofs.healing import wait_until_whole
 from tests.proofs.releasing import (
     QUICK,

@@ -13,9 +13,9 @@ from typing import Any
 import psycopg2
 import pytest
 
+from lab.client import ROOT
 from sqlite_import import load, workplace
 from tests.app.harness import Postgres, free_port
-from tests.lab_client import ROOT
 from tests.sqlite_import.conftest import asked, assert_same, dump
 from tests.sqlite_import.test_migration import migrated
 

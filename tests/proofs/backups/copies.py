@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from app.personal_data import EMPTY, RULES
+from lab.client import ROOT, Lab
 from tests import tenants
-from tests.lab_client import ROOT, Lab
 from tests.proofs.backups.host import Evidence, backup, idle, must, on_host, sql
 from tests.proofs.releasing import options
 

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.lab_client import Lab
+from lab.client import Lab
 
 Evidence = dict[str, Any]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from backup import archive
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs.backups import faults
 from tests.proofs.backups.host import PSQL, Evidence, backup, idle, listed, must, on_host, sql
 

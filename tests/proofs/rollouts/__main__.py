@@ -8,7 +8,7 @@ import json
 import click
 from rich.console import Console
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs.rollouts import Measured, others, prepared, table
 
 

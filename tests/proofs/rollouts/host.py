@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import engine
-from tests.lab_client import ROOT, Lab
+from lab.client import ROOT, Lab
 from tests.proofs.rollouts.traffic import Target
 
 HERE = Path(__file__).resolve().parent

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
-from tests.lab_client import Lab
+from lab.client import Lab
 
 # A terminal, so that the command ends on the host when this end of it does.
 EVENTS = "sudo docker events --since {since:.3f} --filter event=die --format '{{{{.Actor.ID}}}} {{{{.TimeNano}}}}'"

@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from lab.client import ROOT, Lab
 from tests import releases
-from tests.lab_client import ROOT, Lab
 from tests.proofs.releasing import at_step, baseline, container_ids, fqdn, started
 from tests.proofs.rollouts.measure import measure
 from tests.proofs.rollouts.measured import Measured

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs.rollouts import Measured, others, ours, prepared, table
 from tests.proofs.rollouts.by_swarm import TUNED
 

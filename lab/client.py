@@ -49,7 +49,8 @@ class Lab(dict[str, Any]):
         return Path(self["inventory"]).with_name("first-deploy.log")
 
     def address(self, host: str = "h1") -> str:
-        return next(item["address"] for item in self["hosts"] if item["name"] == host)
+        found: str = next(item["address"] for item in self["hosts"] if item["name"] == host)
+        return found
 
     def holding(self, role: str) -> list[str]:
         """Names of the hosts that have a role, in the inventory's order."""
