@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.side_by_side import side_by_side
 from lab.client import ROOT, Lab
 from tests import releases
 from tests.deploy import test_coverage
@@ -54,7 +55,6 @@ from tests.proofs import (
     tenants,
 )
 from tests.proofs.backups import copies, daily, faults, kills, losses, restores, retention, speed
-from tests.proofs.rollouts.side_by_side import side_by_side
 
 EVIDENCE = ROOT / "docs" / "evidence"
 LAB, CLUSTER, BARE = "prove", "provec", "proveinit"

@@ -7,6 +7,7 @@ import statistics
 import time
 from typing import Any
 
+from benchmarks.quiet import share_busy
 from lab import engine
 from lab.client import Lab
 from signupflow import archives
@@ -29,7 +30,6 @@ from tests.proofs.releasing import (
     started,
     versions,
 )
-from tests.proofs.rollouts.quiet import share_busy
 from tests.traffic import Traffic, lost_writes
 
 

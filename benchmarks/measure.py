@@ -6,8 +6,8 @@ import collections
 import time
 from collections.abc import Callable, Iterable
 
-from tests.proofs.rollouts.measured import Measured
-from tests.proofs.rollouts.traffic import Sent, Target, Timed, Traffic, mixed
+from benchmarks.measured import Measured
+from benchmarks.traffic import Sent, Target, Timed, Traffic, mixed
 
 WARM_UP_SECONDS, TAIL_SECONDS = 2.0, 1.0
 

@@ -1,4 +1,4 @@
-"""`python -m tests.proofs.rollouts --name LAB --host HOST`: the other ways alone, as a table."""
+"""`python -m benchmarks --name LAB --host HOST`: the other ways alone, as a table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import json
 import click
 from rich.console import Console
 
+from benchmarks import Measured, others, prepared, table
 from lab.client import Lab
-from tests.proofs.rollouts import Measured, others, prepared, table
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks import Measured, others, ours, prepared, table
+from benchmarks.by_swarm import TUNED
 from lab.client import Lab
-from tests.proofs.rollouts import Measured, others, ours, prepared, table
-from tests.proofs.rollouts.by_swarm import TUNED
 
 Evidence = dict[str, Any]
 

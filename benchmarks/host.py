@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.traffic import Target
 from lab import engine
 from lab.client import ROOT, Lab
-from tests.proofs.rollouts.traffic import Target
 
 HERE = Path(__file__).resolve().parent
 IMAGE, DOMAIN, PORT = "signupflow/faults:local", "rolls.test", 8443

@@ -5,12 +5,12 @@ with Old(lab, {"h2": ids}) as old: row = measure("SignUpFlow", target, release, 
 console.print(table([row, *rows]))
 """
 
-from tests.proofs.rollouts.host import Bench, prepared
-from tests.proofs.rollouts.measure import measure
-from tests.proofs.rollouts.measured import Measured, table
-from tests.proofs.rollouts.old import Old
-from tests.proofs.rollouts.others import others
-from tests.proofs.rollouts.ours import ours
-from tests.proofs.rollouts.traffic import Target, Timed, mixed
+from benchmarks.host import Bench, prepared
+from benchmarks.measure import measure
+from benchmarks.measured import Measured, table
+from benchmarks.old import Old
+from benchmarks.others import others
+from benchmarks.ours import ours
+from benchmarks.traffic import Target, Timed, mixed
 
 __all__ = ["Bench", "Measured", "Old", "Target", "Timed", "measure", "mixed", "others", "ours", "prepared", "table"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.proofs.rollouts.host import DOMAIN, IMAGE, LEAVE_SWARM, PORT, Bench
-from tests.proofs.rollouts.measure import measure
-from tests.proofs.rollouts.measured import Measured
-from tests.proofs.rollouts.old import Old
+from benchmarks.host import DOMAIN, IMAGE, LEAVE_SWARM, PORT, Bench
+from benchmarks.measure import measure
+from benchmarks.measured import Measured
+from benchmarks.old import Old
 
 WAY, PROVIDER = "Swarm start-first, Traefik refreshing every second", "swarm"
 TUNED = f"{WAY}, health asked every 0.5 s"

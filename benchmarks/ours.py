@@ -8,14 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.measure import measure
+from benchmarks.measured import Measured
+from benchmarks.old import Old
+from benchmarks.quiet import wait_until_quiet
+from benchmarks.traffic import Target
 from lab.client import ROOT, Lab
 from tests import releases
 from tests.proofs.releasing import at_step, baseline, container_ids, fqdn, started
-from tests.proofs.rollouts.measure import measure
-from tests.proofs.rollouts.measured import Measured
-from tests.proofs.rollouts.old import Old
-from tests.proofs.rollouts.quiet import wait_until_quiet
-from tests.proofs.rollouts.traffic import Target
 
 # The others wait for Docker's health and look no further: no shares of traffic, no bake, no observation, no probe.
 LIKE_THEM: dict[str, Any] = {

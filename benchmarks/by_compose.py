@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.proofs.rollouts.host import DOWN, Bench
-from tests.proofs.rollouts.measure import measure
-from tests.proofs.rollouts.measured import Measured
-from tests.proofs.rollouts.old import Old
+from benchmarks.host import DOWN, Bench
+from benchmarks.measure import measure
+from benchmarks.measured import Measured
+from benchmarks.old import Old
 
 PROVIDER = "docker"
 HOOK = "touch /tmp/drain && sleep 10"

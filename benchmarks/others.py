@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Callable
 from functools import partial
 
-from tests.proofs.rollouts import by_compose, by_swarm
-from tests.proofs.rollouts.host import Bench
-from tests.proofs.rollouts.measured import Measured
-from tests.proofs.rollouts.quiet import wait_until_quiet
+from benchmarks import by_compose, by_swarm
+from benchmarks.host import Bench
+from benchmarks.measured import Measured
+from benchmarks.quiet import wait_until_quiet
 
 QUIET = 0.3
 
