@@ -1,11 +1,7 @@
-#!/usr/bin/env python3
 """Measure what the project claims about time and size, on a lab of its own, and print a table."""
 
 from __future__ import annotations
 
-from here import ROOT
-
-# isort: split
 import json
 import statistics
 import subprocess
@@ -17,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from lab.client import Lab
+from lab.client import ROOT, Lab
 from signupflow.images import inspect
 from tests.prove import fresh_lab
 

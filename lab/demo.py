@@ -1,11 +1,7 @@
-#!/usr/bin/env python3
 """From a bare machine to SignUpFlow over HTTPS on a real host: lab, images, bootstrap, deploy, proof."""
 
 from __future__ import annotations
 
-from here import ROOT
-
-# isort: split
 import json
 import os
 import subprocess
@@ -20,7 +16,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from lab.client import Lab
+from lab.client import ROOT, Lab
 
 console = Console(highlight=False)
 
