@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 import os
 import subprocess
 import sys
@@ -16,23 +14,14 @@ from click.testing import CliRunner
 
 from lab.client import ROOT
 from lab.errors import LabError
+from pipeline import command
 from signupflow.errors import OperatorError
 
 PATH = ROOT / "scripts" / "delivery.py"
 
 
-@functools.cache
 def module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("delivery_program", PATH)
-    assert spec
-    assert spec.loader
-    found = importlib.util.module_from_spec(spec)
-    before = list(sys.path)
-    # As Python does for a program: what stands beside it is found.
-    sys.path.insert(0, str(PATH.parent))
-    spec.loader.exec_module(found)
-    sys.path[:] = before
-    return found
+    return command
 
 
 def called(folder: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
