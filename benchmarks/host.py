@@ -114,7 +114,7 @@ def _clean(lab: Lab, host: str, script: str) -> None:
 
 def _send_image(lab: Lab, host: str) -> None:
     engine.build(ROOT / "tests" / "faults", IMAGE)
-    script = f"{engine.client()} save {IMAGE} | gzip -1"
+    script = f"{engine.docker_client()} save {IMAGE} | gzip -1"
     with subprocess.Popen(["bash", "-o", "pipefail", "-c", script], stdout=subprocess.PIPE) as packed:
         subprocess.run([*lab.ssh_command(host), "sudo docker load --quiet"], stdin=packed.stdout, check=True, capture_output=True)
     assert packed.returncode == 0, f"could not save {IMAGE}"

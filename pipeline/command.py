@@ -16,13 +16,11 @@ from typing import Any
 
 import click
 
-from lab import engine
-from lab.errors import LabError
 from pipeline import access, allowed, drift, issues, markdown, runner, scan, source
 from pipeline import build as builds
 from pipeline.build import Build
 from pipeline.github import GitHub
-from signupflow import archives, dryrun
+from signupflow import archives, dryrun, engine_client
 from signupflow.cli.running import ROOT, Target, executable, shown
 from signupflow.errors import OperatorError
 from signupflow.images import inspect
@@ -69,9 +67,9 @@ def build(image_name: str) -> None:
     revision = source.of_head(ROOT)
     tag = builds.tag(source.version(ROOT), revision.commit)
     reference = str(builds.parsed(f"{image_name}:{tag}"))
-    engine.build(ROOT, reference, build_args=source.arguments(ROOT, tag, revision), progress=click.echo)
+    engine_client.build(ROOT, reference, build_args=source.arguments(ROOT, tag, revision), progress=click.echo)
     FOLDER.mkdir(exist_ok=True)
-    engine.docker("save", "--output", str(IMAGE), reference)
+    engine_client.docker("save", "--output", str(IMAGE), reference)
     made = Build(image_name, tag, revision.commit, archives.config_digest(IMAGE))
     BUILD.write_text(made.as_json())
     runner.output("image", made.reference)
@@ -113,8 +111,8 @@ def push(registry_user: str, registry_token: str) -> None:
     if archives.config_digest(IMAGE) != made.config:
         raise OperatorError(f"{IMAGE} is not the image that {BUILD} is of; build again")
     _log_in(made.name, registry_user, registry_token)
-    engine.docker("load", "--input", str(IMAGE))
-    engine.docker("push", "--quiet", made.reference)
+    engine_client.docker("load", "--input", str(IMAGE))
+    engine_client.docker("push", "--quiet", made.reference)
     digests = {
         entry.partition("@")[0]: entry.partition("@")[2] for entry in (inspect(made.reference) or {}).get("RepoDigests", ())
     }
@@ -141,7 +139,7 @@ def fetch(image: str, registry_user: str, registry_token: str) -> None:
     reference = builds.pinned(image)
     if registry_token:
         _log_in(reference.name, registry_user, registry_token)
-    engine.docker("pull", "--quiet", str(reference))
+    engine_client.docker("pull", "--quiet", str(reference))
 
 
 @main.command(name="access")
@@ -260,7 +258,7 @@ def _hand_on(made: Build) -> None:
 
 def _log_in(name: str, user: str, token: str) -> None:
     words = ["login", "--username", user, "--password-stdin", *filter(None, [builds.registry(name)])]
-    engine.docker(*words, stdin=token)
+    engine_client.docker(*words, stdin=token)
 
 
 def _answer(command: list[str], environment: dict[str, str] | None = None) -> tuple[str, str]:
@@ -289,5 +287,5 @@ def run() -> None:
     except click.ClickException as error:  # not click's own exit code 2, which says something else here
         error.show()
         sys.exit(1)
-    except (OperatorError, LabError) as error:
+    except OperatorError as error:
         sys.exit(f"Error: {error}")

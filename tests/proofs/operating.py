@@ -272,7 +272,7 @@ def _variant(image: str, tag: str) -> str:
     """The same image under another id, as a minor release of it would be."""
     text = f"FROM {image}\nLABEL org.signupflow.variant=next\n"
     subprocess.run(
-        [engine.client(), "build", "--quiet", "--tag", tag, "-"], input=text, text=True, check=True, capture_output=True
+        [engine.docker_client(), "build", "--quiet", "--tag", tag, "-"], input=text, text=True, check=True, capture_output=True
     )
     return tag
 
