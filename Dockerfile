@@ -64,7 +64,8 @@ ENV PYTHONPATH=/opt/site:/srv/ops \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /srv/ops
-COPY signupflow/__init__.py signupflow/channels.py signupflow/
+COPY signupflow/__init__.py signupflow/
+COPY signupflow/shared signupflow/shared
 COPY backup backup
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /srv/ops
 LABEL org.opencontainers.image.title="SignUpFlow operations" \

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from backup import words
 from backup.records import BACKUP, DRILL, DUMPS, Record
+from signupflow.shared import words
 
 # A good backup every 24 h (SC-005), and an hour for the run itself.
 BACKUP_SECONDS = 25 * 3600.0

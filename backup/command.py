@@ -7,10 +7,11 @@ import time
 
 import click
 
-from backup import bucket, configuration, drilling, dumps, listing, making, program, records, watching, words
+from backup import bucket, configuration, drilling, dumps, listing, making, program, records, watching
 from backup.outcome import Backup, Failed
 from backup.program import STARTED, Group, tell
 from backup.server import Server
+from signupflow.shared import words
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})

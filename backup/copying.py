@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from docker.errors import ContainerError, ImageNotFound
 
-from backup import records, restoring, sanitise, scratch, words
+from backup import records, restoring, sanitise, scratch
 from backup.configuration import DATA, Configuration, app_image
 from backup.dumps import Output
 from backup.making import LONGEST_SECONDS, Tell
@@ -21,6 +21,7 @@ from backup.records import RESTORE
 from backup.restoring import Wanted
 from backup.scratch import Scratch
 from backup.server import CommandError, Server, engine
+from signupflow.shared import words
 
 MAGIC = b"PGDMP"
 BLOCK = 1 << 20

@@ -6,13 +6,14 @@ import json
 import time
 from datetime import UTC, datetime
 
-from backup import archive, checking, making, records, restoring, scratch, words
+from backup import archive, checking, making, records, restoring, scratch
 from backup.configuration import OBJECT_STORE, REPOSITORIES, STATE, Configuration
 from backup.making import LONGEST_SECONDS, Tell
 from backup.outcome import Backup, Failed
 from backup.records import DRILL, RESTORE, Record
 from backup.scratch import Target
 from backup.server import GoneError, Server
+from signupflow.shared import words
 
 # The watch looks whether a lock is held by taking it for a moment.
 LOOK_SECONDS = 5.0

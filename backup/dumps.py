@@ -18,12 +18,13 @@ from typing import Any
 import pyrage
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-from backup import bucket, records, words
+from backup import bucket, records
 from backup.configuration import STAYS, Configuration, Store
 from backup.making import LONGEST_SECONDS, Tell, answers, kept
 from backup.outcome import Backup, Failed
 from backup.records import DUMPS, Record
 from backup.server import GoneError, Server
+from signupflow.shared import words
 
 STAMP = "%Y%m%dT%H%M%SZ"
 ENDING, PROOF = ".dump.age", ".sha256"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from backup import words
 from backup.archive import Store
 from backup.bucket import OK, Finding
 from backup.configuration import REPOSITORIES
 from backup.dumps import Dump
 from backup.records import Record
+from signupflow.shared import words
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

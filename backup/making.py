@@ -7,12 +7,13 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 
-from backup import archive, bucket, records, words
+from backup import archive, bucket, records
 from backup.archive import Copy, Store
 from backup.configuration import LOCAL, OBJECT_STORE, REPOSITORIES, REPOSITORY, Configuration
 from backup.outcome import Backup, Failed, meaning
 from backup.records import BACKUP, Record
 from backup.server import Done, GoneError, Server
+from signupflow.shared import words
 
 Tell = Callable[[str], None]
 

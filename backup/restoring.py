@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import checking, making, records, scratch, swap, words
+from backup import checking, making, records, scratch, swap
 from backup.archive import Copy, Store
 from backup.configuration import DATA, REPOSITORIES, STATE, Configuration
 from backup.making import LONGEST_SECONDS, Tell
@@ -18,6 +18,7 @@ from backup.outcome import Backup, Failed, Restore
 from backup.records import RESTORE, Record
 from backup.scratch import Scratch, Target
 from backup.server import CommandError, GoneError, Server, engine
+from signupflow.shared import words
 
 # The live server's last changes are archived before they are asked for.
 SWITCH_SECONDS = 60.0

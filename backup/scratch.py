@@ -20,12 +20,13 @@ from pathlib import Path
 import docker
 from docker.errors import APIError, NotFound
 
-from backup import archive, making, words
+from backup import archive, making
 from backup.archive import Copy
 from backup.configuration import DATA, DIRECTORY, OBJECT_STORE, ON_HOST, REPOSITORIES, STATE, Configuration
 from backup.making import Tell
 from backup.outcome import Backup, Failed, Restore, errors, meaning, reason
 from backup.server import LIVE, CommandError, Server, engine
+from signupflow.shared import words
 
 PREFIX = "scratch-"
 UID = 999  # user postgres of the official image

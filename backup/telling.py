@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backup.configuration import Configuration, secret
-from signupflow.channels import Channels, Mail, deliver
+from signupflow.shared.channels import Channels, Mail, deliver
 
 
 class UntoldError(Exception):

@@ -13,7 +13,6 @@ from pyinfra import host, inventory
 from pyinfra.api import Host
 from rich.console import Console
 
-from backup import words as backup_words
 from deploys.app import serving, unmoved
 from deploys.backups.configuration import STATE
 from deploys.environment import entries, environment, fleet, refuse
@@ -29,6 +28,7 @@ from signupflow.images import VERSION_LABEL
 from signupflow.probe import Entry
 from signupflow.release import ledger
 from signupflow.routing import Serving
+from signupflow.shared import words as backup_words
 
 # Only the newest fit on a screen.
 SHOWN = 5

@@ -28,10 +28,10 @@ from operations.hooks import called
 from operations.probing import SteadyProbe
 from operations.remote import ScriptError, run
 from signupflow import notify, report
-from signupflow.channels import Channels
 from signupflow.probe import Counted, Entry
 from signupflow.release import lease, ledger, watch
 from signupflow.release.ledger import RELEASED
+from signupflow.shared.channels import Channels
 
 # A host's lease is renewed when it is older than this, in seconds; far less than any lease lasts.
 RENEW_AFTER = 20.0

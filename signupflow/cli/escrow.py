@@ -15,11 +15,12 @@ import pyrage
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-from backup import dumps, words
+from backup import dumps
 from signupflow import secretfile, secrets_cli
 from signupflow.cli.hosts import hosts_of
 from signupflow.cli.running import ROOT, Target, target_options
 from signupflow.errors import OperatorError
+from signupflow.shared import words
 
 # How an archive of pg_dump begins (pg_backup_archiver.c).
 ARCHIVE = b"PGDMP"

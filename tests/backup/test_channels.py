@@ -15,9 +15,9 @@ import pytest
 
 from backup import telling
 from backup.configuration import Mail as Told
-from signupflow.channels import Channels, Mail, deliver
 from signupflow.render import template
 from signupflow.settings import from_data
+from signupflow.shared.channels import Channels, Mail, deliver
 from tests.backup.test_templates import TEMPLATES
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 from tests.webhook import Webhook, listening
