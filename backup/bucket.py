@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from backup.configuration import AUTHORITY, STAYS, Configuration, Store, secret
 from backup.outcome import Backup, Failed
+from signupflow.shared import s3
 
 # S3 refuses a request that is signed more than 15 minutes off (RequestTimeTooSkewed).
 CLOCK_SECONDS = 300
@@ -32,22 +31,8 @@ class Finding:
 
 def connect(store: Store) -> Any:
     """A client for the bucket's service, with this host's keys."""
-    return boto3.client(
-        "s3",
-        endpoint_url=store.endpoint,
-        region_name=store.region,
-        aws_access_key_id=secret("s3_access_key"),
-        aws_secret_access_key=secret("s3_secret_key"),
-        verify=str(AUTHORITY) if store.verify else None,
-        config=Config(
-            s3={"addressing_style": "path"},
-            connect_timeout=10,
-            read_timeout=60,
-            retries={"max_attempts": 2},
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-        ),
-    )
+    authority = str(AUTHORITY) if store.verify else ""
+    return s3.connect(store.endpoint, store.region, secret("s3_access_key"), secret("s3_secret_key"), ca_file=authority)
 
 
 def failure(error: Exception, store: Store) -> Failed:

@@ -12,6 +12,7 @@ from backup.outcome import Backup, Failed
 from backup.program import STARTED, Group, tell
 from backup.server import Server
 from signupflow.shared import words
+from signupflow.shared.dump_objects import EVERY
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +36,7 @@ def run_() -> None:
 
 
 @main.command("dump")
-@click.argument("kind", type=click.Choice(sorted(dumps.EVERY)))
+@click.argument("kind", type=click.Choice(sorted(EVERY)))
 def dump(kind: str) -> None:
     """Make a weekly or a monthly dump now, sealed to the keys of `backup_recipients`."""
     configured = configuration.read()

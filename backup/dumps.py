@@ -10,7 +10,6 @@ import io
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -25,24 +24,10 @@ from backup.outcome import Backup, Failed
 from backup.records import DUMPS, Record
 from backup.server import GoneError, Server
 from signupflow.shared import words
+from signupflow.shared.dump_objects import ENDING, EVERY, PROOF, STAMP, Dump, parsed, prefix
 
-STAMP = "%Y%m%dT%H%M%SZ"
-ENDING, PROOF = ".dump.age", ".sha256"
-# Days between two dumps of a kind (SPEC.md, Retention).
-EVERY = {"weekly": 7, "monthly": 30}
 # The daily run is not to the minute: one that is this much early counts as due.
 EARLY = timedelta(hours=2)
-
-
-@dataclass(frozen=True)
-class Dump:
-    """One stored dump; `proven` when it was read back."""
-
-    kind: str
-    key: str
-    made: datetime
-    size: int
-    proven: bool
 
 
 def due(dumps: Sequence[Dump], kind: str, now: datetime) -> bool:
@@ -101,7 +86,7 @@ def _made(configuration: Configuration, store: Store, kinds: Sequence[str], tell
 
 def _one(client: Any, configuration: Configuration, store: Store, server: Server, kind: str, tell: Tell) -> int:
     """Dump, seal and upload as one stream; then read the object back. Returns its size."""
-    key = f"{prefix(configuration)}{kind}/{datetime.now(UTC):{STAMP}}{ENDING}"
+    key = f"{prefix(configuration.environment)}{kind}/{datetime.now(UTC):{STAMP}}{ENDING}"
     tell(f"{kind} dump begins: {key}")
     sealed = Sealed(server, configuration)
     try:
@@ -202,33 +187,14 @@ class Output(io.RawIOBase):
         return data
 
 
-def prefix(configuration: Configuration) -> str:
-    return f"dumps/{configuration.environment}/"
-
-
 def stored(configuration: Configuration, store: Store) -> list[Dump]:
     """The dumps in the bucket, the oldest first."""
     client = bucket.connect(store)
     try:
-        pages = client.get_paginator("list_objects_v2").paginate(Bucket=store.bucket, Prefix=prefix(configuration))
+        pages = client.get_paginator("list_objects_v2").paginate(Bucket=store.bucket, Prefix=prefix(configuration.environment))
         sizes = {item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])}
     except (ClientError, BotoCoreError, OSError) as error:
         raise bucket.failure(error, store) from None
     finally:
         client.close()
     return sorted(parsed(sizes), key=lambda dump: dump.made)
-
-
-def parsed(sizes: dict[str, int]) -> list[Dump]:
-    """Dumps by their objects' names and sizes."""
-    found = []
-    for key, size in sizes.items():
-        *_, kind, name = ("", "", *key.split("/"))
-        if kind not in EVERY or not name.endswith(ENDING):
-            continue
-        try:
-            made = datetime.strptime(name.removesuffix(ENDING), STAMP).replace(tzinfo=UTC)
-        except ValueError:
-            continue
-        found.append(Dump(kind, key, made, size, key + PROOF in sizes))
-    return found

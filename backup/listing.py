@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from backup.archive import Store
 from backup.bucket import OK, Finding
 from backup.configuration import REPOSITORIES
-from backup.dumps import Dump
 from backup.records import Record
 from signupflow.shared import words
+from signupflow.shared.dump_objects import Dump
 
 
 def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,8 +9,8 @@ from backup import bucket, listing
 from backup.archive import Copy, Store
 from backup.bucket import Finding
 from backup.configuration import LOCAL, OBJECT_STORE
-from backup.dumps import Dump
 from backup.records import Record
+from signupflow.shared.dump_objects import Dump
 
 ENDED = datetime(2026, 11, 27, 1, 54, 12, tzinfo=UTC)
 

@@ -6,6 +6,7 @@ import secrets
 
 from signupflow.cli.init.answers import Storage
 from signupflow.cli.init.checks import FAIL, OK, Check
+from signupflow.shared import s3
 
 CONTENT = b"signupflow init: may be deleted"
 REMEDIES = {
@@ -17,21 +18,19 @@ REMEDIES = {
 
 def check(storage: Storage, access_key: str, secret_key: str) -> Check:
     """Find the bucket, then write, read and delete a small object in it; nothing stays."""
-    import boto3  # type: ignore[import-untyped]
-    from botocore.config import Config  # type: ignore[import-untyped]
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
     where = f"{storage.endpoint}/{storage.bucket}"
     name = f"signupflow-init/{secrets.token_hex(8)}"
     try:
-        client = boto3.client(
-            "s3",
-            endpoint_url=storage.endpoint,
-            region_name=storage.region,
-            aws_access_key_id=access_key,
-            aws_secret_access_key=secret_key,
-            verify=storage.ca_file or None,
-            config=Config(s3={"addressing_style": "path"}, connect_timeout=10, read_timeout=20, retries={"max_attempts": 1}),
+        client = s3.connect(
+            storage.endpoint,
+            storage.region,
+            access_key,
+            secret_key,
+            ca_file=storage.ca_file,
+            read_seconds=20,
+            attempts=1,
         )
     except (BotoCoreError, ValueError) as error:
         return Check(where, "object storage", FAIL, str(error), "check --s3-endpoint")
