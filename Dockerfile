@@ -17,8 +17,7 @@ COPY alembic.ini /srv/app/alembic.ini
 COPY alembic /srv/app/alembic
 COPY app /srv/app/app
 # The import of an old SQLite file runs on hosts from the very image that will serve its rows.
-COPY signupflow/__init__.py /srv/app/signupflow/__init__.py
-COPY signupflow/sqlite_import /srv/app/signupflow/sqlite_import
+COPY sqlite_import /srv/app/sqlite_import
 # Hash-based and unchecked: valid whatever the copied files' times are, and nothing is ever compiled at run time.
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /srv/app
 
@@ -65,13 +64,14 @@ ENV PYTHONPATH=/opt/site:/srv/ops \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /srv/ops
-COPY signupflow/__init__.py signupflow/channels.py signupflow/
-COPY signupflow/backup signupflow/backup
+COPY signupflow/__init__.py signupflow/
+COPY signupflow/shared signupflow/shared
+COPY backup backup
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /srv/ops
 LABEL org.opencontainers.image.title="SignUpFlow operations" \
     org.opencontainers.image.description="Backups and restores of SignUpFlow's PostgreSQL"
 # root: it speaks to the host's Docker Engine and renames PostgreSQL's directories.
-CMD ["python", "-m", "signupflow.backup", "--help"]
+CMD ["python", "-m", "backup", "--help"]
 
 FROM common AS runtime
 EXPOSE 8000

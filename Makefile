@@ -22,7 +22,7 @@ $(STAMP): requirements/dev.txt scripts/setup
 	@touch $@
 
 demo: $(STAMP) ## From a bare machine to SignUpFlow over HTTPS on real hosts; TOPOLOGY=cluster for four of them
-	@$(PYTHON) scripts/demo.py --topology $(TOPOLOGY)
+	@$(PYTHON) -m lab.demo --topology $(TOPOLOGY)
 
 lab: $(STAMP) ## Start the lab's hosts and servers; TOPOLOGY=cluster for four hosts
 	@$(PYTHON) -m lab up --topology $(TOPOLOGY)
@@ -52,7 +52,7 @@ docs-test: $(STAMP) ## Execute the guides' command blocks on a lab
 	@$(PYTHON) -m tests.prove guides
 
 bench: $(STAMP) ## Measure times and sizes
-	@$(PYTHON) scripts/bench.py
+	@$(PYTHON) -m benchmarks.times
 
 format: $(STAMP) ## Format the code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .

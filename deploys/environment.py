@@ -13,13 +13,13 @@ from pyinfra import host, inventory
 from pyinfra.api import Host, Inventory
 
 from signupflow import secretfile, settings
-from signupflow.channels import Channels, Mail
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
 from signupflow.images import Image, resolve
 from signupflow.probe import Entry
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
+from signupflow.shared.channels import Channels, Mail
 
 # What hosts run already, in the place of `app_image`: a rollback's or a restart's image.
 _chosen: list[Image] = []

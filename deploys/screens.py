@@ -24,11 +24,11 @@ from facts.release import HeldLease, Readiness
 from operations.delegate import connectable
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import probe, screens
-from signupflow.backup import words as backup_words
 from signupflow.images import VERSION_LABEL
 from signupflow.probe import Entry
 from signupflow.release import ledger
 from signupflow.routing import Serving
+from signupflow.shared import words as backup_words
 
 # Only the newest fit on a screen.
 SHOWN = 5

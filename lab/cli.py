@@ -17,19 +17,24 @@ from lab import containers, engine, fault_commands, faults, hosts, inventory, li
 from lab.errors import LabError
 from lab.options import named
 from lab.state import State, require
+from signupflow.errors import OperatorError
 
 out = Console()
 progress = Console(stderr=True)
 
 
 class OneLine(click.Group):
-    """A file that cannot be read or written (another user's lab, say) is one line as well."""
+    """What the library refuses, or a file that cannot be read or written (another user's lab, say), is one line as well."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise
+        except LabError:
+            raise
+        except OperatorError as error:
+            raise LabError(str(error)) from None
         except OSError as error:
             raise LabError(f"{error.filename or 'lab'}: {error.strerror or error}") from error
 
@@ -123,7 +128,7 @@ def exec_(name: str, host: str, command: tuple[str, ...]) -> None:
     chosen = hosts.find(state, host)
     command = command[1:] if command[0] == "--" else command
     terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
-    argv = [engine.client(), "exec", "--interactive", *terminal, state.container(chosen.name), *command]
+    argv = [engine.docker_client(), "exec", "--interactive", *terminal, state.container(chosen.name), *command]
     os.execvp(argv[0], argv)
 
 

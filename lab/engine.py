@@ -1,84 +1,40 @@
-"""The Docker Engine: found or started, and asked through its command line.
-
-The command line rather than the SDK: `--security-opt systempaths=unconfined` and BuildKit exist in the client only.
-"""
+"""The Docker Engine: found, or installed and started. It is asked by signupflow.engine_client."""
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import subprocess
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.errors import LabError
+from signupflow.engine_client import Progress, build, builder, clients, docker, docker_client, image_id, image_label, run, silent
+from signupflow.errors import OperatorError
 
+__all__ = [
+    "Progress",
+    "answers",
+    "apt_install",
+    "build",
+    "builder",
+    "cgroup_version",
+    "clients",
+    "docker",
+    "docker_client",
+    "ensure",
+    "image_id",
+    "image_label",
+    "require",
+    "run",
+    "silent",
+    "start_daemon",
+    "supported",
+    "wait_for",
+]
 DOCKERD_LOG = Path("/var/log/signupflow-lab-dockerd.log")
 START_TIMEOUT = 60.0
-
-Progress = Callable[[str], None]
-
-
-def silent(_line: str) -> None:
-    """A Progress that says nothing."""
-
-
-def run(
-    argv: Sequence[str],
-    *,
-    stdin: str | None = None,
-    check: bool = True,
-    timeout: float | None = None,
-    env: Mapping[str, str] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Run a command and return it with its text output; a failure becomes one LabError line."""
-    try:
-        done = subprocess.run(
-            list(argv),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            env={**os.environ, **(env or {})},
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise LabError(f"{argv[0]} is not installed") from error
-    except subprocess.TimeoutExpired as error:
-        raise LabError(f"{' '.join(argv[:3])} did not finish within {timeout:.0f} s") from error
-    if check and done.returncode:
-        last = (done.stderr.strip() or done.stdout.strip() or f"exit status {done.returncode}").splitlines()[-1]
-        raise LabError(f"{' '.join(argv[:3])}: {last}")
-    return done
-
-
-def docker(
-    *args: str, stdin: str | None = None, check: bool = True, timeout: float | None = None
-) -> subprocess.CompletedProcess[str]:
-    """`docker ARGS`."""
-    return run([client(), *args], stdin=stdin, check=check, timeout=timeout)
-
-
-@functools.cache
-def clients() -> tuple[str, ...]:
-    """Every docker client on the path, in its order."""
-    found: dict[str, None] = {}
-    for folder in [*os.environ.get("PATH", "").split(os.pathsep), "/usr/bin"]:
-        candidate = shutil.which("docker", path=folder) if folder else None
-        if candidate:
-            found.setdefault(os.path.realpath(candidate))
-    return tuple(found)
-
-
-def client() -> str:
-    found = clients()
-    if not found:
-        raise LabError("no docker client is installed: install Docker, or run this as root on Debian or Ubuntu")
-    return found[0]
 
 
 def answers() -> bool:
@@ -86,8 +42,8 @@ def answers() -> bool:
     if not clients():
         return False
     try:
-        asked = docker("version", "--format", "{{.Server.Version}}", check=False, timeout=15)
-    except LabError:
+        asked = run([clients()[0], "version", "--format", "{{.Server.Version}}"], check=False, timeout=15)
+    except OperatorError:
         return False
     if "permission denied" in asked.stderr:
         raise LabError("this user may not talk to the Docker Engine: add it to the group docker, or use root")
@@ -168,76 +124,6 @@ def wait_for(ready: Callable[[], bool], timeout: float, otherwise: str, interval
         if time.monotonic() > deadline:
             raise LabError(otherwise)
         time.sleep(interval)
-
-
-@functools.cache
-def builder() -> tuple[str, Mapping[str, str]]:
-    """A client that can build and the environment it needs: buildx first, then BuildKit of the old clients."""
-    for path in clients():
-        if run([path, "buildx", "version"], check=False, timeout=15).returncode == 0:
-            return path, {"DOCKER_BUILDKIT": "1"}
-    for path in clients():
-        version = run([path, "version", "--format", "{{.Client.Version}}"], check=False, timeout=15).stdout.strip()
-        major = version.split(".")[0]
-        if major.isdigit() and int(major) < 23:
-            return path, {"DOCKER_BUILDKIT": "1"}
-    return client(), {"DOCKER_BUILDKIT": "0"}
-
-
-def build(
-    context: Path,
-    tag: str,
-    *,
-    dockerfile: Path | None = None,
-    build_args: Mapping[str, str] | None = None,
-    labels: Mapping[str, str] | None = None,
-    target: str | None = None,
-    network: str = "host",
-    progress: Progress = silent,
-) -> str:
-    """Build an image, stream the builder's lines to `progress`, and return the image's id."""
-    path, env = builder()
-    argv = [path, "build", "--network", network, "--tag", tag]
-    if env["DOCKER_BUILDKIT"] == "1":
-        argv += ["--progress", "plain"]
-    if dockerfile:
-        argv += ["--file", str(dockerfile)]
-    if target:
-        argv += ["--target", target]
-    for key, value in (build_args or {}).items():
-        argv += ["--build-arg", f"{key}={value}"]
-    for key, value in (labels or {}).items():
-        argv += ["--label", f"{key}={value}"]
-    argv.append(str(context))
-    tail: deque[str] = deque(maxlen=40)
-    with subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, **env},
-    ) as process:
-        assert process.stdout is not None
-        for raw in process.stdout:
-            line = raw.rstrip()
-            tail.append(line)
-            progress(line)
-    if process.returncode:
-        raise LabError(f"building {tag} failed:\n" + "\n".join(tail))
-    return image_id(tag) or ""
-
-
-def image_id(reference: str) -> str | None:
-    """The id of a local image, or None."""
-    done = docker("image", "inspect", "--format", "{{.Id}}", reference, check=False)
-    return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def image_label(reference: str, label: str) -> str | None:
-    """A label of a local image, or None."""
-    done = docker("image", "inspect", "--format", f'{{{{index .Config.Labels "{label}"}}}}', reference, check=False)
-    return done.stdout.strip() or None if done.returncode == 0 else None
 
 
 def cgroup_version() -> int:

@@ -133,7 +133,7 @@ def ensure(state: State, host: Host) -> str:
     containers.create(state, container(state, host))
     public_key = (state.folder / "id_ed25519.pub").read_text()
     copied = subprocess.run(
-        [engine.client(), "cp", "-", f"{name}:/"], input=authorized_keys(public_key), capture_output=True, check=False
+        [engine.docker_client(), "cp", "-", f"{name}:/"], input=authorized_keys(public_key), capture_output=True, check=False
     )
     if copied.returncode:
         raise LabError(f"giving {host.name} root's key failed: {copied.stderr.decode().strip()}")

@@ -27,6 +27,7 @@ from pathlib import Path
 from lab import debian, engine
 from lab.errors import LabError
 from lab.paths import LAB_DIR, ROOT
+from signupflow.errors import OperatorError
 
 DOCKERFILES = ROOT / "lab" / "dockerfiles"
 SINK = ROOT / "lab" / "sink"
@@ -167,7 +168,7 @@ def mode() -> str:
         return remembered.read_text().strip()
     try:
         reachable = engine.docker("pull", "--quiet", REGISTRY, check=False, timeout=PULL_TIMEOUT).returncode == 0
-    except LabError:
+    except OperatorError:
         reachable = False
     answer = "pull" if reachable else "build"
     LAB_DIR.mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ from lab import containers, engine, images, network, pki
 from lab.containers import Container
 from lab.errors import LabError
 from lab.state import State, write
+from signupflow.shared import s3
 
 READY_TIMEOUT = 30.0
 # Shared between labs, as the images are; `lab down` leaves it.
@@ -290,24 +291,23 @@ def s3_url(state: State) -> str:
 
 def make_bucket(state: State) -> None:
     """Wait until S3 takes signed requests, and have the bucket `backups`."""
-    import boto3  # type: ignore[import-untyped]
-    from botocore.config import Config  # type: ignore[import-untyped]
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-    s3 = boto3.client(
-        "s3",
-        endpoint_url=s3_url(state),
-        aws_access_key_id=state.s3_access_key,
-        aws_secret_access_key=state.s3_secret_key,
-        region_name=S3_REGION,
-        verify=str(state.folder / "acme-ca.pem"),
-        config=Config(s3={"addressing_style": "path"}, proxies={}, connect_timeout=2, retries={"max_attempts": 0}),
+    client = s3.connect(
+        s3_url(state),
+        S3_REGION,
+        state.s3_access_key,
+        state.s3_secret_key,
+        ca_file=str(state.folder / "acme-ca.pem"),
+        connect_seconds=2,
+        attempts=0,
+        proxies=False,
     )
     deadline = time.monotonic() + READY_TIMEOUT
     while True:
         try:
-            if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-                s3.create_bucket(Bucket=BUCKET)
+            if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
+                client.create_bucket(Bucket=BUCKET)
         except (BotoCoreError, ClientError) as error:
             if time.monotonic() > deadline:
                 raise LabError(f"S3 did not take requests at {s3_url(state)}: {error}") from error

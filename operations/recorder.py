@@ -13,9 +13,9 @@ from pyinfra.api import Host
 from operations.hooks import called
 from operations.remote import run
 from signupflow import notify, report
-from signupflow.channels import Channels
 from signupflow.probe import Counted
 from signupflow.release import ledger
+from signupflow.shared.channels import Channels
 
 REPORTS = Path(__file__).resolve().parent.parent / "reports"
 

@@ -14,10 +14,9 @@ from collections.abc import Mapping
 
 import click
 
-from lab import engine
-from lab.errors import LabError
-from signupflow.delivery import source
-from signupflow.delivery.build import tag
+from pipeline import source
+from pipeline.build import tag
+from signupflow.engine_client import build as build_image
 from signupflow.errors import OperatorError
 from signupflow.images import inspect, pin
 
@@ -36,7 +35,7 @@ def build() -> None:
         ("signupflow/ops:local", ROOT, "ops", {}),
     ):
         started = time.monotonic()
-        engine.build(context, name, build_args=arguments, target=target)
+        build_image(context, name, build_args=arguments, target=target)
         size = (inspect(name) or {})["Size"] / 1e6
         click.echo(f"{name:<26} {size:6.0f} MB  {time.monotonic() - started:5.1f} s")
 
@@ -56,5 +55,5 @@ def pin_(reference: str) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except (OperatorError, LabError) as error:
+    except OperatorError as error:
         sys.exit(f"Error: {error}")

@@ -4,7 +4,7 @@
 import here  # noqa: F401
 
 # isort: split
-from signupflow.sqlite_import.command import main
+from sqlite_import.command import main
 
 if __name__ == "__main__":
     main()

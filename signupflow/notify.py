@@ -5,8 +5,8 @@ A notification that cannot be sent never fails what it tells of. Its URL is a se
 
 from __future__ import annotations
 
-from signupflow.channels import Channels, deliver
 from signupflow.release.ledger import RELEASED, Record
+from signupflow.shared.channels import Channels, deliver
 
 
 def subject(record: Record, environment: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.lab_client import ROOT, Lab
+from lab.client import ROOT, Lab
 from tests.proofs import convergence
 
 # Of this clone alone: another clone's lab, and `make demo`'s, stay out of reach.

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tests.lab_client import Lab
+from lab.client import Lab
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.side_by_side import side_by_side
+from lab.client import ROOT, Lab
 from tests import releases
 from tests.deploy import test_coverage
-from tests.lab_client import ROOT, Lab
 from tests.proofs import (
     configuration,
     contract,
@@ -54,7 +55,6 @@ from tests.proofs import (
     tenants,
 )
 from tests.proofs.backups import copies, daily, faults, kills, losses, restores, retention, speed
-from tests.proofs.rollouts.side_by_side import side_by_side
 
 EVIDENCE = ROOT / "docs" / "evidence"
 LAB, CLUSTER, BARE = "prove", "provec", "proveinit"

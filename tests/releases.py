@@ -18,9 +18,9 @@ from __future__ import annotations
 import functools
 
 from lab import engine
+from lab.client import ROOT
 from signupflow.images import SCHEMA_LABEL
 from signupflow.release import schema
-from tests.lab_client import ROOT
 
 FAULTS = ROOT / "tests" / "faults"
 BASE = "signupflow/faults:local"

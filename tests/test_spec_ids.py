@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from tests.lab_client import ROOT
+from lab.client import ROOT
 
 # The IDs that parts 1 to 6 prove.
 CLAIMED = [

@@ -28,7 +28,7 @@ from signupflow.settings import Environment
 TEMPLATES = Path(__file__).parent / "templates"
 COMMAND = "/usr/local/bin/signupflow-backup"
 RESTORE = "/usr/local/bin/signupflow-restore"
-COMMANDS = {COMMAND: "signupflow.backup", RESTORE: "signupflow.backup.restore_command"}
+COMMANDS = {COMMAND: "backup", RESTORE: "backup.restore_command"}
 PLACES = {"configuration": CONFIGURATION, "secrets": SECRETS, "state": STATE, "repository": REPOSITORY, "data": DATA}
 # Tells people when not even the watch can run: it needs neither Docker nor Python.
 UNWATCHED = "/usr/local/lib/signupflow/backup-unwatched"

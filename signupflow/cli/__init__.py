@@ -6,7 +6,8 @@ import sys
 
 import click
 
-from signupflow.cli import backups, hosts, init, plans, verbs
+from signupflow.cli import backups, hosts, plans, verbs
+from signupflow.cli.init import command as init
 from signupflow.cli.rotating import rotate
 from signupflow.errors import OperatorError
 from signupflow.secrets_cli import main as secrets

@@ -9,17 +9,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
 import click
 import pyrage
-from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from signupflow import secretfile, secrets_cli
-from signupflow.backup import dumps, words
 from signupflow.cli.hosts import hosts_of
 from signupflow.cli.running import ROOT, Target, target_options
 from signupflow.errors import OperatorError
+from signupflow.shared import s3, words
+from signupflow.shared.dump_objects import EVERY, PROOF, parsed, prefix
 
 # How an archive of pg_dump begins (pg_backup_archiver.c).
 ARCHIVE = b"PGDMP"
@@ -69,7 +68,7 @@ def check(key: str, endpoint: str, target: Target) -> None:
     client = _client(data)
     bad = 0
     try:
-        for kind in dumps.EVERY:
+        for kind in EVERY:
             verdict, said = _checked(client, data, kind, identity)
             bad += not verdict
             click.echo(f"{kind:8} {'opens' if verdict else 'FAILS'}  {said}")
@@ -78,19 +77,19 @@ def check(key: str, endpoint: str, target: Target) -> None:
     finally:
         client.close()
     if bad:
-        raise OperatorError(f"{bad} of {len(dumps.EVERY)} kinds are not proven: see BACKUP_RESTORE.md, The offline key")
+        raise OperatorError(f"{bad} of {len(EVERY)} kinds are not proven: see BACKUP_RESTORE.md, The offline key")
 
 
 def _checked(client: Any, data: Mapping[str, Any], kind: str, identity: pyrage.x25519.Identity) -> tuple[bool, str]:
     """Whether the newest dump of a kind is what was uploaded and opens, and what to say of it."""
-    bucket, prefix = str(data["s3_bucket"]), f"dumps/{data['environment']}/{kind}/"
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    found = dumps.parsed({item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])})
+    bucket, where = str(data["s3_bucket"]), f"{prefix(data['environment'])}{kind}/"
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=where)
+    found = parsed({item["Key"]: item["Size"] for page in pages for item in page.get("Contents", [])})
     proven = [dump for dump in found if dump.proven]
     if not proven:
         return False, "there is none"
     newest = max(proven, key=lambda dump: dump.made)
-    sent = client.get_object(Bucket=bucket, Key=newest.key + dumps.PROOF)["Body"].read().split()[0].decode()
+    sent = client.get_object(Bucket=bucket, Key=newest.key + PROOF)["Body"].read().split()[0].decode()
     sealed, opened = Hashed(client.get_object(Bucket=bucket, Key=newest.key)["Body"]), Opened()
     try:
         pyrage.decrypt_io(sealed, opened, [identity])
@@ -112,14 +111,12 @@ def _client(data: Mapping[str, Any]) -> Any:
     if not {"s3_access_key", "s3_secret_key"} <= set(given):
         path = Path(str(data.get("secrets_file") or ROOT / "secrets" / f"{environment}.age"))
         given = secretfile.decrypt(path, secretfile.identity(environment, str(data.get("age_key_file") or "")))
-    return boto3.client(
-        "s3",
-        endpoint_url=data["s3_endpoint"],
-        region_name=data.get("s3_region", "us-east-1"),
-        aws_access_key_id=given["s3_access_key"],
-        aws_secret_access_key=given["s3_secret_key"],
-        verify=data.get("s3_ca_file") or None,
-        config=Config(s3={"addressing_style": "path"}, connect_timeout=10, read_timeout=60),
+    return s3.connect(
+        data["s3_endpoint"],
+        data.get("s3_region", "us-east-1"),
+        given["s3_access_key"],
+        given["s3_secret_key"],
+        ca_file=data.get("s3_ca_file") or "",
     )
 
 

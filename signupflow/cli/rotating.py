@@ -15,13 +15,13 @@ import pyrage
 
 from signupflow import rotation, secretfile
 from signupflow.cli.hosts import inventory_of, ssh
+from signupflow.cli.init import storage
+from signupflow.cli.init.answers import Storage
+from signupflow.cli.init.checks import FAIL
 from signupflow.cli.running import ROOT, Target, execute, shown, target_options
 from signupflow.errors import OperatorError
 from signupflow.secrets_cli import given as from_variables
 from signupflow.settings.backups import PASSPHRASE, S3_SECRETS
-from signupflow.setup import storage
-from signupflow.setup.answers import Storage
-from signupflow.setup.checks import FAIL
 from signupflow.sshkeys import Pair, naming, replaced
 
 # JWT_TTL of an app that sets none (docs/deployment/ENVIRONMENT_CONFIG.md).

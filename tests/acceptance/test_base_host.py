@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from lab.client import Lab
 from lab.compare import done
-from tests.lab_client import Lab
 from tests.proofs import convergence
 
 pytestmark = pytest.mark.lab

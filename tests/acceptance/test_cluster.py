@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from lab.client import Lab
 from lab.compare import done
-from tests.lab_client import Lab
 from tests.load import Load
 from tests.proofs import convergence, database_access, healing, hosts
 

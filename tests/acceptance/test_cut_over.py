@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs import moving
 from tests.proofs.releasing import must, release
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from lab.client import Lab
 from signupflow.images import inspect
-from tests.lab_client import Lab
 from tests.proofs import configuration, convergence, foreign, leaks
 from tests.proofs.releasing import records
 

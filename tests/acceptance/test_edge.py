@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs import edge
 
 pytestmark = pytest.mark.lab

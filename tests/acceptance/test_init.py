@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.client import Lab
 from tests.conftest import MARK, bare
-from tests.lab_client import Lab
 from tests.proofs import initialising
 
 pytestmark = pytest.mark.lab

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs import operating, rotating
 from tests.proofs.releasing import must, release
 

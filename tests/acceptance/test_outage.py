@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs import outage
 
 pytestmark = pytest.mark.lab

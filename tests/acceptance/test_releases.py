@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from lab import engine
+from lab.client import Lab
 from signupflow import archives
 from signupflow.release.rollout import Step
 from tests import releases
-from tests.lab_client import Lab
 from tests.proofs import failing_releases, interrupted_releases, migrations, operating, release_order
 from tests.proofs.releasing import must, nothing_to_do, release
 

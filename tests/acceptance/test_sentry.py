@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from lab.client import Lab
 from tests.app.conftest import migrated_file, sqlite_url  # noqa: F401 - fixtures
 from tests.app.harness import Organization, development
 from tests.app.test_process import running
-from tests.lab_client import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import alerts, telling, watching
-from signupflow.backup.alerts import Alert, Observation
-from signupflow.backup.records import BACKUP, DRILL, DUMPS, Record
+from backup import alerts, telling, watching
+from backup.alerts import Alert, Observation
+from backup.records import BACKUP, DRILL, DUMPS, Record
 
 NOW = 1795744800.0
 HOUR, DAY = 3600.0, 86400.0

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import archive, making
-from signupflow.backup.outcome import Backup, Failed
-from signupflow.backup.server import Done, Server
+from backup import archive, making
+from backup.outcome import Backup, Failed
+from backup.server import Done, Server
 
 LABEL = "20261127-015410F"
 # pgBackRest 2.55.1, `info --output=json`.

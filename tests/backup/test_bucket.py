@@ -16,10 +16,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.response import StreamingBody
 from botocore.stub import ANY, Stubber
 
-from signupflow.backup import bucket
-from signupflow.backup.bucket import FAIL, OK, WARN
-from signupflow.backup.configuration import Store
-from signupflow.backup.outcome import Backup, Failed
+from backup import bucket
+from backup.bucket import FAIL, OK, WARN
+from backup.configuration import Store
+from backup.outcome import Backup, Failed
 
 STORE = Store("https://s3.internal:8333", "backups", "us-east-1", True)
 

@@ -13,11 +13,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from signupflow.backup import telling
-from signupflow.backup.configuration import Mail as Told
-from signupflow.channels import Channels, Mail, deliver
+from backup import telling
+from backup.configuration import Mail as Told
 from signupflow.render import template
 from signupflow.settings import from_data
+from signupflow.shared.channels import Channels, Mail, deliver
 from tests.backup.test_templates import TEMPLATES
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 from tests.webhook import Webhook, listening

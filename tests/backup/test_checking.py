@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import checking
-from signupflow.backup.checking import Contents, between
+from backup import checking
+from backup.checking import Contents, between
 
 LIVE = Contents({"people": 100, "events": 40, "alembic_version": 1}, "9f3a")
 

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import dumps, records
-from signupflow.backup.dumps import ENDING, PROOF, STAMP, Dump
-from signupflow.backup.outcome import Backup, Failed
-from signupflow.backup.server import GoneError
+from backup import dumps, records
+from backup.outcome import Backup, Failed
+from backup.server import GoneError
+from signupflow.shared.dump_objects import ENDING, EVERY, PROOF, STAMP, Dump, parsed
 
 NOW = datetime(2026, 11, 27, 2, 31, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -62,7 +62,7 @@ def test_us6_3_the_newest_proven_dump_never_goes_however_old(kind: str) -> None:
 
 def run(held: list[Dump], now: datetime, fails: frozenset[str] = frozenset()) -> tuple[list[Dump], list[Dump]]:
     """One daily run as `_made` does it: the dumps that are held afterwards, and those that went."""
-    kinds = [kind for kind in dumps.EVERY if dumps.due(held, kind, now)]
+    kinds = [kind for kind in EVERY if dumps.due(held, kind, now)]
     if set(kinds) & fails:
         # What fails is not proven, and nothing is expired in that run.
         return [*held, *(dump(kind, now, proven=False) for kind in set(kinds) & fails)], []
@@ -86,7 +86,7 @@ def test_us6_3_four_hundred_daily_runs_keep_what_the_contract_says() -> None:
             kept = [found.made for found in held if found.kind == kind]
             # All that the contract promises, and what is beyond it goes when the next of its kind is made.
             assert [date for date in kept if now - date <= KEPT[kind] * DAY] == expected
-            assert all(now - date <= (KEPT[kind] + dumps.EVERY[kind]) * DAY for date in kept)
+            assert all(now - date <= (KEPT[kind] + EVERY[kind]) * DAY for date in kept)
             if now.date() == dates[-1].date():
                 assert kept == expected, "right after one was made, exactly that"
     assert len(made["weekly"]) == 58, "every seventh day, day 0 and day 399 among them"
@@ -117,7 +117,7 @@ def test_us6_3_nothing_goes_before_something_newer_is_proven(days: list[str]) ->
 def test_fr007_dumps_are_read_from_the_names_of_objects() -> None:
     weekly = "dumps/sample/weekly/20261127T023100Z.dump.age"
     monthly = "dumps/sample/monthly/20261101T023100Z.dump.age"
-    found = dumps.parsed({weekly: 1000, weekly + PROOF: 71, monthly: 2000})
+    found = parsed({weekly: 1000, weekly + PROOF: 71, monthly: 2000})
     assert found == [
         Dump("weekly", weekly, datetime(2026, 11, 27, 2, 31, tzinfo=UTC), 1000, True),
         Dump("monthly", monthly, datetime(2026, 11, 1, 2, 31, tzinfo=UTC), 2000, False),
@@ -139,7 +139,7 @@ def test_fr007_dumps_are_read_from_the_names_of_objects() -> None:
 )
 def test_us6_3_what_is_no_dump_is_left_alone(key: str) -> None:
     # What is not parsed is never expired.
-    assert dumps.parsed({key: 1}) == []
+    assert parsed({key: 1}) == []
 
 
 class Command:

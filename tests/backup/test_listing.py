@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 
-from signupflow.backup import bucket, listing
-from signupflow.backup.archive import Copy, Store
-from signupflow.backup.bucket import Finding
-from signupflow.backup.configuration import LOCAL, OBJECT_STORE
-from signupflow.backup.dumps import Dump
-from signupflow.backup.records import Record
+from backup import bucket, listing
+from backup.archive import Copy, Store
+from backup.bucket import Finding
+from backup.configuration import LOCAL, OBJECT_STORE
+from backup.records import Record
+from signupflow.shared.dump_objects import Dump
 
 ENDED = datetime(2026, 11, 27, 1, 54, 12, tzinfo=UTC)
 

@@ -7,10 +7,10 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from signupflow.backup import command, restore_command, scratch
-from signupflow.backup.outcome import Backup, Failed, Restore, meaning, reason
-from signupflow.backup.program import Group
-from signupflow.backup.server import GoneError
+from backup import command, restore_command, scratch
+from backup.outcome import Backup, Failed, Restore, meaning, reason
+from backup.program import Group
+from backup.server import GoneError
 
 # What every command of pgBackRest prints first, with the options of the configuration file (its passphrase is `<redacted>`).
 OPTIONS = (

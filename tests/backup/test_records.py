@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.backup import records
-from signupflow.backup.records import BACKUP, DRILL, DUMPS, RESTORE, Record
-from tests.lab_client import ROOT
+from backup import records
+from backup.records import BACKUP, DRILL, DUMPS, RESTORE, Record
+from lab.client import ROOT
 
 GOOD = Record(BACKUP, 1000.0, 1090.5, 0, "33 MB backed up", 3843760)
 BAD = Record(BACKUP, 2000.0, 2001.0, 3, "the store cannot be reached")
@@ -99,7 +99,7 @@ def test_sc005_a_file_is_the_old_or_the_new_one_and_nothing_stays_beside_it(tmp_
 HOLD = """
 import sys, time
 from pathlib import Path
-from signupflow.backup import records
+from backup import records
 with records.alone("backup", 60, "another backup", state=Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -14,14 +14,14 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import making, records, restore_command, restoring, scratch, swap
-from signupflow.backup.archive import Copy, Store
-from signupflow.backup.configuration import LOCAL, OBJECT_STORE
-from signupflow.backup.outcome import Backup, Failed, Restore
-from signupflow.backup.records import RESTORE, Record
-from signupflow.backup.restoring import Wanted, moment
-from signupflow.backup.scratch import Target
-from signupflow.backup.server import GoneError
+from backup import making, records, restore_command, restoring, scratch, swap
+from backup.archive import Copy, Store
+from backup.configuration import LOCAL, OBJECT_STORE
+from backup.outcome import Backup, Failed, Restore
+from backup.records import RESTORE, Record
+from backup.restoring import Wanted, moment
+from backup.scratch import Target
+from backup.server import GoneError
 
 ENDED = datetime(2026, 11, 25, 2, 31, tzinfo=UTC)
 COPY = Copy("20261125-023000F", OBJECT_STORE, ENDED - timedelta(minutes=1), ENDED, 33392058, 3843760, "", "")

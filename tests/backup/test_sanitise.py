@@ -15,11 +15,11 @@ import pytest
 
 from app.models import Base
 from app.personal_data import RULES
-from signupflow.backup import copying, sanitise
-from signupflow.backup.outcome import Failed, Restore
-from signupflow.backup.scratch import Scratch
+from backup import copying, sanitise
+from backup.outcome import Failed, Restore
+from backup.scratch import Scratch
+from lab.client import ROOT
 from tests.app.harness import PASSWORD, Organization, Postgres, production, run_alembic, running_postgres, serving
-from tests.lab_client import ROOT
 
 STAGING_PASSWORD = "for staging, " + "by everybody"
 

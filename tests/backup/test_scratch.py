@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import making, scratch
-from signupflow.backup.archive import Copy, segment_name
-from signupflow.backup.configuration import LOCAL, OBJECT_STORE
-from signupflow.backup.outcome import Failed, Restore
-from signupflow.backup.scratch import Target, choose
-from signupflow.backup.server import CommandError
+from backup import making, scratch
+from backup.archive import Copy, segment_name
+from backup.configuration import LOCAL, OBJECT_STORE
+from backup.outcome import Failed, Restore
+from backup.scratch import Target, choose
+from backup.server import CommandError
 
 NIGHT = datetime(2026, 11, 25, 2, 31, tzinfo=UTC)
 DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)

@@ -13,8 +13,8 @@ import docker
 import pytest
 from docker.errors import NotFound
 
-from signupflow.backup import swap
-from signupflow.backup.outcome import Failed, Restore
+from backup import swap
+from backup.outcome import Failed, Restore
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from backup.configuration import app_image
 from deploys.backups.configuration import TEMPLATES, pgbackrest_conf, secret_values
-from signupflow.backup.configuration import app_image
 from signupflow.render import template
 from signupflow.secretfile import Secrets
 from signupflow.settings import from_data

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.backup import words
+from signupflow.shared import words
 
 
 @pytest.mark.parametrize(

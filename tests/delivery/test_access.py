@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.delivery import access
+from pipeline import access
 from signupflow.errors import OperatorError
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.delivery import build, runner
-from signupflow.delivery.build import Build
+from pipeline import build, runner
+from pipeline.build import Build
 from signupflow.errors import OperatorError
 from signupflow.images import Reference
 

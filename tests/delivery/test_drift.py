@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.delivery import drift, markdown
-from signupflow.delivery.drift import Served
+from lab.client import ROOT
+from pipeline import drift, markdown
+from pipeline.drift import Served
 from signupflow.dryrun import read
 from signupflow.errors import OperatorError
 from tests.delivery.program import called
 from tests.delivery.test_build import COMMIT, DIGEST
 from tests.deploy.test_report import RECORD
-from tests.lab_client import ROOT
 
 IMAGE = f"acme/signupflow:1.4.0@{DIGEST}"
 WHAT = Served(IMAGE, COMMIT)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.delivery import issues
-from signupflow.delivery.github import GitHub
-from signupflow.delivery.issues import Action, Issue
+from pipeline import issues
+from pipeline.github import GitHub
+from pipeline.issues import Action, Issue
 from signupflow.errors import OperatorError
 from tests.delivery.fake_github import REPOSITORY, TOKEN, FakeGitHub, serving
 from tests.delivery.program import called

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.build import Build
 from signupflow.cli.running import Target
-from signupflow.delivery.build import Build
 from tests.delivery.fake_github import serving
 from tests.delivery.program import called, run
 from tests.delivery.test_build import COMMIT, CONFIG, MADE
@@ -135,7 +135,7 @@ def test_sec004_the_programs_refuse_hostile_values_or_pass_them_on_as_one_word(p
             with pytest.MonkeyPatch.context() as patch:
                 patch.setenv("PATH", f"{place / 'bin'}:/usr/bin:/bin")
                 patch.setenv("WITNESS", str(place / "witness"))
-                patch.setattr("signupflow.delivery.source.of_head", lambda _root: _Head())
+                patch.setattr("pipeline.source.of_head", lambda _root: _Head())
                 done = called(folder, *words, **variables, **given)
             assert done.returncode == 1, (words, done.stdout)
             assert done.stderr.startswith("Error: "), (words, done.stderr)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab_client import ROOT
+from lab.client import ROOT
 
 SCAN = ROOT / "scripts" / "secret_scan.py"
 # Made up, and put together only here, so that this file holds none.

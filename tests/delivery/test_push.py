@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import engine
+from lab.client import ROOT
+from pipeline.build import Build
+from pipeline.source import Revision
 from signupflow import engine_client
-from signupflow.delivery.build import Build
-from signupflow.delivery.source import Revision
 from tests.delivery.program import called, module
 from tests.delivery.test_build import COMMIT, CONFIG, DIGEST, MADE
-from tests.lab_client import ROOT
 
 TOKEN = "a-token-for-the-registry"
 DOCKER = """#!{python} -IS
@@ -44,10 +43,10 @@ def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     names = [f"other/name@sha256:{'1' * 64}", f"{MADE.name}@{DIGEST}"]
     (folder / "inspected.json").write_text(json.dumps([{"Id": CONFIG, "RepoDigests": names, "Config": {}}]))
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
-    for cached in (engine.clients, engine.builder, engine_client.docker_client):
+    for cached in (engine_client.clients, engine_client.builder, engine_client.docker_client):
         cached.cache_clear()
     yield folder
-    for cached in (engine.clients, engine.builder, engine_client.docker_client):
+    for cached in (engine_client.clients, engine_client.builder, engine_client.docker_client):
         cached.cache_clear()
 
 

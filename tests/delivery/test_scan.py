@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.delivery import allowed, scan
-from signupflow.delivery.build import Build
+from lab.client import ROOT
+from pipeline import allowed, scan
+from pipeline.build import Build
 from signupflow.errors import OperatorError
 from tests.delivery.program import run
 from tests.delivery.test_build import COMMIT, CONFIG
-from tests.lab_client import ROOT
 
 REPORTS = Path(__file__).parent / "reports"
 TODAY = date(2026, 11, 26)

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from lab.client import ROOT
 from tests.delivery.workflows import FOLDER, commands, jobs, steps, workflows
-from tests.lab_client import ROOT
 
 DOCUMENT = ROOT / "docs" / "deployment" / "GITHUB_ACTIONS.md"
 # The one command that is more than a program and its words: CI needs root for its hosts.
@@ -202,7 +202,7 @@ def test_us3_ec5_one_deployment_at_a_time_and_none_is_cancelled_half_way() -> No
 
 
 def test_sec007_host_keys_are_pinned_and_never_fetched() -> None:
-    for path in [*FOLDER.glob("*.yml"), *(ROOT / "scripts").iterdir(), *(ROOT / "signupflow" / "delivery").glob("*.py")]:
+    for path in [*FOLDER.glob("*.yml"), *(ROOT / "scripts").iterdir(), *(ROOT / "pipeline").glob("*.py")]:
         if path.is_file():
             said = path.read_text(errors="replace")
             assert "keyscan" not in said, path

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from tests.lab_client import ROOT
+from lab.client import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from lab.client import ROOT
 from signupflow.cli import main
 from signupflow.cli.hosts import ssh
 from signupflow.cli.running import Target
-from tests.lab_client import ROOT
 
 VERBS = {
     ("deploy", "1.4.0", "-y"): "pyinfra nowhere.py deploys/production.py -y --data app_version=1.4.0",

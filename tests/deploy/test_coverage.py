@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lab_client import ROOT
+from lab.client import ROOT
 
 PURE = (
     "rollout",

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab_client import ROOT
+from lab.client import ROOT
 
 SECONDS = 60
 

@@ -12,10 +12,10 @@ from click.testing import CliRunner, Result
 
 from signupflow import secretfile
 from signupflow.cli import main
+from signupflow.cli.init import checks, files, outside, storage
+from signupflow.cli.init.answers import Answers, Host, Storage
+from signupflow.cli.init.hostkeys import HostKey
 from signupflow.errors import OperatorError
-from signupflow.setup import checks, files, outside, storage
-from signupflow.setup.answers import Answers, Host, Storage
-from signupflow.setup.hostkeys import HostKey
 from tests.deploy.test_init_checks import OUTPUT
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 

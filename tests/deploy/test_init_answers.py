@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from signupflow.cli.init import answers as answering
+from signupflow.cli.init.answers import Host, default_roles, parse_host, with_private_addresses, with_roles
 from signupflow.errors import OperatorError
-from signupflow.setup import answers as answering
-from signupflow.setup.answers import Host, default_roles, parse_host, with_private_addresses, with_roles
 from tests.deploy.test_init_files import TWO, answers
 
 APP = {"app_image": "signupflow/app:local"}

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from signupflow.cli.init import asking, checks, hostkeys, pins
+from signupflow.cli.init.answers import Host
+from signupflow.cli.init.checks import FAIL, OK, WARN, Needs
+from signupflow.cli.init.hostkeys import HostKey
 from signupflow.errors import OperatorError
 from signupflow.settings import from_data
-from signupflow.setup import asking, checks, hostkeys, pins
-from signupflow.setup.answers import Host
-from signupflow.setup.checks import FAIL, OK, WARN, Needs
-from signupflow.setup.hostkeys import HostKey
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 
 EDGE = Host("web1", "198.51.100.7", ("edge", "app"), "10.0.0.1")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.client import ROOT
+from signupflow.cli.init import files, literals
+from signupflow.cli.init.answers import Answers, Host, Storage
 from signupflow.errors import OperatorError
-from signupflow.setup import files, literals
-from signupflow.setup.answers import Answers, Host, Storage
-from tests.lab_client import ROOT
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 
 RUFF = str(Path(sys.executable).with_name("ruff"))

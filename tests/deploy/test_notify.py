@@ -9,7 +9,7 @@ import pytest
 
 from operations.hooks import called
 from signupflow import notify
-from signupflow.channels import Channels, Mail
+from signupflow.shared.channels import Channels, Mail
 from tests.deploy.test_report import RECORD
 from tests.webhook import Webhook, listening
 

@@ -12,12 +12,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.client import ROOT
 from lab.compare import Step, compare
 from signupflow import scram
 from signupflow.diff import changed_lines
 from signupflow.images import Reference
 from signupflow.render import compose_value, config_hash, template
-from tests.lab_client import ROOT
 
 DIGEST = "sha256:" + "0a" * 32
 

@@ -430,7 +430,7 @@ def test_a7_a_run_that_is_recorded_is_not_settled_by_that(
 def test_a15_a_line_that_was_cut_off_spoils_only_itself(sh) -> None:
     path = journal.path("app")
     script = journal.append_script("app", ENTRY)
-    sh(f"mkdir -p $(dirname {path}); printf '{{\"run\":\"torn' > {path}")
+    sh(f'mkdir -p $(dirname {path}); printf \'{{"run":"torn\' > {path}')
     sh(script)
     assert journal.last(sh(f"cat {path}")) == ENTRY
     assert len(sh(f"cat {path}").splitlines()) == 2

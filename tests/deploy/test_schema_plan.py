@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.client import ROOT
 from signupflow.errors import OperatorError
 from signupflow.release import lint
 from signupflow.release.schema import (
@@ -20,7 +21,6 @@ from signupflow.release.schema import (
     pending,
     verdict,
 )
-from tests.lab_client import ROOT
 
 HEADER = 'import sqlalchemy as sa\nfrom alembic import op\nrevision = "2"\ndown_revision = "1"\n'
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from lab.client import ROOT
 from signupflow.errors import OperatorError
 from signupflow.secretfile import Secrets, decrypt, encrypt, identity, read_recipients
-from tests.lab_client import ROOT
 
 MARKER = "marker-4b1d9c-not-to-be-seen"
 

@@ -1,4 +1,5 @@
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,20 +7,22 @@ import pytest
 
 from lab import engine
 from lab.errors import LabError
+from signupflow import engine_client
+from signupflow.errors import OperatorError
 
 
 def test_a_failing_command_becomes_one_line() -> None:
-    with pytest.raises(LabError, match=r"^sh -c echo one >&2; echo two >&2; exit 3: two$"):
+    with pytest.raises(OperatorError, match=r"^sh -c echo one >&2; echo two >&2; exit 3: two$"):
         engine.run(["sh", "-c", "echo one >&2; echo two >&2; exit 3"])
 
 
 def test_a_missing_program_becomes_one_line() -> None:
-    with pytest.raises(LabError, match="no-such-program is not installed"):
+    with pytest.raises(OperatorError, match="no-such-program is not installed"):
         engine.run(["no-such-program"])
 
 
 def test_a_command_that_hangs_is_cut_off() -> None:
-    with pytest.raises(LabError, match="did not finish"):
+    with pytest.raises(OperatorError, match="did not finish"):
         engine.run(["sleep", "5"], timeout=0.1)
 
 
@@ -53,7 +56,7 @@ def test_packages_are_named_to_whoever_may_not_install_them(monkeypatch: pytest.
 
 
 @pytest.fixture
-def fake_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def fake_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A docker client that prints its arguments, fails on a tag called bad, and cannot do buildx."""
     script = tmp_path / "docker"
     script.write_text(
@@ -61,14 +64,16 @@ def fake_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         '  *"--tag bad"*) echo step one; echo broken >&2; exit 1 ;;\n  image*) echo sha256:abc ;;\n  *) echo "$@" ;;\nesac\n'
     )
     script.chmod(0o755)
-    monkeypatch.setattr(engine, "clients", lambda: (str(script),))
+    monkeypatch.setattr(engine_client, "clients", lambda: (str(script),))
     engine.builder.cache_clear()
-    return script
+    engine.docker_client.cache_clear()
+    yield script
+    engine.builder.cache_clear()
+    engine.docker_client.cache_clear()
 
 
 def test_an_old_client_builds_with_buildkit(fake_docker: Path) -> None:
     assert engine.builder() == (str(fake_docker), {"DOCKER_BUILDKIT": "1"})
-    engine.builder.cache_clear()
 
 
 def test_build_streams_its_lines_and_returns_the_id(fake_docker: Path, tmp_path: Path) -> None:
@@ -76,10 +81,8 @@ def test_build_streams_its_lines_and_returns_the_id(fake_docker: Path, tmp_path:
     options: dict[str, Any] = {"build_args": {"BASE": "x"}, "labels": {"a": "b"}, "target": "ops"}
     assert engine.build(tmp_path, "good", progress=lines.append, **options) == "sha256:abc"
     assert f"--target ops --build-arg BASE=x --label a=b {tmp_path}" in lines[0]
-    engine.builder.cache_clear()
 
 
 def test_a_failed_build_shows_its_last_lines(fake_docker: Path, tmp_path: Path) -> None:
-    with pytest.raises(LabError, match=r"(?s)building bad failed:.*step one.*broken"):
+    with pytest.raises(OperatorError, match=r"(?s)building bad failed:.*step one.*broken"):
         engine.build(tmp_path, "bad")
-    engine.builder.cache_clear()

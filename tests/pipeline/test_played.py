@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from lab.client import ROOT
 from lab.github.expressions import ExpressionError
 from lab.github.runner import Runner, RunResult
 from lab.github.workflow import WorkflowError, read
-from tests.lab_client import ROOT
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 DIGEST = f"sha256:{'ab' * 32}"

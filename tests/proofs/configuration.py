@@ -11,9 +11,9 @@ from typing import Any
 import pyrage
 
 from app.settings import Profile, Settings
+from lab.client import Lab
 from signupflow.engine_client import docker_client
 from signupflow.settings import PLACEHOLDERS, Environment, from_data
-from tests.lab_client import Lab
 
 Evidence = dict[str, Any]
 

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 from xml.etree import ElementTree
 
-from tests.lab_client import ROOT
+from lab.client import ROOT
 
 Evidence = dict[str, Any]
 

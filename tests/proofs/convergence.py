@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lab.client import Lab
 from lab.compare import announced, compare, done
 from signupflow.engine_client import docker_client
-from tests.lab_client import Lab
 
 Evidence = dict[str, Any]
 

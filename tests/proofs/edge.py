@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.load import Load
 
 Evidence = dict[str, Any]

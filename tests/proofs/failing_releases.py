@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from lab.client import Lab
 from signupflow.fleet import ports
 from tests import releases
-from tests.lab_client import Lab
 from tests.proofs.healing import wait_until_whole
 from tests.proofs.releasing import Evidence, app_hosts, baseline, fqdn, must, one_generation, release, running, versions
 from tests.traffic import Traffic, lost_writes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab import engine
-from tests.lab_client import ROOT, Lab
+from lab.client import ROOT, Lab
 from tests.proofs.convergence import dry_run_is_exact, second_run_changes_nothing
 
 Evidence = dict[str, Any]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.lab_client import ROOT
+from lab.client import ROOT
 
 Evidence = dict[str, Any]
 

@@ -9,8 +9,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from lab.client import PYINFRA, ROOT, Lab
 from tests.docs.guides import Block, blocks, files
-from tests.lab_client import PYINFRA, ROOT, Lab
 from tests.proofs.backups.host import backup, idle, must, on_host, sql
 from tests.proofs.backups.restores import discard_kept
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
-from tests.lab_client import ROOT, Lab
+from lab.client import ROOT, Lab
 from tests.load import Call, Load
 from tests.tenants import event, organisation
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.lab_client import ROOT, Lab
+from lab.client import ROOT, Lab
 from tests.load import Load
 from tests.proofs import convergence
 from tests.proofs.healing import mixed, server_statuses, wait_until_whole

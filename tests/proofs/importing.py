@@ -21,8 +21,8 @@ from typing import Any
 
 import bcrypt
 
+from lab.client import ROOT
 from tests.app.harness import PASSWORD, REAL_FILE, Postgres, development, postgres_binaries, run_alembic, serving
-from tests.lab_client import ROOT
 from tests.sqlite_import import files
 from tests.sqlite_import.cases import CARRIED, REFUSED, put
 from tests.sqlite_import.conftest import asked, dump

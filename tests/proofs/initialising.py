@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lab import pki
-from signupflow.setup import hostkeys
-from tests.lab_client import PYINFRA, ROOT, Lab
+from lab.client import PYINFRA, ROOT, Lab
+from signupflow.cli.init import hostkeys
 from tests.proofs import transcript
 from tests.proofs.fresh_clone import clone
 

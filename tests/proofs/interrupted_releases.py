@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from signupflow.release.rollout import BACKWARD, ENDS, Step, Turn
+from lab.client import ROOT, Lab
+from signupflow.release.rollout import BACKWARD, ENDS, Rollout, Step
 from tests import releases
-from tests.lab_client import ROOT, Lab
 from tests.load import Load
 from tests.proofs.healing import mixed, wait_until_whole
 from tests.proofs.releasing import (
@@ -32,7 +32,7 @@ from tests.proofs.releasing import (
 )
 
 # Every step of a turn with everything set, from the machine itself.
-FORWARD = Turn("", 2, 1, 1, rehearsal_seconds=1, weights=(20,), pause_seconds=1, bake_seconds=1).path
+FORWARD = Rollout("", 2, 1, 1, rehearsal_seconds=1, weights=(20,), pause_seconds=1, bake_seconds=1).path
 FULL = {"app_rehearsal_seconds": 1}
 
 # A release that comes as far as to need each backward step.

@@ -8,8 +8,8 @@ import subprocess
 import time
 from typing import Any
 
+from lab.client import PYINFRA, ROOT, Lab
 from lab.compare import done
-from tests.lab_client import PYINFRA, ROOT, Lab
 from tests.proofs.convergence import second_run_changes_nothing
 
 Evidence = dict[str, Any]

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lab.client import PYINFRA, ROOT, Lab
 from signupflow import rotation
 from signupflow.engine_client import docker_client
 from signupflow.secretfile import decrypt, identity
-from tests.lab_client import PYINFRA, ROOT, Lab
 
 Evidence = dict[str, Any]
 CONTROL = "positive-control-" + "7c41"
@@ -167,7 +167,7 @@ def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...], thorough: boo
         search(f"output of pyinfra {flags}", text, lab["hosts"][0]["fqdn"])
     search("output of signupflow-backup run", backup, "signupflow-backup.timer")
     search("process list", watch.text, CONTROL)
-    search("process list, of a backup", watch.text, "signupflow.backup run")
+    search("process list, of a backup", watch.text, "backup run")
     for image in images:
         search(f"layers of {image}", layers(image), "/bin/")
     for place, command, control in _host_places():

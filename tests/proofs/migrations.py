@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lab.client import Lab
 from tests import releases
-from tests.lab_client import Lab
 from tests.proofs.releasing import Evidence, baseline, must, nothing_to_do, records, release, versions
 from tests.traffic import Traffic, lost_writes
 

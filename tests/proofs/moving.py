@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.client import Lab
 from signupflow.moving import Step
 from tests import releases, tenants
 from tests.app.harness import run_alembic
-from tests.lab_client import Lab
 from tests.proofs.releasing import Evidence, Released, must, nothing_to_do, options, release, started, until
 from tests.sqlite_import import files
 

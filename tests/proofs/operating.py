@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from lab import engine
+from lab.client import ROOT, Lab
 from tests import releases
-from tests.lab_client import ROOT, Lab
 from tests.proofs.healing import wait_until_whole
 from tests.proofs.migrations import psql, revision
 from tests.proofs.releasing import (
@@ -272,7 +272,7 @@ def _variant(image: str, tag: str) -> str:
     """The same image under another id, as a minor release of it would be."""
     text = f"FROM {image}\nLABEL org.signupflow.variant=next\n"
     subprocess.run(
-        [engine.client(), "build", "--quiet", "--tag", tag, "-"], input=text, text=True, check=True, capture_output=True
+        [engine.docker_client(), "build", "--quiet", "--tag", tag, "-"], input=text, text=True, check=True, capture_output=True
     )
     return tag
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from tests.lab_client import Lab
+from lab.client import Lab
 
 Evidence = dict[str, Any]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx
 
+from lab.client import ROOT, Lab
 from tests.browser.page import Site, signs_up_in_every_locale
-from tests.lab_client import ROOT, Lab
 
 Evidence = dict[str, Any]
 

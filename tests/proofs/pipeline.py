@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lab.client import PYINFRA, ROOT, Lab
 from lab.github.runner import Play, Runner, RunResult
-from signupflow.delivery.build import Build
+from pipeline.build import Build
 from tests.delivery.fake_github import REPOSITORY, TOKEN, FakeGitHub, serving
-from tests.lab_client import PYINFRA, ROOT, Lab
 from tests.proofs.releasing import QUICK
 
 Evidence = dict[str, Any]

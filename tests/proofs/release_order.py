@@ -7,11 +7,12 @@ import statistics
 import time
 from typing import Any
 
+from benchmarks.quiet import share_busy
 from lab import engine
+from lab.client import Lab
 from signupflow import archives
 from signupflow.images import layers
 from tests import releases
-from tests.lab_client import Lab
 from tests.proofs.healing import wait_until_whole
 from tests.proofs.releasing import (
     QUICK,
@@ -29,7 +30,6 @@ from tests.proofs.releasing import (
     started,
     versions,
 )
-from tests.proofs.rollouts.quiet import share_busy
 from tests.traffic import Traffic, lost_writes
 
 

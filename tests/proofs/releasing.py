@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.client import PYINFRA, ROOT, Lab
 from signupflow.release import ledger
-from tests.lab_client import PYINFRA, ROOT, Lab
 from tests.proofs.healing import wait_until_whole
 
 Evidence = dict[str, Any]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.load import Load
 from tests.proofs.healing import mixed, wait_until_whole
 

@@ -6,9 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from lab.client import ROOT, Lab
 from tests import releases
 from tests.browser.page import DESKTOP, PHONE, Site, browser
-from tests.lab_client import ROOT, Lab
 from tests.proofs.releasing import Evidence, Released, baseline, must, release
 
 SCREENSHOTS = ROOT / "docs" / "evidence" / "reports"

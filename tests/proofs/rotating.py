@@ -19,11 +19,11 @@ from typing import Any
 
 from deploys.postgres.roles import database_url
 from lab import engine
+from lab.client import POLITELY, ROOT, Lab
 from signupflow import rotation
 from signupflow.errors import OperatorError
 from signupflow.secretfile import Secrets, decrypt, identity
 from tests import releases
-from tests.lab_client import POLITELY, ROOT, Lab
 from tests.proofs.healing import wait_until_whole
 from tests.proofs.leaks import planted
 from tests.proofs.operating import RATE

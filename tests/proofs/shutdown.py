@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from lab import engine
-from tests.lab_client import ROOT, Lab
+from lab.client import ROOT, Lab
 from tests.load import Load
 from tests.proofs.healing import wait_until_whole
 from tests.tenants import organisation

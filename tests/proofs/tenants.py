@@ -16,8 +16,8 @@ from app.models import Base
 from app.security import issue_token, read_token
 from app.settings import JwtKeys
 from app.tenancy import TENANCY, condition
+from lab.client import Lab
 from tests.app.tenant_matrix import CASES, OK, Answer, Row, Side, attack, own, patient, prepare
-from tests.lab_client import Lab
 from tests.proofs.leaks import planted
 
 Evidence = dict[str, Any]

@@ -13,9 +13,9 @@ from typing import Any
 import psycopg2
 import pytest
 
-from signupflow.sqlite_import import load, workplace
+from lab.client import ROOT
+from sqlite_import import load, workplace
 from tests.app.harness import Postgres, free_port
-from tests.lab_client import ROOT
 from tests.sqlite_import.conftest import asked, assert_same, dump
 from tests.sqlite_import.test_migration import migrated
 
@@ -44,7 +44,7 @@ def test_us2_1_a_target_of_another_revision_refuses_the_file(source: Path, targe
 def test_us2_1_somebody_who_uses_the_tables_is_waited_for_and_named(
     source: Path, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signupflow.sqlite_import.target.LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr("sqlite_import.target.LOCK_TIMEOUT", "100ms")
     with psycopg2.connect(target) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM people")
         code, report = migrated(source, target)
@@ -207,6 +207,6 @@ def test_us2_1_a_run_that_is_told_to_end_leaves_nothing_behind(source: Path, tar
 def test_us2_1_too_little_room_is_said_before_anything_is_read(
     source: Path, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("signupflow.sqlite_import.workplace.ROOM", 10**12)
+    monkeypatch.setattr("sqlite_import.workplace.ROOM", 10**12)
     with pytest.raises(workplace.CannotWork, match="--work-dir"):
         migrated(source, target)

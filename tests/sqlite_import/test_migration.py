@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from signupflow.sqlite_import import command
+from sqlite_import import command
 from tests.sqlite_import.cases import CARRIED, REFUSED, Carried, Refusal, put, raw
 from tests.sqlite_import.conftest import asked, assert_same, dump
 
@@ -256,7 +256,7 @@ def test_us2_1_two_processes_find_what_one_finds(source: Path, target: str, monk
     for change in (put("people", "is_sample", 7), put("events", "start_time", "now"), put("assignments", "event_id", "nowhere")):
         changed(source, change)
     _, alone = migrated(source, target)
-    monkeypatch.setattr("signupflow.sqlite_import.preflight.SMALL", 0)
+    monkeypatch.setattr("sqlite_import.preflight.SMALL", 0)
     code, together = migrated(source, target)
     assert code == 1
     assert together["findings"] == alone["findings"]
@@ -272,7 +272,7 @@ def test_us2_1_two_processes_find_what_one_finds(source: Path, target: str, monk
 
 
 def test_us2_1_two_processes_refuse_a_corrupt_file(source: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("signupflow.sqlite_import.preflight.SMALL", 0)
+    monkeypatch.setattr("sqlite_import.preflight.SMALL", 0)
     with source.open("r+b") as file:
         file.seek(40 * 4096)
         file.write(b"\xff" * 4096)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.sqlite_import import command
+from sqlite_import import command
 from tests.sqlite_import.conftest import asked, assert_same, dump
 from tests.sqlite_import.test_migration import content, migrated
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from signupflow.sqlite_import import copyformat, values
-from signupflow.sqlite_import.schema import Column
+from sqlite_import import copyformat, values
+from sqlite_import.schema import Column
 from tests.app.harness import Postgres
 
 TYPES = {

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
-from tests.lab_client import ROOT, Lab
+from lab.client import ROOT, Lab
 from tests.tenants import event, organisation
 from tests.traffic.report import Report
 from tests.traffic.sender import DOWNLOAD_SECONDS, Settings

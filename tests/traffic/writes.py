@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.traffic.report import Report
 
 PSQL = "sudo docker exec -i -u postgres signupflow-postgres psql -XAtq -v ON_ERROR_STOP=1 -d signupflow -f -"

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from app.personal_data import EMPTY, RULES
+from lab.client import ROOT, Lab
 from tests import tenants
-from tests.lab_client import ROOT, Lab
 from tests.proofs.backups.host import Evidence, backup, idle, must, on_host, sql
 from tests.proofs.releasing import options
 
@@ -106,7 +106,7 @@ def real_data(lab: Lab) -> None:
     }
     flags = " ".join(f"--volume {source}:{target}" for source, target in mounts.items())
     flags += " --env DATABASE_URL_FILE=/run/secrets/DATABASE_URL"
-    command = "python -m signupflow.sqlite_import /source/signupflow.sqlite"
+    command = "python -m sqlite_import /source/signupflow.sqlite"
     must(on_host(lab, f"docker run --rm --network signupflow-database --user 0:0 --tmpfs /tmp {flags} {image} {command}"))
 
 

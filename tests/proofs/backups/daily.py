@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs.backups.host import STATE, Evidence, idle, listed, metrics, must, objects, on_host, sql, stored
 
 

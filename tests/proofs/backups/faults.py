@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs.backups.host import (
     Evidence,
     idle,

@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
-from tests.lab_client import Lab
+from lab.client import Lab
+from signupflow.shared import s3
 
 Evidence = dict[str, Any]
 
@@ -84,14 +82,13 @@ def metrics(lab: Lab) -> dict[str, float]:
 
 def bucket(lab: Lab) -> Any:
     """The lab's S3, from this machine."""
-    return boto3.client(
-        "s3",
-        endpoint_url=lab["s3_endpoint_address"],
-        aws_access_key_id=lab["s3_access_key"],
-        aws_secret_access_key=lab["s3_secret_key"],
-        region_name=lab["s3_region"],
-        verify=lab["s3_ca_file"],
-        config=Config(s3={"addressing_style": "path"}, proxies={}, retries={"max_attempts": 2}),
+    return s3.connect(
+        lab["s3_endpoint_address"],
+        lab["s3_region"],
+        lab["s3_access_key"],
+        lab["s3_secret_key"],
+        ca_file=lab["s3_ca_file"],
+        proxies=False,
     )
 
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 from typing import Any
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.proofs.backups.host import Evidence, idle, labels, must, on_host, sql
 from tests.proofs.backups.restores import discard_kept
 

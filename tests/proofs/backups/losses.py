@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.lab_client import ROOT, Lab
+from lab.client import ROOT, Lab
 from tests.proofs.backups.host import Evidence, backup, idle, listed, must, sql
 from tests.proofs.backups.restores import Writer
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from signupflow.backup import archive
-from tests.lab_client import Lab
+from backup import archive
+from lab.client import Lab
 from tests.proofs.backups import faults
 from tests.proofs.backups.host import PSQL, Evidence, backup, idle, listed, must, on_host, sql
 

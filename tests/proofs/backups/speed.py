@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.lab_client import Lab
+from lab.client import Lab
 from tests.load import Load
 from tests.proofs.backups.host import Evidence, idle, listed, must, on_host, sql
 from tests.proofs.backups.restores import discard_kept

@@ -1,0 +1,3 @@
+from backup.command import run
+
+run()

@@ -1,0 +1,96 @@
+"""Tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from backup.archive import Store
+from backup.bucket import OK, Finding
+from backup.configuration import REPOSITORIES
+from backup.records import Record
+from signupflow.shared import words
+from signupflow.shared.dump_objects import Dump
+
+
+def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of plain text; numbers are as wide as they are."""
+    widths = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def table(store: Store, dumps: Sequence[Dump]) -> str:
+    """All backups, the newest last, and what one can go back to."""
+    rows = [
+        [
+            copy.label,
+            REPOSITORIES.get(copy.repository, str(copy.repository)),
+            words.moment(copy.stopped),
+            words.size(copy.size),
+            words.size(copy.stored),
+            words.span(copy.seconds),
+        ]
+        for copy in store.copies
+    ]
+    rows += [
+        [
+            f"{dump.kind} dump",
+            "object storage",
+            words.moment(dump.made),
+            "",
+            words.size(dump.size),
+            "" if dump.proven else "NOT PROVEN",
+        ]
+        for dump in dumps
+    ]
+    if not rows:
+        return "There is no backup yet; `systemctl start signupflow-backup` makes one."
+    text = columns(("backup", "where", "ended", "database", "stored", "took"), rows)
+    if store.copies:
+        text += (
+            f"\n\nAny second since {words.moment(store.copies[0].stopped)} can be restored: signupflow-restore --point-in-time"
+        )
+    return text
+
+
+def as_json(store: Store, dumps: Sequence[Dump]) -> str:
+    return json.dumps(
+        {
+            "backups": [
+                {
+                    "label": copy.label,
+                    "repository": copy.repository,
+                    "where": REPOSITORIES.get(copy.repository, ""),
+                    "started": copy.started.isoformat(),
+                    "ended": copy.stopped.isoformat(),
+                    "database_bytes": copy.size,
+                    "stored_bytes": copy.stored,
+                }
+                for copy in store.copies
+            ],
+            "dumps": [
+                {"kind": dump.kind, "key": dump.key, "made": dump.made.isoformat(), "bytes": dump.size, "proven": dump.proven}
+                for dump in dumps
+            ],
+        },
+        indent=2,
+    )
+
+
+def findings(found: Sequence[Finding]) -> str:
+    return columns(
+        ("what", "", "found", "what to do"),
+        [(item.what, item.verdict, item.found, item.remedy if item.verdict != OK else "") for item in found],
+    )
+
+
+def attempts(found: Sequence[tuple[str, Record | None, Record | None]]) -> str:
+    rows = []
+    for kind, last, good in found:
+        if last is None:
+            rows.append((kind, "never", "", ""))
+            continue
+        ended = "good" if last.good else f"exit {last.code}" if last.ended else "not ended"
+        rows.append((kind, f"{words.moment(last.started)}, {ended}", words.moment(good.ended) if good else "never", last.said))
+    return columns(("work", "last attempt", "last good", "said"), rows)

@@ -1,0 +1,255 @@
+"""The way back: to the last change, to a second, to a restore point; in place, or one table beside the live one."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from backup import checking, making, records, scratch, swap
+from backup.archive import Copy, Store
+from backup.configuration import DATA, REPOSITORIES, STATE, Configuration
+from backup.making import LONGEST_SECONDS, Tell
+from backup.outcome import Backup, Failed, Restore
+from backup.records import RESTORE, Record
+from backup.scratch import Scratch, Target
+from backup.server import CommandError, GoneError, Server, engine
+from signupflow.shared import words
+
+# The live server's last changes are archived before they are asked for.
+SWITCH_SECONDS = 60.0
+# A transaction comes first. Where nothing was written since the last switch, there would be no segment to wait for; and by its
+# time recovery knows that it has come to a moment after which nothing else happened.
+WRITE, SWITCH = "select pg_logical_emit_message(true, 'signupflow', 'switch')", "select pg_walfile_name(pg_switch_wal())"
+# Where the live server's container has the directory of all clusters (deploys/postgres).
+LIVE_DATA = "/var/lib/postgresql"
+# What restores left behind: the moment gone back to, the moment of the exchange, and where the cluster of between is kept.
+REPLACED = STATE / "replaced"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What an operator asked for. `label` is a backup's, or empty for the best one; `repository` 0 for either."""
+
+    target: Target
+    label: str = ""
+    repository: int = 0
+
+
+def available(configuration: Configuration, wanted: Wanted) -> Copy:
+    """The backup that a restore begins with."""
+    _not_replaced(wanted.target)
+    try:
+        store = _listed(configuration)
+    except Failed as failed:
+        code = Restore.CONFIGURATION if failed.code is Backup.CONFIGURATION else Restore.NOT_FOUND
+        raise Failed(code, f"the backups cannot be listed: {failed}") from None
+    copies = tuple(copy for copy in store.copies if wanted.repository in (0, copy.repository))
+    return scratch.choose(copies, wanted.label, wanted.target)
+
+
+def _not_replaced(target: Target) -> None:
+    """Recovery follows the newest timeline, which has nothing of what a restore went back behind."""
+    # A line that a kill left half is passed over.
+    text = REPLACED.read_text() if REPLACED.is_file() else ""
+    for back_to, replaced, kept in re.findall(r"^([0-9.]+) ([0-9.]+) (.+)\n", text, re.MULTILINE):
+        if target.moment and float(back_to) < target.moment.timestamp() < float(replaced):
+            at, to = (words.moment(datetime.fromtimestamp(float(stamp), UTC)) for stamp in (replaced, back_to))
+            raise Failed(
+                Restore.NOT_FOUND,
+                f"{target} is between {to} and {at}, when a restore went back to {to}: what was in between is in {kept} alone",
+            )
+
+
+def _note_replaced(target: Target, at: float, kept: str) -> None:
+    back_to = target.moment or max(scratch.points().get(target.point, []), default=None)
+    if back_to:
+        with REPLACED.open("a") as out:
+            out.write(f"{back_to.timestamp():.3f} {at:.3f} {kept}\n")
+
+
+def _listed(configuration: Configuration) -> Store:
+    try:
+        return making.known(Server())
+    except GoneError:
+        # Nothing serves here: a scratch instance can read the repositories as well.
+        with (
+            records.alone(RESTORE, LONGEST_SECONDS, "another restore or drill"),
+            scratch.scratch(configuration, "look", 0, lambda _: None) as instance,
+        ):
+            return making.known(instance.server)
+
+
+def plan(configuration: Configuration, wanted: Wanted, copy: Copy) -> list[str]:
+    """What a restore in place would do, a line each."""
+    serving = swap.CLUSTER.joinpath("PG_VERSION").exists()
+    where = REPOSITORIES.get(copy.repository, str(copy.repository))
+    lines = [
+        f"restore {copy.label} ({words.size(copy.size)}, ended {words.moment(copy.stopped)}) from {where} to a new directory",
+        f"replay WAL to {wanted.target}",
+        "check it: pg_amcheck, page checksums, rows, schema revision",
+    ]
+    if serving:
+        lines.append(
+            f"stop PostgreSQL, exchange the clusters, start it: {configuration.environment}'s database is away for seconds"
+        )
+        lines.append(f"keep the present cluster as {DATA}/{swap.KEPT}<time> until `signupflow-restore discard` removes it")
+    else:
+        lines.append("put it into place; there is no database on this host")
+    return [*lines, "make a full backup at once"]
+
+
+def in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Tell) -> Record:
+    """Restore, check and swap in; keep how that ended. A restore that is cut off leaves the live database alone."""
+    with records.alone(RESTORE, LONGEST_SECONDS, "another restore or drill", tell):
+        try:
+            swap.finished(engine(), tell)
+        except Failed as failed:
+            # The cluster that does not start is what this restore is there to replace.
+            tell(str(failed))
+        record = _kept(lambda: _in_place(configuration, wanted, copy, tell))
+    tell(record.said)
+    if Server().running:
+        try:
+            tell(making.make(configuration, tell).said)
+        except Failed as failed:
+            raise Failed(
+                Restore.FAILED, f"the database is restored and serves; the full backup after it failed: {failed}"
+            ) from None
+    return record
+
+
+def _kept(work: Callable[[], tuple[str, int]]) -> Record:
+    """Do it and keep how it ended, with a code of restores whatever it was that failed."""
+
+    def coded() -> tuple[str, int]:
+        try:
+            return work()
+        except GoneError as error:
+            raise Failed(Restore.NO_DATABASE, f"{error}; start it, or run deploys/production.py") from None
+        except Failed as failed:
+            if not isinstance(failed.code, Backup):
+                raise
+            codes = {Backup.NO_DATABASE: Restore.NO_DATABASE, Backup.CONFIGURATION: Restore.CONFIGURATION}
+            raise Failed(codes.get(failed.code, Restore.FAILED), str(failed)) from None
+
+    return making.kept(RESTORE, coded)
+
+
+def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Tell) -> tuple[str, int]:
+    began = time.monotonic()
+    live = swap.CLUSTER.joinpath("PG_VERSION").exists()
+    if live:
+        archived_so_far(tell)
+    with scratch.scratch(configuration, "restore", scratch.size_of(copy), tell) as instance:
+        scratch.rebuilt(instance, copy, wanted.target, tell)
+        found = checked(instance, configuration, tell)
+        restored = instance.directory / "cluster"
+        announce_timeline(restored)
+        at = time.time()
+        if live:
+            kept = swap.swap(instance.client, restored, tell)
+            _note_replaced(wanted.target, at, str(kept))
+            said = f"the cluster of before is kept as {kept}"
+        else:
+            restored.rename(swap.CLUSTER)
+            _note_replaced(wanted.target, at, "no cluster")
+            said = "there was no database on this host before"
+    rows = f"{found.total} rows in {len(found.rows)} tables, schema {found.revision or 'none'}"
+    return f"restored {copy.label} to {wanted.target} in {words.span(time.monotonic() - began)}: {rows}; {said}", copy.size
+
+
+def announce_timeline(cluster: Path) -> None:
+    """Have the live server archive the history of the timeline that the restore began.
+
+    The scratch instance archives nothing, so PostgreSQL did not mark it. Without it in the archive the next restore takes the
+    same timeline again, and its WAL is refused: the names are there already, with other contents.
+    """
+    status = cluster / "pg_wal" / "archive_status"
+    for history in (cluster / "pg_wal").glob("*.history"):
+        if not (status / f"{history.name}.done").exists():
+            ready = status / f"{history.name}.ready"
+            ready.touch(mode=0o600)
+            shutil.chown(ready, scratch.UID, scratch.UID)
+
+
+def checked(instance: Scratch, configuration: Configuration, tell: Tell) -> checking.Contents:
+    """Everything that can be checked of a restored instance, which is stopped afterwards."""
+    tell("checking tables and indexes")
+    checking.whole(instance, configuration.database)
+    found = checking.contents(instance.psql, configuration.database)
+    instance.stop()
+    tell(f"{found.total} rows in {len(found.rows)} tables; checking pages")
+    checking.pages(instance)
+    return found
+
+
+def archived_so_far(tell: Tell) -> None:
+    """Have the live server's last changes in the archive, if it still answers."""
+    server = Server()
+    try:
+        server.psql(WRITE)
+        segment = server.psql(SWITCH)
+        deadline = time.monotonic() + SWITCH_SECONDS
+        while time.monotonic() < deadline:
+            if server.psql("select coalesce(last_archived_wal, '') from pg_stat_archiver") >= segment:
+                return
+            time.sleep(0.3)
+        tell(f"the live server's last segment ({segment}) is not archived yet: what is in it will be missing")
+    except (GoneError, CommandError) as error:
+        tell(f"the live server does not answer, its last seconds may be missing: {' '.join(str(error).split())[:120]}")
+
+
+def one_table(configuration: Configuration, wanted: Wanted, copy: Copy, table: str, schema: str, tell: Tell) -> Record:
+    """One table as it was, in a schema of its own beside the live tables: for a repair by hand."""
+    with records.alone(RESTORE, LONGEST_SECONDS, "another restore or drill", tell):
+        return _kept(lambda: _one_table(configuration, wanted, copy, table, schema, tell))
+
+
+def _one_table(configuration: Configuration, wanted: Wanted, copy: Copy, table: str, schema: str, tell: Tell) -> tuple[str, int]:
+    live, database = Server(), configuration.database
+    if not live.running:
+        raise GoneError(f"container {live.name} does not run on this host")
+    if live.psql(f"select count(*) from pg_namespace where nspname = '{schema}'", database) != "0":
+        raise Failed(Restore.CONFIGURATION, f"there is a schema {schema} already; drop it or name another with --into")
+    archived_so_far(tell)
+    with scratch.scratch(configuration, "table", scratch.size_of(copy), tell) as instance:
+        scratch.rebuilt(instance, copy, wanted.target, tell)
+        if instance.psql(f"select to_regclass('public.\"{table}\"') is not null", database) != "t":
+            raise Failed(Restore.NOT_FOUND, f"there was no table {table} at {wanted.target}")
+        # Rows and columns, no keys: what it refers to may look different now.
+        instance.psql(f'create schema "{schema}"; create table "{schema}"."{table}" as table public."{table}"', database)
+        rows = int(instance.psql(f'select count(*) from "{schema}"."{table}"', database))
+        tell(f"{rows} rows; copying them to the live database")
+        argv = ("pg_dump", "-h", "/tmp", "-d", database, "-n", schema, "--no-owner", "--no-privileges")
+        _through(instance, argv, live, database)
+    return f'{rows} rows of {table} at {wanted.target} are in "{schema}"."{table}"; drop the schema when you are done', rows
+
+
+def _through(instance: Scratch, argv: tuple[str, ...], live: Server, database: str) -> None:
+    """What the instance's pg_dump writes into its directory, the live server's psql reads from there, in one transaction."""
+    instance.server.check((*argv, "-f", f"{scratch.INSIDE}/table.sql"))
+    path = f"{LIVE_DATA}/{instance.directory.name}/table.sql"
+    try:
+        live.check(("psql", "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-d", database, "-f", path))
+    except CommandError as error:
+        raise Failed(
+            Restore.FAILED, f"the live database does not take the table: {' '.join(str(error).split())[-300:]}"
+        ) from None
+
+
+def moment(text: str) -> datetime:
+    """A point in time by ISO 8601. Without a zone it would be a guess, so it is refused."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise Failed(Restore.CONFIGURATION, f"{text!r} is not ISO 8601, such as 2026-11-27T02:15:00Z") from None
+    if found.tzinfo is None:
+        raise Failed(Restore.CONFIGURATION, f"{text!r} has no zone: write 2026-11-27T02:15:00Z, or +08:00 in the place of Z")
+    if found > datetime.now(UTC):
+        raise Failed(Restore.CONFIGURATION, f"{text} is in the future")
+    return found

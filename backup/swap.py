@@ -1,0 +1,142 @@
+"""The restored cluster takes the place of the live one, in one step that the kernel does whole or not at all.
+
+Directories below `DATA`: `cluster` is what the server uses, `before-<UTC>` what it used before a restore and is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import docker
+from docker.errors import APIError, NotFound
+
+from backup import records
+from backup.configuration import DATA, STATE
+from backup.making import Tell
+from backup.outcome import Failed, Restore
+from backup.server import LIVE
+
+CLUSTER = DATA / "cluster"
+KEPT = "before-"
+# Written before the live server is stopped, removed when it serves again.
+JOURNAL = STATE / "swap.json"
+# renameat2(2), linux/fs.h
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
+STOP_SECONDS, HEALTHY_SECONDS = 120, 180.0
+# A server that ended so often by itself will not come: users wait meanwhile.
+RESTARTS = 3
+
+
+def exchange(one: Path, other: Path) -> None:
+    """Swap the names of two directories of one filesystem: at no moment is either name not there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), str(one), None, str(other))
+
+
+def swap(client: docker.DockerClient, restored: Path, tell: Tell) -> Path:
+    """Stop the live server, exchange the clusters, start it; returns where the old cluster is kept.
+
+    When it does not become healthy on the new one, it gets the old one back and Failed is raised.
+    """
+    try:
+        client.containers.get(LIVE)
+    except NotFound:
+        raise Failed(
+            Restore.NO_DATABASE, f"there is a cluster and no container {LIVE}: run deploys/production.py first"
+        ) from None
+    kept = DATA / f"{KEPT}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    # By its inode a run that comes after a kill knows which of the two is in place.
+    old = CLUSTER.stat().st_ino
+    records.replace(JOURNAL, json.dumps({"kept": kept.name, "old": old, "began": records.now()}) + "\n")
+    # Out of the scratch directory, which a sweep takes, and under the name that the old one will have.
+    os.rename(restored, kept)
+    tell("stopping PostgreSQL")
+    _stop(client)
+    exchange(CLUSTER, kept)
+    tell("the restored cluster is in place; starting PostgreSQL")
+    if _serves(client):
+        JOURNAL.unlink()
+        return kept
+    _stop(client)
+    exchange(CLUSTER, kept)
+    back = _serves(client)
+    # What does not start is not kept as if it had served.
+    shutil.rmtree(kept, ignore_errors=True)
+    if back:
+        JOURNAL.unlink()
+    state = "the database of before serves again" if back else f"and neither does it on the one of before: docker logs {LIVE}"
+    raise Failed(Restore.FAILED, f"PostgreSQL does not become healthy on the restored cluster; {state}")
+
+
+def finished(client: docker.DockerClient, tell: Tell) -> None:
+    """What a swap left that was killed: the server is started on the cluster that is in place.
+
+    Users may have written to it, so nothing is exchanged and nothing that may have served is removed: Failed when it does not
+    come. What was restored and not put into place goes.
+    """
+    try:
+        began = json.loads(JOURNAL.read_text())
+        kept, old = DATA / began["kept"], began["old"]
+    except (OSError, ValueError, KeyError):
+        return
+    if not CLUSTER.exists():
+        # Somebody took the cluster away, to have another in its place: there is nothing to start.
+        JOURNAL.unlink()
+        return
+    exchanged = CLUSTER.stat().st_ino != old
+    tell(f"a restore was cut off {'after' if exchanged else 'before'} it exchanged the clusters; starting PostgreSQL")
+    if not _serves(client):
+        raise Failed(
+            Restore.FAILED,
+            f"PostgreSQL does not become healthy after a swap that was cut off (docker logs {LIVE}); {kept} is the other cluster",
+        )
+    if not exchanged:
+        shutil.rmtree(kept, ignore_errors=True)
+    JOURNAL.unlink()
+
+
+def _stop(client: docker.DockerClient) -> None:
+    with contextlib.suppress(NotFound):
+        client.containers.get(LIVE).stop(timeout=STOP_SECONDS)
+
+
+def _serves(client: docker.DockerClient) -> bool:
+    """Start the live server unless it runs, and wait until it is healthy."""
+    try:
+        container = client.containers.get(LIVE)
+        container.start()
+    except (NotFound, APIError):
+        return False
+    deadline = time.monotonic() + HEALTHY_SECONDS
+    while time.monotonic() < deadline:
+        container.reload()
+        health = container.attrs["State"].get("Health", {}).get("Status", container.status)
+        if health in ("healthy", "running"):
+            return True
+        if container.attrs.get("RestartCount", 0) >= RESTARTS:
+            return False
+        time.sleep(0.5)
+    return False
+
+
+def kept() -> list[Path]:
+    """Clusters that are kept from before restores, the oldest first."""
+    return sorted(path for path in DATA.glob(f"{KEPT}*") if path.is_dir())
+
+
+def discard(name: str) -> None:
+    """Remove a kept cluster for good."""
+    if name not in [path.name for path in kept()]:
+        raise Failed(Restore.NOT_FOUND, f"{name} is not kept; `signupflow-restore kept` shows what is")
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(DATA / name)

@@ -1,3 +1,0 @@
-from signupflow.backup.command import run
-
-run()

@@ -1,0 +1,79 @@
+"""All checks of hosts and domains, asked side by side."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from signupflow import images
+from signupflow.cli.init import asking, checks, outside
+from signupflow.cli.init.answers import Answers, Host
+from signupflow.cli.init.checks import FAIL, OK, Check
+from signupflow.errors import OperatorError
+from signupflow.settings import Environment
+
+Environments = Mapping[str, Environment]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows of the table, and the hosts that have the deploy login already."""
+
+    rows: tuple[Check, ...] = ()
+    bootstrapped: frozenset[str] = frozenset()
+
+
+def look(answers: Answers, environments: Environments, known_hosts: str, dns_server: str) -> Found:
+    """Log in to every host with its pinned key and no other, ask it; then ask the edge's ports and the domains."""
+    (edge,) = answers.holding("edge")
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor() as pool:
+        pinned = Path(folder) / "known_hosts"
+        pinned.write_text(known_hosts)
+        hosts = list(pool.map(lambda host: _host(answers, environments[host.name], host, pinned), answers.hosts))
+        leads = list(pool.map(lambda domain: outside.addresses(domain, dns_server), answers.domains))
+    entry = environments[edge.name].public_address or edge.address
+    expected = [address for address in outside.addresses(entry) if ":" not in address]
+    domains = zip(answers.domains, leads, strict=True)
+    return Found(
+        (
+            *(row for found in hosts for row in found.rows),
+            checks.of_entry(edge, outside.knock(edge)),
+            *(checks.of_domain(domain, entry, found, expected) for domain, found in domains),
+        ),
+        frozenset(name for found in hosts for name in found.bootstrapped),
+    )
+
+
+def _host(answers: Answers, env: Environment, host: Host, known_hosts: Path) -> Found:
+    """One host. After a first deploy the deploy user's is the only login that works."""
+    peers = [peer for peer in answers.hosts if peer != host]
+    script = asking.script([peer.private_address for peer in peers], answers.ssh_port)
+    for user in dict.fromkeys((env.deploy_user, answers.ssh_user)):
+        login = outside.log_in(answers, host, user, known_hosts, script)
+        if not login.error:
+            break
+    if login.error:
+        remedy = f"put your key into {login.user}'s authorized_keys there, or see --ssh-user and --ssh-key"
+        return Found((Check(host.name, "SSH", FAIL, f"{login.user}: {login.error}", remedy),))
+    try:
+        said = asking.parse(login.output)
+    except ValueError as error:
+        return Found((Check(host.name, "SSH", FAIL, f"as {login.user}, but {error}", "see what a shell there says first"),))
+    rows = checks.of_host(host, said, _needs(host, env), login.clock, peers)
+    bootstrapped = frozenset([host.name] if login.user == env.deploy_user else [])
+    return Found((Check(host.name, "SSH", OK, f"as {login.user}"), *rows), bootstrapped)
+
+
+def _needs(host: Host, env: Environment) -> checks.Needs:
+    """Room for the images as far as this machine knows them; what is not here yet counts nothing."""
+    wanted = {"edge": env.traefik_image, "app": env.app_image, "db": env.postgres_image}
+    try:
+        found = {role: images.inspect(wanted[role]) for role in (*host.roles, "app")}
+    except (OperatorError, OSError):  # no engine here
+        found = {}
+    size = sum(int(image["Size"]) for role, image in found.items() if image and role in host.roles)
+    architecture = str((found.get("app") or {}).get("Architecture", ""))
+    return checks.Needs(size, checks.memory_needed(host, env), architecture)
