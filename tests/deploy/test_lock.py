@@ -12,7 +12,7 @@ from signupflow.release.lease import Lease
 
 
 @pytest.fixture(autouse=True)
-def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return tmp_path
 
@@ -55,10 +55,10 @@ def test_a9_nothing_is_known_of_another_machine_or_of_half_a_name() -> None:
     assert not lock.ended(held("mine", ""))
 
 
-def test_a9_a_machine_keeps_no_more_runs_than_it_may_and_none_where_it_may_not_write(_state: Path) -> None:
+def test_a9_a_machine_keeps_no_more_runs_than_it_may_and_none_where_it_may_not_write(state_folder: Path) -> None:
     for number in range(lock.KEPT_RUNS + 5):
         lock.remember(f"run{number}")
-    kept = (_state / "signupflow" / "runs").read_text().split()
+    kept = (state_folder / "signupflow" / "runs").read_text().split()
     assert (len(kept), kept[-1]) == (lock.KEPT_RUNS, f"run{lock.KEPT_RUNS + 4}")
     os.environ["XDG_STATE_HOME"] = "/proc/nowhere"
     lock.remember("lost")
