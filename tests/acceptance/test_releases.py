@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from lab.client import Lab
 from signupflow import archives
 from signupflow.release.rollout import Step
 from tests import releases
-from tests.proofs import failing_releases, interrupted_releases, migrations, operating, release_order
+from tests.proofs import failing_releases, interrupted_releases, migrations, operating, release_order, unattended
 from tests.proofs.releasing import must, nothing_to_do, release
 
 pytestmark = pytest.mark.lab
@@ -57,6 +58,10 @@ def test_us2_4_ec2_a_release_that_cannot_begin_leaves_everything_as_it_was(one: 
 @pytest.mark.long
 def test_us3_5_fr012_a_failure_on_the_second_host_takes_the_first_back(cluster: Lab) -> None:
     failing_releases.second_host_fails(cluster, rate=20)
+
+
+def test_a2_a3_a_second_host_that_is_lost_for_good_takes_the_first_back_with_nobody_there(cluster: Lab, tmp_path: Path) -> None:
+    unattended.the_second_is_lost_for_good(cluster, tmp_path)
 
 
 def test_ec5_of_two_deployments_at_once_one_runs(cluster: Lab) -> None:
