@@ -12,10 +12,12 @@ from typing import Any
 import click
 import paramiko.file
 import pyinfra.api.host as pyinfra_host
+import pyinfra.connectors.util as connectors
 from gevent.local import local
 from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import StateStage
+from pyinfra.context import ctx_state
 
 from operations.remote import forget
 
@@ -26,17 +28,26 @@ class FactFailedError(PyinfraError):
     """A fact could not be read: what it would have said is unknown, which is not the same as nothing."""
 
 
+_applied: list[bool] = []
+
+
+def applied() -> bool:
+    """Whether config.py was read: pyinfra goes on without it when it is called in another folder, or with another --config."""
+    return bool(_applied)
+
+
 def apply() -> None:
     """Once in a process."""
-    if getattr(apply, "done", False):
+    if _applied:
         return
-    apply.done = True  # type: ignore[attr-defined]
+    _applied.append(True)
     program = sys.modules["pyinfra_cli.cli"]  # it runs this; whoever imports it has Python patched for gevent
     _replace(program, "_set_fail_prompts", lambda original: _no_fail_prompts)
     _replace(program, "_do_confirm", _confirming)
     _replace(paramiko.file, "u", lambda original: _as_text)
     _replace(State, "fail_hosts", _failing_hosts)
     _replace(pyinfra_host, "get_fact", _getting_facts)
+    _replace(connectors, "getpass", _asking_for_passwords)
 
 
 def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -61,6 +72,15 @@ def _confirming(original: Callable[[str], bool]) -> Callable[[str], bool]:
             sys.exit(1)
 
     return confirm
+
+
+def _asking_for_passwords(original: Callable[[str], str]) -> Callable[[str], str]:
+    def ask(prompt: str) -> str:
+        if ctx_state.get().is_executing or not sys.stdin.isatty():
+            raise PyinfraError("sudo asks for a password there; let this login use it without one (deploys/bootstrap.py does)")
+        return original(prompt)
+
+    return ask
 
 
 def _as_text(data: bytes | str, encoding: str = "utf8") -> str:

@@ -14,6 +14,7 @@ from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import ImageId
 from facts.release import Connections, HeldLease, Readiness
+from operations import patches
 from operations.delegate import connected
 from operations.deployment import DeploymentContext
 from operations.failed import Failed
@@ -122,6 +123,9 @@ def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook
 @operation()
 def everybody(context: DeploymentContext, what: str) -> Iterator[Failed]:
     """Go on only when no host has failed: what follows is for all or for none."""
+    if not patches.applied():
+        yield Failed("config.py was not read: run pyinfra in the repository's root, without --config", fleet=True)
+        return
     Guard(context).attach(state)
     failed = sorted(item.name for item in state.failed_hosts)
     if not failed:

@@ -80,6 +80,15 @@ class Released:
         return found
 
 
+def test_a21_without_the_repositorys_config_nothing_runs(tmp_path: Path) -> None:
+    """Another --config, or another folder: pyinfra would go on with its own prompts and its own idea of a failure."""
+    (tmp_path / "other.py").write_text("")
+    released = Released(tmp_path, "", "-y", "--config", str(tmp_path / "other.py"))
+    assert released.code != 0
+    assert "config.py was not read" in released.said
+    assert not (tmp_path / "web1.version").exists()
+
+
 def went_back(released: Released) -> None:
     assert [released.version(host) for host in ("web1", "web2", "web3")] == ["1.0", "1.0", "1.0"], released.said
     assert released.code == 1, released.said
