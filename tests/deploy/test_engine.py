@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lab.client import ROOT
+from lab.client import PYINFRA, ROOT
 
 SECONDS = 60
 
@@ -149,3 +149,14 @@ def test_a29_an_interrupted_release_is_recorded_with_what_each_host_serves(tmp_p
     assert released.record["outcome"] == "interrupted"
     assert released.record["serves"] == {"web1": "2.0", "web2": "2.0"}
     assert "Finish: `signupflow deploy`; undo: `signupflow abort`" in released.said
+
+
+@pytest.mark.parametrize(
+    "flag", [["--retry", "2"], ["--no-wait"], ["--serial"], ["--fail-percent", "10"]], ids=lambda flag: flag[0]
+)
+def test_a21_flags_that_would_change_what_a_failure_does_are_refused(flag: list[str]) -> None:
+    done = subprocess.run(
+        [PYINFRA, "inventory.py", "deploys/production.py", "-y", *flag], cwd=ROOT, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.strip().splitlines()[-1].startswith(f"Error: {flag[0]} ")

@@ -140,6 +140,7 @@ def pyinfra_refuses_before_any_host(lab: Lab) -> Evidence:
         ("--no-wait", ["--no-wait"], {}, "--no-wait"),
         ("--serial", ["--serial"], {}, "--serial"),
         ("--fail-percent", ["--fail-percent", "10"], {}, "--fail-percent"),
+        ("--retry", ["--retry", "2"], {}, "--retry"),
     ]
     rows, wrong = [], []
     for what, arguments, environment, named in cases:
