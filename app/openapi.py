@@ -1,7 +1,5 @@
-"""The API's description (OpenAPI 3.1), errors included. `python -m app.openapi` prints what docs/openapi.json holds."""
+"""The API's description (OpenAPI 3.1), errors included."""
 
-import json
-import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -84,17 +82,3 @@ def _answer(status: int) -> dict[str, Any]:
     if status in {429, 503}:
         answer["headers"] = {"Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}}
     return answer
-
-
-def main() -> int:
-    from app.main import create_app
-    from app.settings import Settings
-
-    app = create_app(Settings.from_environment({"APP_ENV": "development", "DATABASE_URL": "sqlite://"}))
-    json.dump(app.openapi(), sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -69,7 +69,7 @@ def docker_client() -> str:
     for path in clients():
         if subprocess.run([path, "version", "--format", "{{.Server.Version}}"], capture_output=True, check=False).returncode == 0:
             return path
-    raise OperatorError("no Docker Engine answers on this machine; start it, or run `python -m lab up`")
+    raise OperatorError("no Docker Engine answers on this machine: start it, or install one (see `docker version`)")
 
 
 def docker(

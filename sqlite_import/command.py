@@ -19,7 +19,7 @@ from pathlib import Path
 
 import click
 
-from sqlite_import import load, orphans, preflight, report, source, target, verify, workplace
+from sqlite_import import door, load, orphans, preflight, report, source, target, verify, workplace
 from sqlite_import.findings import Findings
 from sqlite_import.progress import Progress
 from sqlite_import.report import Report
@@ -283,13 +283,10 @@ def _show(options: Options, done: Report, findings: Findings, say: Callable[[str
 def _url(given: str | None) -> str:
     """The target as libpq takes it. Raises ValueError."""
     if given is None:
-        from app.migration_url import migration_url
-        from app.settings import SettingsError
-
         try:
-            return migration_url(os.environ).set(drivername="postgresql").render_as_string(hide_password=False)
-        except SettingsError as error:
-            raise ValueError("; ".join(error.faults) + "; or give TARGET_URL") from None
+            return door.database_url(os.environ)
+        except ValueError as error:
+            raise ValueError(f"{error}; or give TARGET_URL") from None
     scheme, _, rest = given.partition("://")
     if scheme.split("+")[0] not in ("postgresql", "postgres") or not rest:
         raise ValueError("TARGET_URL is not the address of a PostgreSQL database: postgresql://USER@HOST:5432/NAME")

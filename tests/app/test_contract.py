@@ -47,8 +47,8 @@ OPERATIONS = [(method, path) for path, operations in DESCRIPTION["paths"].items(
 
 
 def test_the_document_matches_the_application() -> None:
-    printed = subprocess.run([sys.executable, "-m", "app.openapi"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert DOCUMENT.read_text(encoding="utf-8") == printed.stdout, "run python -m app.openapi > docs/openapi.json"
+    printed = subprocess.run([sys.executable, "-m", "app.openapi_document"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert DOCUMENT.read_text(encoding="utf-8") == printed.stdout, "run python -m app.openapi_document > docs/openapi.json"
 
 
 def test_development_serves_it_and_servers_do_not(client: httpx.Client, postgres_url: str) -> None:
