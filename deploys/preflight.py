@@ -15,15 +15,26 @@ from pyinfra_cli.util import parse_cli_arg
 
 from deploys.app.configuration import secret_values
 from deploys.environment import fleet_of, image, order, secrets_of
+from deploys.host_data import host_data, remember
 from deploys.postgres.roles import roles_sql
 from signupflow import rotation
 from signupflow.errors import OperatorError
 from signupflow.settings import Environment, agree, from_data
+from signupflow.settings.overrides import pairs
 
 # Why each is refused stands in docs/adr/0001-pyinfra-is-the-engine.md.
 REFUSED = {
     "no_wait": "--no-wait turns a failed host into exit 0",
     "serial": "--serial runs hosts in random order; releases keep the inventory's order by themselves",
+}
+
+# Files of deploys/ that are none.
+NO_DEPLOYS = {"__init__", "environment", "host_data", "preflight"}
+
+# What pyinfra's connectors take as text.
+CONNECTOR_TEXTS = {
+    *("ssh_hostname", "ssh_user", "ssh_password", "ssh_key", "ssh_key_password"),
+    *("ssh_known_hosts_file", "ssh_config_file", "ssh_strict_host_key_checking"),
 }
 
 # Deploys that need no secret, and those that need no image on this machine.
@@ -45,6 +56,8 @@ def check() -> None:
 
 def _check(params: dict[str, Any]) -> None:
     _flags(params)
+    remember(params["data"])
+    _connector_texts(params["data"])
     deploys = [Path(name) for name in params["operations"] if name.endswith(".py")]
     for deploy in deploys:
         if not deploy.is_file():
@@ -97,17 +110,24 @@ def _flags(params: dict[str, Any]) -> None:
         raise OperatorError("--dry with -y prints no plan; use --dry alone")
 
 
+def _connector_texts(items: tuple[str, ...]) -> None:
+    """pyinfra itself reads what its connectors are told, and as JSON: what would not arrive as it was typed is refused."""
+    for name, text in pairs(items).items():
+        if name in CONNECTOR_TEXTS and parse_cli_arg(text) != text:
+            raise OperatorError(f"--data {name}=... would not arrive as it was typed; set {name} in the inventory, in quotes")
+
+
 def _deploy_files() -> list[str]:
-    return sorted(path.name for path in Path("deploys").glob("*.py") if path.stem not in ("__init__", "environment", "preflight"))
+    return sorted(
+        path.name
+        for path in Path("deploys").glob("*.py")
+        if path.stem not in ("__init__", "environment", "host_data", "preflight")
+    )
 
 
 def _inventory(params: dict[str, Any]) -> Inventory:
     """The same inventory that pyinfra is about to load, with the same overrides."""
-    unnamed = [item for item in params["data"] if "=" not in item]
-    if unnamed:
-        raise OperatorError(f"--data {unnamed[0]} has no value; write --data NAME=VALUE")
-    overrides = dict(item.split("=", 1) for item in params["data"])
-    overrides |= {name: str(params[name]) for name in ("ssh_user", "ssh_port") if params.get(name)}
+    overrides = pairs(params["data"]) | {name: str(params[name]) for name in ("ssh_user", "ssh_port") if params.get(name)}
     return make_inventory(
         params["inventory"],
         cwd=os.getcwd(),
@@ -130,7 +150,7 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
         raise OperatorError(f"--limit {' '.join(params['limit'])} matches no host of {where}")
     environments = []
     for host in hosts:
-        env = from_data(host.data.dict(), host.name)
+        env = from_data(host_data(host, inventory), host.name)
         _may_log_in_again(host, env, params)
         environments.append(env)
         order(env, fleet)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from signupflow.fleet import PORTS_PER_GENERATION
-from signupflow.settings.forms import REAL, Image, Size, Slug, Topic, UrlPath, Variable, Variables, form
+from signupflow.settings.forms import REAL, Command, Image, Size, Slug, Topic, UrlPath, Variable, Variables, form
 
 
 class App(Topic):
@@ -54,7 +54,7 @@ class App(Topic):
         default="DATABASE_URL",
         description="Variable that receives the database URL; empty when it has none.",
     )
-    app_migration_command: tuple[str, ...] = Field(
+    app_migration_command: Command = Field(
         default=(), description="Command that brings the schema to the image's revision; run once, as the migrator."
     )
     app_stop_seconds: int = Field(default=40, ge=1, le=600, description="Grace between SIGTERM and SIGKILL, in seconds.")
@@ -71,15 +71,15 @@ class App(Topic):
         le=1024,
         description="Weight of a candidate's processor time while it starts; what serves has 1024. Less is gentler and slower.",
     )
-    app_check_command: tuple[str, ...] = Field(
+    app_check_command: Command = Field(
         default=(),
         description="Run in a new replica before traffic; prints JSON with `version` and `schema`, exits 0 when all is well.",
     )
-    app_smoke_command: tuple[str, ...] = Field(
+    app_smoke_command: Command = Field(
         default=(),
         description="Command of the running image that proves, on a scratch database, that it lives with the new schema.",
     )
-    app_personal_data_command: tuple[str, ...] = Field(
+    app_personal_data_command: Command = Field(
         default=(),
         description="Command of the image that prints, as JSON, a rule for every column: what a copy for staging leaves out.",
     )

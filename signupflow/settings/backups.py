@@ -24,7 +24,7 @@ OPTION = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
 
 def _options(options: dict[str, str]) -> dict[str, str]:
     for name, text in options.items():
-        if not OPTION.match(name) or not text.isprintable():
+        if not OPTION.fullmatch(name) or not text.isprintable():
             raise ValueError(f"{name!r} is not a pgBackRest option (without repo1-) with one line of text")
     return options
 

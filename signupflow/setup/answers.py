@@ -267,7 +267,7 @@ def _check_set(answers: Answers) -> None:
 
 
 def _check_group(answers: Answers) -> None:
-    if not SLUG.match(answers.environment):
+    if not SLUG.fullmatch(answers.environment):
         raise OperatorError(
             f"ENVIRONMENT {answers.environment!r} must start with a letter and hold lower-case letters, digits and dashes only"
         )
