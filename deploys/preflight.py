@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from deploys.host_data import host_data, remember
 from deploys.postgres.roles import roles_sql
 from signupflow import rotation
 from signupflow.errors import OperatorError
+from signupflow.host_names import check_listed, limited, split
 from signupflow.settings import Environment, agree, from_data
 from signupflow.settings.overrides import pairs
 
@@ -29,7 +29,7 @@ REFUSED = {
 }
 
 # Files of deploys/ that are none.
-NO_DEPLOYS = {"__init__", "environment", "host_data", "preflight"}
+NO_DEPLOYS = {"__init__", "environment", "host_data", "inventory_json", "preflight"}
 
 # What pyinfra's connectors take as text.
 CONNECTOR_TEXTS = {
@@ -141,13 +141,11 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
     where = params["inventory"]
     if not hosts:
         raise OperatorError(f"inventory {where} names no hosts; add them to its groups edge, app and db")
+    _host_names(inventory, params)
     try:
         fleet = fleet_of(inventory)
     except OperatorError as error:
         raise OperatorError(f"inventory {where}: {error}") from None
-    limit = [host.name for host in hosts if _matches(host, params["limit"])]
-    if params["limit"] and not limit:
-        raise OperatorError(f"--limit {' '.join(params['limit'])} matches no host of {where}")
     environments = []
     for host in hosts:
         env = from_data(host_data(host, inventory), host.name)
@@ -160,9 +158,22 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
     return environments
 
 
+def _host_names(inventory: Inventory, params: dict[str, Any]) -> None:
+    """Every name that was typed is a host's or a group's: in the inventory's lists, and in --limit."""
+    groups = {host.name: list(host.groups) for host in inventory}
+    where = f"inventory {params['inventory']}"
+    check_listed(groups, [host.name for host in inventory if inventory.get_host_data(host.name)], where)
+    several = next((pattern for pattern in params["limit"] if "," in pattern), None)
+    if several:
+        words = " ".join(f"--limit {name}" for name in split([several]))
+        raise OperatorError(f"pyinfra takes one name with each --limit: {words} (signupflow takes --limit {several})")
+    limited(params["limit"], groups, where)
+
+
 def _one_app_host(inventory: Inventory, limit: tuple[str, ...]) -> None:
     """Which host leaves is said by --limit, and it must be one that can."""
-    chosen = [host for host in inventory if _matches(host, limit)]
+    names = limited(limit, {host.name: list(host.groups) for host in inventory}, "the inventory") if limit else []
+    chosen = [host for host in inventory if host.name in names]
     if len(chosen) != 1:
         raise OperatorError("remove_host.py takes one host out: name it with --limit HOST")
     host = chosen[0]
@@ -182,7 +193,3 @@ def _may_log_in_again(host: Any, env: Environment, params: dict[str, Any]) -> No
         )
     if port not in env.public_tcp_ports:
         raise OperatorError(f"{host.name} has ssh_port {port}, which public_tcp_ports would close; add it there")
-
-
-def _matches(host: Any, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch(host.name, pattern) or pattern in host.groups for pattern in patterns)

@@ -105,7 +105,7 @@ def foreign(name: str) -> bool:
     return name.startswith(FOREIGN_PREFIXES)
 
 
-def of_levels(given: Sequence[Mapping[str, Any]], typed: Iterable[str]) -> dict[str, Any]:
+def of_levels(given: Sequence[Mapping[str, Any]], typed: Iterable[str] = ()) -> dict[str, Any]:
     """One host's data: `given`, the weakest level first, and above them `typed`, this run's `--data` as it was typed."""
     run = {name: value for name, value in overrides.read(typed, TYPES).items() if not foreign(name)}
     return levels.combined([*given, run], MERGED_SETTINGS)

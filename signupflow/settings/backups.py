@@ -79,10 +79,10 @@ class Backups(Topic):
     )
     backup_repository: Options = Field(
         default_factory=dict,
-        description="Another store than S3 in pgBackRest's words, such as {'type': 'azure', 'azure-account': ...}.",
+        description="Another store than S3 in pgBackRest's words, such as {'type': 'azure', 'azure-account': ...}; not merged.",
     )
     backup_repository_secrets: Options = Field(
-        default_factory=dict, description="pgBackRest option to secret name, such as {'azure-key': 'azure_key'}."
+        default_factory=dict, description="pgBackRest option to secret name, such as {'azure-key': 'azure_key'}; not merged."
     )
     backup_calendar: Calendar = Field(
         default="*-*-* 02:30:00 UTC", description="When the daily backup runs (systemd.time), in UTC; a missed one is caught up."
