@@ -26,12 +26,13 @@ from operations.remote import ScriptError, run
 from operations.replicas import StepFailedError
 from operations.turn import TRAEFIK, Turns, confirm
 from signupflow import fleet, probe
+from signupflow.names import every_server, generation_services, replica_names
 from signupflow.probe import Entry
 from signupflow.release import journal, ledger, resume, watch
 from signupflow.release.resume import Generation, Observed, Work
 from signupflow.release.turn import Turn
 from signupflow.render import config_hash
-from signupflow.routing import Serving, replica_names
+from signupflow.routing import Serving
 
 APP_LABEL = "org.signupflow.app"
 GENERATION_LABEL = "org.signupflow.generation"
@@ -332,7 +333,8 @@ class Watcher:
         except ScriptError:
             metrics = ""
         found = watch.counts(metrics)
-        mine = [name for name in found if name.startswith(f"{self.release.app}-on-") or name == f"{self.release.app}-every"]
+        own, every = generation_services(self.release.app), every_server(self.release.app)
+        mine = [name for name in found if name.startswith(own) or name == every]
         return watch.sample(at, status, body, watch.total(found, mine))
 
 

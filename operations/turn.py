@@ -25,11 +25,12 @@ from operations import run as runs
 from operations.remote import ScriptError, run
 from operations.replicas import Replicas, StepFailedError, read_script
 from signupflow import probe
+from signupflow.names import generation_service, replica_names
 from signupflow.release import journal, prune, watch
 from signupflow.release.cause import cause
 from signupflow.release.resume import Work
 from signupflow.release.turn import BACKWARD, ENDS, Event, Step, Turn
-from signupflow.routing import Serving, generation_service, replica_names
+from signupflow.routing import Serving
 
 if TYPE_CHECKING:
     from operations.release import Release
