@@ -12,6 +12,7 @@ import click
 from pyinfra import host, inventory
 from pyinfra.api import Host, Inventory
 
+from deploys.host_data import host_data
 from signupflow import secretfile, settings
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
@@ -38,7 +39,7 @@ def environment(target: Host | None = None) -> Environment:
 
 @functools.cache
 def _settings(name: str) -> Environment:
-    return settings.from_data(inventory.get_host(name).data.dict(), name)
+    return settings.from_data(host_data(inventory.get_host(name), inventory), name)
 
 
 def fleet() -> Fleet:
@@ -48,15 +49,15 @@ def fleet() -> Fleet:
 
 def fleet_of(hosts: Inventory) -> Fleet:
     """The same from an inventory that pyinfra has not begun to work on."""
-    members = [_member(item) for item in hosts]
+    members = [_member(item, hosts) for item in hosts]
     return Fleet.of(members, [item.name for item in hosts.get_group("app")] if "app" in hosts.groups else [])
 
 
-def _member(item: Host) -> Member:
+def _member(item: Host, hosts: Inventory) -> Member:
     roles = frozenset(item.groups) & {"edge", "app", "db"}
     if not roles:
         return Member(item.name, roles)
-    env = settings.from_data(item.data.dict(), item.name)
+    env = settings.from_data(host_data(item, hosts), item.name)
     return Member(item.name, roles, env.private_address, env.connections if "app" in roles else 0)
 
 

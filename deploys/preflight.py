@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,28 @@ from pyinfra_cli.util import parse_cli_arg
 
 from deploys.app.configuration import secret_values
 from deploys.environment import fleet_of, image, order, secrets_of
+from deploys.host_data import host_data, remember
 from deploys.postgres.roles import roles_sql
 from signupflow import rotation
 from signupflow.errors import OperatorError
+from signupflow.host_names import check_listed, limited, split
 from signupflow.settings import Environment, agree, from_data
+from signupflow.settings.overrides import pairs
 
 # Why each is refused stands in docs/adr/0001-pyinfra-is-the-engine.md.
 REFUSED = {
     "no_wait": "--no-wait turns a failed host into exit 0",
     "serial": "--serial runs hosts in random order; releases keep the inventory's order by themselves",
     "retry": "--retry would run a failed rollout once more after it was rolled back",
+}
+
+# Files of deploys/ that are none.
+NO_DEPLOYS = {"__init__", "environment", "host_data", "inventory_json", "preflight"}
+
+# What pyinfra's connectors take as text.
+CONNECTOR_TEXTS = {
+    *("ssh_hostname", "ssh_user", "ssh_password", "ssh_key", "ssh_key_password"),
+    *("ssh_known_hosts_file", "ssh_config_file", "ssh_strict_host_key_checking"),
 }
 
 # Deploys that need no secret, and those that need no image on this machine.
@@ -46,6 +57,8 @@ def check() -> None:
 
 def _check(params: dict[str, Any]) -> None:
     _flags(params)
+    remember(params["data"])
+    _connector_texts(params["data"])
     deploys = [Path(name) for name in params["operations"] if name.endswith(".py")]
     for deploy in deploys:
         if not deploy.is_file():
@@ -100,17 +113,24 @@ def _flags(params: dict[str, Any]) -> None:
         raise OperatorError("--dry with -y prints no plan; use --dry alone")
 
 
+def _connector_texts(items: tuple[str, ...]) -> None:
+    """pyinfra itself reads what its connectors are told, and as JSON: what would not arrive as it was typed is refused."""
+    for name, text in pairs(items).items():
+        if name in CONNECTOR_TEXTS and parse_cli_arg(text) != text:
+            raise OperatorError(f"--data {name}=... would not arrive as it was typed; set {name} in the inventory, in quotes")
+
+
 def _deploy_files() -> list[str]:
-    return sorted(path.name for path in Path("deploys").glob("*.py") if path.stem not in ("__init__", "environment", "preflight"))
+    return sorted(
+        path.name
+        for path in Path("deploys").glob("*.py")
+        if path.stem not in ("__init__", "environment", "host_data", "preflight")
+    )
 
 
 def _inventory(params: dict[str, Any]) -> Inventory:
     """The same inventory that pyinfra is about to load, with the same overrides."""
-    unnamed = [item for item in params["data"] if "=" not in item]
-    if unnamed:
-        raise OperatorError(f"--data {unnamed[0]} has no value; write --data NAME=VALUE")
-    overrides = dict(item.split("=", 1) for item in params["data"])
-    overrides |= {name: str(params[name]) for name in ("ssh_user", "ssh_port") if params.get(name)}
+    overrides = pairs(params["data"]) | {name: str(params[name]) for name in ("ssh_user", "ssh_port") if params.get(name)}
     return make_inventory(
         params["inventory"],
         cwd=os.getcwd(),
@@ -124,16 +144,14 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
     where = params["inventory"]
     if not hosts:
         raise OperatorError(f"inventory {where} names no hosts; add them to its groups edge, app and db")
+    _host_names(inventory, params)
     try:
         fleet = fleet_of(inventory)
     except OperatorError as error:
         raise OperatorError(f"inventory {where}: {error}") from None
-    limit = [host.name for host in hosts if _matches(host, params["limit"])]
-    if params["limit"] and not limit:
-        raise OperatorError(f"--limit {' '.join(params['limit'])} matches no host of {where}")
     environments = []
     for host in hosts:
-        env = from_data(host.data.dict(), host.name)
+        env = from_data(host_data(host, inventory), host.name)
         _may_log_in_again(host, env, params)
         environments.append(env)
         order(env, fleet)
@@ -143,9 +161,22 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
     return environments
 
 
+def _host_names(inventory: Inventory, params: dict[str, Any]) -> None:
+    """Every name that was typed is a host's or a group's: in the inventory's lists, and in --limit."""
+    groups = {host.name: list(host.groups) for host in inventory}
+    where = f"inventory {params['inventory']}"
+    check_listed(groups, [host.name for host in inventory if inventory.get_host_data(host.name)], where)
+    several = next((pattern for pattern in params["limit"] if "," in pattern), None)
+    if several:
+        words = " ".join(f"--limit {name}" for name in split([several]))
+        raise OperatorError(f"pyinfra takes one name with each --limit: {words} (signupflow takes --limit {several})")
+    limited(params["limit"], groups, where)
+
+
 def _one_app_host(inventory: Inventory, limit: tuple[str, ...]) -> None:
     """Which host leaves is said by --limit, and it must be one that can."""
-    chosen = [host for host in inventory if _matches(host, limit)]
+    names = limited(limit, {host.name: list(host.groups) for host in inventory}, "the inventory") if limit else []
+    chosen = [host for host in inventory if host.name in names]
     if len(chosen) != 1:
         raise OperatorError("remove_host.py takes one host out: name it with --limit HOST")
     host = chosen[0]
@@ -165,7 +196,3 @@ def _may_log_in_again(host: Any, env: Environment, params: dict[str, Any]) -> No
         )
     if port not in env.public_tcp_ports:
         raise OperatorError(f"{host.name} has ssh_port {port}, which public_tcp_ports would close; add it there")
-
-
-def _matches(host: Any, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatch(host.name, pattern) or pattern in host.groups for pattern in patterns)

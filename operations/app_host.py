@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pyinfra.api import Host
 
 from operations.remote import PATIENCE, SCRIPT_SECONDS, ScriptError, run
+from signupflow.names import replica_names
 from signupflow.release import journal, prune
 from signupflow.release.spec import APP_LABEL, GENERATION_LABEL, Endpoints, ReleaseSpec, endpoints
-from signupflow.routing import replica_names
 
 # How long a host asks its candidates before it tells how far they are.
 ASK_SECONDS = 2

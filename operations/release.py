@@ -27,6 +27,7 @@ from operations.files import differs, show, written
 from operations.lock import LockLostError
 from operations.rollout import Rollouts
 from signupflow import probe
+from signupflow.names import every_server, generation_services
 from signupflow.release import journal, ledger, resume, watch
 from signupflow.release.resume import Generation, Observed, Work
 from signupflow.release.spec import APP_LABEL, GENERATION_LABEL, ReleaseSpec, RouteSpec
@@ -245,7 +246,8 @@ class ReleaseMonitor:
         except (OSError, HTTPException):
             status, body = 0, ""
         found = self.edge.counts()
-        mine = [name for name in found if name.startswith(f"{self.release.app}-on-") or name == f"{self.release.app}-every"]
+        own, every = generation_services(self.release.app), every_server(self.release.app)
+        mine = [name for name in found if name.startswith(own) or name == every]
         return watch.sample(at, status, body, watch.total(found, mine))
 
 

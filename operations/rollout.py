@@ -24,13 +24,14 @@ from operations.edge import Edge
 from operations.executor import Executor, StepFailedError
 from operations.remote import ScriptError
 from signupflow import probe
+from signupflow.names import generation_service, replica_names
 from signupflow.probe import Entry
 from signupflow.release import journal, watch
 from signupflow.release.cause import cause
 from signupflow.release.resume import Work
 from signupflow.release.rollout import BACKWARD, ENDS, Event, Rollout, Step
 from signupflow.release.spec import Endpoints, ReleaseSpec
-from signupflow.routing import Serving, generation_service, replica_names
+from signupflow.routing import Serving
 
 # How often a share of traffic is judged, and how often all of it.
 SHIFT_SECONDS, WATCH_SECONDS = 0.5, 1.0

@@ -79,7 +79,17 @@ The three profiles of `APP_ENV`: `development` has defaults for everything else 
         """\
 Read from pyinfra's data: `group_data/all.py` (what the app is), `group_data/<group>.py` or the inventory (what an environment
 is), `--data NAME=VALUE` (this run). `signupflow/settings/` validates them before any host is touched and names every fault in
-one line. Secrets are not here but in the environment's age file: `scripts/secrets.py`.""",
+one line. Secrets are not here but in the environment's age file: `scripts/secrets.py`.
+
+The later of these levels replaces the earlier one, but for `app_environment` and `app_secrets`, which are merged by key: an
+environment's `app_environment = {"LOG_LEVEL": "warning"}` changes one variable of `group_data/all.py` and keeps the others;
+a key that is set to `None` (`null` with `--data`) is dropped. A `group_data/all.py` beside an inventory in another folder is
+of the same level as the repository's: of a setting that both name, it replaces it. `backup_repository` and its secrets are
+replaced whole, because options of two stores do not mix.
+
+What is typed after `--data NAME=` reaches a setting that is text byte for byte: `--data app_version=1.10` is `1.10`, and
+quotes are part of the text. Numbers and switches are read as such, lists and mappings as JSON:
+`--data 'domains=["a.example.org"]'`.""",
         tuple(((topic.__doc__ or "").splitlines()[0], tuple(topic_rows(topic))) for topic in TOPICS),
     ),
 ]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import yaml
 
+from signupflow import names
+
 # Above any router of an app: Traefik's own priorities are the lengths of rules.
 PRIORITY = 100_000
 SERVER = "http://signupflow-maintenance:8098"
@@ -17,11 +19,11 @@ def routes(app: str, domains: Sequence[str], health_path: str, retry_seconds: in
     The status comes from a service that has no servers, so that it stays 503 when the page's own server is not there.
     The first line tells people who read the file, and `status.py`, since when and why.
     """
-    name = f"{app}-maintenance"
+    name = names.layer_service(app, names.MAINTENANCE)
     document = {
         "http": {
             "routers": {
-                f"{name}-{domain.replace('.', '-')}": {
+                names.router(app, domain, names.MAINTENANCE): {
                     "rule": f"Host(`{domain}`) && !PathPrefix(`{health_path}`)",
                     "priority": PRIORITY,
                     "entryPoints": ["websecure"],
@@ -48,4 +50,4 @@ def routes(app: str, domains: Sequence[str], health_path: str, retry_seconds: in
 
 def router(app: str, domain: str) -> str:
     """Name by which Traefik's API knows the route of a domain."""
-    return f"{app}-maintenance-{domain.replace('.', '-')}@file"
+    return f"{names.router(app, domain, names.MAINTENANCE)}@file"

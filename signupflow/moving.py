@@ -11,6 +11,7 @@ from enum import StrEnum
 
 import yaml
 
+from signupflow import names
 from signupflow.maintenance import PRIORITY as ABOVE_ALL
 
 # Above the app's own routes, whose priorities are the lengths of their rules; below the maintenance page.
@@ -138,7 +139,7 @@ def describe(size: int, hosts: Sequence[str], stop: str) -> list[str]:
 
 def routes(app: str, domains: Sequence[str], upstream: str) -> str:
     """Traefik's file that leads all domains to the old service. Its being there is what "not moved yet" means."""
-    name = f"{app}-legacy"
+    name = names.layer_service(app, names.LEGACY)
     document = {
         "http": {
             "routers": {
@@ -161,4 +162,4 @@ def routes(app: str, domains: Sequence[str], upstream: str) -> str:
 
 
 def router_name(app: str, domain: str) -> str:
-    return f"{app}-legacy-{domain.replace('.', '-')}"
+    return names.router(app, domain, names.LEGACY)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from signupflow.names import every_server, generation_service, generation_services, passing_servers, router
+
 LINE = re.compile(r"^# (\S+) generation (\d+)(?: weight (\d+))? at ((?:\S+ ?)+)$", re.MULTILINE)
 
 # A lost host is out within the sum of the first two, in seconds. Each failed try of a request costs the third.
@@ -31,7 +33,7 @@ def routers(app: str, domains: Sequence[str], response_seconds: int) -> str:
     document = {
         "http": {
             "routers": {
-                f"{app}-{domain.replace('.', '-')}": {
+                router(app, domain): {
                     "rule": f"Host(`{domain}`)",
                     "entryPoints": ["websecure"],
                     "middlewares": ["security-headers@file", f"{app}-retry"],
@@ -182,7 +184,7 @@ class Serving:
             found = {item["name"].partition("@")[0]: item for item in json.loads(listed) if item.get("provider") == "file"}
         except (ValueError, TypeError, KeyError, AttributeError):
             return "Traefik's API does not answer"
-        mine = {name: item for name, item in found.items() if name.startswith(f"{app}-on-")}
+        mine = {name: item for name, item in found.items() if name.startswith(generation_services(app))}
         wanted = {generation_service(app, host, served.generation): set(served.urls) for host, served in self.all}
         serving = {
             name: {server["url"] for server in item.get("loadBalancer", {}).get("servers", [])} for name, item in mine.items()
@@ -207,23 +209,3 @@ class _Plain(yaml.SafeDumper):
 
     def ignore_aliases(self, data: object) -> bool:
         return True
-
-
-def generation_service(app: str, host: str, generation: int) -> str:
-    """Name of one generation's service on one host, which is also how Traefik's metrics count it."""
-    return f"{app}-on-{re.sub(r'[^a-z0-9]+', '-', host.lower())}-g{generation}"
-
-
-def every_server(app: str) -> str:
-    """Name of the service that has all servers of an app, in whatever state; there is none with a single server."""
-    return f"{app}-every"
-
-
-def passing_servers(app: str) -> str:
-    """Name of the service that sends to what passes its health check; there is none with a single server."""
-    return f"{app}-passing"
-
-
-def replica_names(app: str, generation: int, replicas: int) -> list[str]:
-    """Container names that Compose gives the replicas of one generation; no two generations share one."""
-    return [f"{app}-g{generation}-app-{number}" for number in range(1, replicas + 1)]

@@ -7,15 +7,19 @@ import sys
 import click
 
 from signupflow.cli import backups, hosts, plans, verbs
+from signupflow.cli.any_order import AnyOrder
 from signupflow.cli.init import command as init
 from signupflow.cli.rotating import rotate
 from signupflow.errors import OperatorError
 from signupflow.secrets_cli import main as secrets
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=AnyOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def main() -> None:
-    """Deploy and operate SignUpFlow. Every verb prints the command that it runs, which can be run without this."""
+    """Deploy and operate SignUpFlow. Every verb prints the command that it runs, which can be run without this.
+
+    A verb's options may stand before it as well: signupflow -i FILE status.
+    """
 
 
 @main.command()

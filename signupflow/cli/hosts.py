@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
-from signupflow.cli.running import ROOT, Target, executable, shown, target_options
+from signupflow.cli.running import ROOT, Target, shown, target_options
 from signupflow.errors import OperatorError
+from signupflow.host_names import limited
 
 CONTAINERS = {
     "app": "--filter label=org.signupflow.app",
@@ -24,9 +25,10 @@ ROLES = {"app": "app", "traefik": "edge", "postgres": "db"}
 
 
 def inventory_of(target: Target) -> dict[str, Mapping[str, Any]]:
-    """Host name to its groups and data, in the inventory's order, as pyinfra reads it."""
-    command = ["pyinfra", target.inventory, "debug-inventory", "--json"]
-    done = subprocess.run(executable(command), cwd=ROOT, capture_output=True, text=True, check=False)
+    """Host name to its groups and data, in the inventory's order, as the deploys read it, with what this run overrides."""
+    data = [word for pair in target.data for word in ("--data", pair)]
+    command = [sys.executable, "-m", "deploys.inventory_json", target.inventory, *data]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()]
         raise OperatorError(f"the inventory {target.inventory} cannot be read: {said[-1] if said else 'pyinfra failed'}")
@@ -34,14 +36,12 @@ def inventory_of(target: Target) -> dict[str, Mapping[str, Any]]:
 
 
 def hosts_of(target: Target, role: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """Name and data of the hosts that have a role; those that --limit names when it is given."""
-    found = [
-        (name, item.get("data", {}))
-        for name, item in inventory_of(target).items()
-        if role in item.get("groups", ()) and (not target.limit or name in target.limit)
-    ]
+    """Name and data of the hosts that have a role; those that --limit leaves when it is given."""
+    hosts = inventory_of(target)
+    chosen = limited(target.limit, {name: item.get("groups", ()) for name, item in hosts.items()}, target.inventory)
+    found = [(name, hosts[name].get("data", {})) for name in chosen if role in hosts[name].get("groups", ())]
     if not found:
-        named = f" and is named {' or '.join(target.limit)}" if target.limit else ""
+        named = f" and is named by --limit {' '.join(target.limit)}" if target.limit else ""
         raise OperatorError(f"no host of {target.inventory} has the role {role}{named}")
     return found
 

@@ -14,6 +14,7 @@ import click
 import pyrage
 
 from signupflow import rotation, secretfile
+from signupflow.cli.any_order import AnyOrder
 from signupflow.cli.hosts import inventory_of, ssh
 from signupflow.cli.init import storage
 from signupflow.cli.init.answers import Storage
@@ -52,10 +53,7 @@ class Kept:
         found = next(iter(inventory_of(target).values()), None)
         if found is None:
             raise OperatorError(f"inventory {target.inventory} names no hosts")
-        self.data: Mapping[str, Any] = {
-            **found.get("data", {}),
-            **dict(item.split("=", 1) for item in target.data if "=" in item),
-        }
+        self.data: Mapping[str, Any] = found.get("data", {})
         self.environment = str(self.data.get("environment", ""))
         self.path = ROOT / str(self.data.get("secrets_file") or f"secrets/{self.environment}.age")
         self.key_file = str(self.data.get("age_key_file") or "")
@@ -76,7 +74,7 @@ def rotating_options(command: click.decorators.FC) -> click.decorators.FC:
     return command
 
 
-@click.group()
+@click.group(cls=AnyOrder)
 def rotate() -> None:
     """Replace a secret without downtime; the old one is refused at the end. Run again what was cut off: it goes on."""
 

@@ -14,6 +14,9 @@ from typing import Any
 
 import click
 
+from signupflow.errors import OperatorError
+from signupflow.host_names import split
+
 ROOT = Path(__file__).resolve().parents[2]
 PYINFRA = str(Path(sys.executable).with_name("pyinfra"))
 LAST_LINES = 12
@@ -43,24 +46,27 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--inventory", "-i", default="inventory.py", show_default=True, envvar="SIGNUPFLOW_INVENTORY", help="Whose hosts."
     )
     @click.option("--data", multiple=True, metavar="NAME=VALUE", help="A setting for this run; repeatable.")
-    @click.option("--limit", multiple=True, metavar="HOST", help="These hosts or groups only; repeatable.")
+    @click.option("--limit", multiple=True, metavar="HOST[,HOST]", help="These hosts or groups only: a,b or repeated.")
     @functools.wraps(command)
     def wrapped(*args: Any, inventory: str, data: tuple[str, ...], limit: tuple[str, ...], **rest: Any) -> Any:
         here = Path(inventory)
         path = str(here.resolve()) if here.exists() and here.resolve() != ROOT / inventory else inventory
-        return command(*args, target=Target(path, data, limit), **rest)
+        return command(*args, target=Target(path, data, split(limit)), **rest)
 
     return wrapped
 
 
 def changing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--yes` and `--dry`, given to the verb as pyinfra's words."""
+    """`--yes`, `--dry` and `--diff`, given to the verb as pyinfra's words. A dry run shows differences anyway."""
 
     @click.option("--yes", "-y", is_flag=True, help="Do not ask before the first change.")
     @click.option("--dry", is_flag=True, help="Show what would change, line by line; touch nothing.")
+    @click.option("--diff", is_flag=True, help="Show the lines of files that change; --dry always does.")
     @functools.wraps(command)
-    def wrapped(*args: Any, yes: bool, dry: bool, **rest: Any) -> Any:
-        words = ("--dry", "--diff") if dry else ("-y",) if yes else ()
+    def wrapped(*args: Any, yes: bool, dry: bool, diff: bool, **rest: Any) -> Any:
+        if dry and yes:
+            raise OperatorError("--dry touches nothing, so there is nothing that --yes could answer; leave one of them out")
+        words = (*(["--dry"] if dry else []), *(["-y"] if yes else []), *(["--diff"] if dry or diff else []))
         return command(*args, words=words, **rest)
 
     return wrapped

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from signupflow import fleet
+from signupflow.names import replica_names
 from signupflow.probe import Entry
 from signupflow.release.rollout import Rollout
 from signupflow.render import config_hash
-from signupflow.routing import Serving, replica_names
+from signupflow.routing import Serving
 
 APP_LABEL = "org.signupflow.app"
 GENERATION_LABEL = "org.signupflow.generation"

@@ -7,19 +7,20 @@ collected and named in one message. Each topic has a file of its own in this fol
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError, model_validator
 
 from signupflow.errors import OperatorError
 from signupflow.images import REFERENCE, Reference
+from signupflow.settings import levels, overrides
 from signupflow.settings.access import Access
 from signupflow.settings.app import App
 from signupflow.settings.backups import Backups
 from signupflow.settings.database import Database
 from signupflow.settings.edge import Edge
-from signupflow.settings.forms import TAG, Topic
+from signupflow.settings.forms import MERGED, TAG, Topic
 from signupflow.settings.host import EveryHost
 from signupflow.settings.legacy import OldService
 from signupflow.settings.release import Release
@@ -57,7 +58,9 @@ class Environment(Access, EveryHost, Edge, Database, App, Release, Backups, Tell
     def _versioned(cls, data: dict[str, Any]) -> dict[str, Any]:
         """`app_version` takes the place of the image's tag."""
         version, image = data.get("app_version"), data.get("app_image")
-        if not TAG.match(str(version or "")) or not isinstance(image, str) or not REFERENCE.match(image):
+        if not isinstance(version, str) or not isinstance(image, str):
+            return data
+        if not TAG.fullmatch(version) or not REFERENCE.fullmatch(image):
             return data
         return {**data, "app_image": f"{Reference.parse(image).name}:{version}"}
 
@@ -71,7 +74,7 @@ class Environment(Access, EveryHost, Edge, Database, App, Release, Backups, Tell
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Environment:
         """From a host's data, whatever else is in it; raises pydantic's ValidationError."""
-        return cls(**{key: value for key, value in data.items() if not key.startswith(FOREIGN_PREFIXES)})
+        return cls(**{key: value for key, value in data.items() if not foreign(key)})
 
     def variables(self, trusted_proxies: str) -> dict[str, str]:
         """The app's plain variables with what only a deploy knows filled in."""
@@ -90,6 +93,22 @@ class Environment(Access, EveryHost, Edge, Database, App, Release, Backups, Tell
         """Names that the environment's secrets file must hold."""
         database = ("postgres_migrator_password", "postgres_app_password", "postgres_tls_certificate", "postgres_tls_key")
         return tuple(sorted({"digest_key", *database, *self.app_secrets.values(), *self.backup_secrets}))
+
+
+# Setting to its type, and the settings whose keys add to what an earlier level says.
+TYPES: dict[str, Any] = {name: field.annotation for name, field in Environment.model_fields.items()}
+MERGED_SETTINGS = frozenset(name for name, field in Environment.model_fields.items() if MERGED in field.metadata)
+
+
+def foreign(name: str) -> bool:
+    """Whether a name in the inventory's data belongs to pyinfra's connectors or to the lab."""
+    return name.startswith(FOREIGN_PREFIXES)
+
+
+def of_levels(given: Sequence[Mapping[str, Any]], typed: Iterable[str] = ()) -> dict[str, Any]:
+    """One host's data: `given`, the weakest level first, and above them `typed`, this run's `--data` as it was typed."""
+    run = {name: value for name, value in overrides.read(typed, TYPES).items() if not foreign(name)}
+    return levels.combined([*given, run], MERGED_SETTINGS)
 
 
 def from_data(data: Mapping[str, Any], where: str) -> Environment:
@@ -130,5 +149,12 @@ def _explain(error: ValidationError) -> Iterator[tuple[str, str]]:
         elif fault["type"] == "extra_forbidden":
             close = difflib.get_close_matches(name, Environment.model_fields, n=1)
             yield name, f"{name} is not a setting" + (f"; did you mean {close[0]}?" if close else "")
+        elif fault["type"] == "string_type":
+            yield (
+                name,
+                f"{name} must be text in quotes, not {fault['input']!r} (1.10 without them is the number 1.1)",
+            )
+        elif fault["type"] == "tuple_type":
+            yield name, f'{name} must be a list, such as ["{fault["input"]}"]'
         else:
             yield name, f"{name} {fault['msg'].removeprefix('Value error, ')}"

@@ -16,7 +16,7 @@ def _public_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     if not keys:
         raise ValueError("name at least one key, or nobody could log in")
     for key in keys:
-        if not KEY.match(key):
+        if not KEY.fullmatch(key):
             raise ValueError(f"{key[:24]!r}... is not an OpenSSH public key on one line")
     return keys
 

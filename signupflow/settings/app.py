@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from string import Template
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from signupflow.fleet import PORTS_PER_GENERATION
-from signupflow.settings.forms import REAL, Image, Size, Slug, Topic, UrlPath, Variable, Variables, form
+from signupflow.settings import placeholders
+from signupflow.settings.forms import REAL, Command, Image, Size, Slug, Topic, UrlPath, Variable, Variables, form
+
+# What only a deploy knows, by the names under which a variable's text may have it.
+FILLED_IN = ("profile", "domains", "environment", "trusted_proxies", "database_connections")
 
 
 class App(Topic):
@@ -43,9 +46,13 @@ class App(Topic):
     app_user: int = Field(default=10001, ge=1, description="Numeric uid the image runs as; owns its secret files.")
     app_environment: Variables = Field(
         default_factory=dict,
-        description="Plain variables; $profile, $domains, $environment, $trusted_proxies, $database_connections are filled in.",
+        description=f"Plain variables, in which {', '.join(f'${name}' for name in FILLED_IN)} are filled in "
+        "and `$$` is a dollar sign; merged by key, None drops one.",
     )
-    app_secrets: Variables = Field(default_factory=dict, description="Variable to secret name, such as {'JWT_KEYS': 'jwt_keys'}.")
+    app_secrets: Variables = Field(
+        default_factory=dict,
+        description="Variable to secret name, such as {'JWT_KEYS': 'jwt_keys'}; merged by key, None drops one.",
+    )
     app_secrets_as: Literal["files", "environment"] = Field(
         default="files",
         description="`files`: NAME_FILE in a mounted directory. `environment`: a 0600 env file, which Docker shows root.",
@@ -54,7 +61,7 @@ class App(Topic):
         default="DATABASE_URL",
         description="Variable that receives the database URL; empty when it has none.",
     )
-    app_migration_command: tuple[str, ...] = Field(
+    app_migration_command: Command = Field(
         default=(), description="Command that brings the schema to the image's revision; run once, as the migrator."
     )
     app_stop_seconds: int = Field(default=40, ge=1, le=600, description="Grace between SIGTERM and SIGKILL, in seconds.")
@@ -71,24 +78,35 @@ class App(Topic):
         le=1024,
         description="Weight of a candidate's processor time while it starts; what serves has 1024. Less is gentler and slower.",
     )
-    app_check_command: tuple[str, ...] = Field(
+    app_check_command: Command = Field(
         default=(),
         description="Run in a new replica before traffic; prints JSON with `version` and `schema`, exits 0 when all is well.",
     )
-    app_smoke_command: tuple[str, ...] = Field(
+    app_smoke_command: Command = Field(
         default=(),
         description="Command of the running image that proves, on a scratch database, that it lives with the new schema.",
     )
-    app_personal_data_command: tuple[str, ...] = Field(
+    app_personal_data_command: Command = Field(
         default=(),
         description="Command of the image that prints, as JSON, a rule for every column: what a copy for staging leaves out.",
     )
 
     @model_validator(mode="after")
     def _one_source_each(self) -> App:
-        twice = set(self.app_environment) & (set(self.app_secrets) | {self.app_database_variable})
+        secret = {*self.app_secrets, *filter(None, [self.app_database_variable])}
+        # A secret that is a file reaches the app as NAME_FILE.
+        files = {f"{name}_FILE" for name in secret} if self.app_secrets_as == "files" else set()
+        twice = set(self.app_environment) & (secret | files)
         if twice:
             raise ValueError(f"app_environment and app_secrets both set {', '.join(sorted(twice))}")
+        if self.app_database_variable in self.app_secrets:
+            raise ValueError(f"app_secrets and app_database_variable both set {self.app_database_variable}")
+        return self
+
+    @model_validator(mode="after")
+    def _placeholders_are_known(self) -> App:
+        for name, value in self.app_environment.items():
+            placeholders.check(value, FILLED_IN, f"app_environment.{name}")
         return self
 
     @property
@@ -107,4 +125,4 @@ class App(Topic):
 
     def filled_in(self, known: dict[str, str]) -> dict[str, str]:
         """The app's plain variables, each `$name` replaced by what is known under it."""
-        return {name: Template(value).safe_substitute(known) for name, value in sorted(self.app_environment.items())}
+        return {name: placeholders.filled_in(value, known) for name, value in sorted(self.app_environment.items())}

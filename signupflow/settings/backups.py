@@ -24,7 +24,7 @@ OPTION = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
 
 def _options(options: dict[str, str]) -> dict[str, str]:
     for name, text in options.items():
-        if not OPTION.match(name) or not text.isprintable():
+        if not OPTION.fullmatch(name) or not text.isprintable():
             raise ValueError(f"{name!r} is not a pgBackRest option (without repo1-) with one line of text")
     return options
 
@@ -79,10 +79,10 @@ class Backups(Topic):
     )
     backup_repository: Options = Field(
         default_factory=dict,
-        description="Another store than S3 in pgBackRest's words, such as {'type': 'azure', 'azure-account': ...}.",
+        description="Another store than S3 in pgBackRest's words, such as {'type': 'azure', 'azure-account': ...}; not merged.",
     )
     backup_repository_secrets: Options = Field(
-        default_factory=dict, description="pgBackRest option to secret name, such as {'azure-key': 'azure_key'}."
+        default_factory=dict, description="pgBackRest option to secret name, such as {'azure-key': 'azure_key'}; not merged."
     )
     backup_calendar: Calendar = Field(
         default="*-*-* 02:30:00 UTC", description="When the daily backup runs (systemd.time), in UTC; a missed one is caught up."

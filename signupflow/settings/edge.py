@@ -18,7 +18,7 @@ def _domains(domains: tuple[str, ...]) -> tuple[str, ...]:
     if not domains:
         raise ValueError("name at least one domain")
     for domain in domains:
-        if not DOMAIN.match(domain):
+        if not DOMAIN.fullmatch(domain):
             raise ValueError(f"{domain!r} is not a lower-case DNS name with a dot")
     if len(set(domains)) != len(domains):
         raise ValueError("a domain is named twice")

@@ -6,9 +6,9 @@ import ipaddress
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from signupflow.images import Reference
 
@@ -34,7 +34,7 @@ def form(pattern: str | re.Pattern[str], otherwise: str) -> AfterValidator:
     wanted = re.compile(pattern)
 
     def check(value: str) -> str:
-        if not wanted.match(value):
+        if not wanted.fullmatch(value):
             raise ValueError(otherwise.format(repr(value)))
         return value
 
@@ -72,7 +72,7 @@ def _ipv4(text: str) -> None:
 
 
 def _address(text: str) -> None:
-    if not MAIL.match(text):
+    if not MAIL.fullmatch(text):
         raise ValueError(f"{text!r} is not a mail address")
 
 
@@ -88,7 +88,7 @@ def _image(text: str) -> str:
 
 
 def _variable(text: str) -> None:
-    if not VARIABLE.match(text):
+    if not VARIABLE.fullmatch(text):
         raise ValueError(f"{text!r} is not an environment variable in capitals")
 
 
@@ -104,23 +104,27 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _text(value: Any) -> Any:
-    # pyinfra reads `--data app_version=14` as a number.
-    return str(value) if isinstance(value, int | float) else value
+def bare(annotation: Any) -> Any:
+    """A type without what `Annotated` says of it."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 REAL = AfterValidator(_real)
 """Not what the shipped examples hold."""
-NUMBER_AS_TEXT = BeforeValidator(_text)
+MERGED = "merged by key over the levels at which it is given"
+"""Marks a setting whose keys add to those of group_data/all.py; all others replace what an earlier level says."""
+Verbatim = Annotated[str, StringConstraints(strip_whitespace=False)]
+"""As it is written, blanks at its ends included; other text loses those, which no name or address has."""
+Command = tuple[Verbatim, ...]
 Slug = Annotated[str, form(SLUG, "must start with a letter and hold lower-case letters, digits and dashes only, 31 at most")]
 Size = Annotated[str, form(r"^[1-9][0-9]*[kmg]$", "must be a size such as 384m or 2g")]
 UrlPath = Annotated[str, form(r"^(/[A-Za-z0-9/_.-]*)?$", "must be a path that starts with a slash")]
 HostName = Annotated[str, form(r"^[A-Za-z0-9@/._-]*$", "{} is not a host's name or address")]
 Image = Annotated[str, AfterValidator(_image)]
-OneLine = Annotated[str, AfterValidator(_one_line)]
+OneLine = Annotated[Verbatim, AfterValidator(_one_line)]
 ReadableFile = Annotated[str, _unless_empty(_file)]
 Ipv4 = Annotated[str, _unless_empty(_ipv4)]
 MailAddress = Annotated[str, _unless_empty(_address)]
 MailAddresses = Annotated[tuple[str, ...], AfterValidator(_addresses)]
 Variable = Annotated[str, _unless_empty(_variable)]
-Variables = Annotated[dict[str, str], AfterValidator(_variables)]
+Variables = Annotated[dict[str, Verbatim], AfterValidator(_variables), MERGED]

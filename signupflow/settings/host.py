@@ -23,7 +23,7 @@ def _ports(ports: tuple[int, ...]) -> tuple[int, ...]:
 
 def _mirrors(mirrors: tuple[str, ...]) -> tuple[str, ...]:
     for mirror in mirrors:
-        if not MIRROR.match(mirror):
+        if not MIRROR.fullmatch(mirror):
             raise ValueError(f"{mirror!r} is not the URL of a registry mirror")
     return mirrors
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from signupflow.settings.forms import NUMBER_AS_TEXT, TAG, OneLine, Topic, form
+from signupflow.settings.forms import TAG, OneLine, Topic, Verbatim, form
 
 SERVICES = {"docker", "traefik", "postgres", "schema"}
 
@@ -25,12 +25,11 @@ def _known(services: tuple[str, ...]) -> tuple[str, ...]:
 class ThisRun(Topic):
     """One run (`--data`)"""
 
-    app_version: Annotated[
-        str, NUMBER_AS_TEXT, form(rf"^$|{TAG.pattern}", "{} is no image tag such as 1.4.0 or 1.4.0@sha256:...")
-    ] = Field(default="", description="Tag of this run's image, in the place of the one that `app_image` has.")
+    app_version: Annotated[Verbatim, form(rf"^$|{TAG.pattern}", "{} is no image tag such as 1.4.0 or 1.4.0@sha256:...")] = Field(
+        default="", description="Tag of this run's image, in the place of the one that `app_image` has."
+    )
     rollback_to: Annotated[
-        str,
-        NUMBER_AS_TEXT,
+        Verbatim,
         form(r"^[A-Za-z0-9@/:._+-]*$", "{} names no release: a version, an image or the start of its digest does"),
     ] = Field(
         default="", description="Where deploys/rollback.py goes: a version or an image of the history; default the one before."

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from signupflow.settings.forms import HostName, MailAddress, MailAddresses, Topic
+from signupflow.settings.forms import HostName, MailAddress, MailAddresses, Topic, Verbatim
 
 
 class Telling(Topic):
     """Who is told, and what else is run"""
 
-    hook_before: str = Field(
+    hook_before: Verbatim = Field(
         default="", description="Shell command on this machine before the first change; the run ends when it fails."
     )
-    hook_after: str = Field(default="", description="Shell command on this machine at the end, however that came.")
+    hook_after: Verbatim = Field(default="", description="Shell command on this machine at the end, however that came.")
     notify_mail_to: MailAddresses = Field(
         default=(),
         description="Who gets mail of each deployment's end and each alert; secret `notify_webhook_url` is a Slack-like webhook.",

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from operations.app_host import Replica
 from operations.remote import UnreachableError
+from signupflow.names import replica_names
 from signupflow.probe import Entry
 from signupflow.release import journal, watch
 from signupflow.release.rollout import Rollout
 from signupflow.release.spec import Endpoints, ReleaseSpec, RouteSpec, SecretFiles
-from signupflow.routing import Serving, replica_names
+from signupflow.routing import Serving
 
 OLD, NEW = 7, 8
 SPEC = ReleaseSpec(

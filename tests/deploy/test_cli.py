@@ -12,12 +12,19 @@ from click.testing import CliRunner
 
 from lab.client import ROOT
 from signupflow.cli import main
-from signupflow.cli.hosts import ssh
+from signupflow.cli.hosts import hosts_of, ssh
 from signupflow.cli.running import Target
+from signupflow.errors import OperatorError
+from tests.deploy import told
 
 VERBS = {
     ("deploy", "1.4.0", "-y"): "pyinfra nowhere.py deploys/production.py -y --data app_version=1.4.0",
     ("deploy", "--dry"): "pyinfra nowhere.py deploys/production.py --dry --diff",
+    ("deploy", "--dry", "--diff"): "pyinfra nowhere.py deploys/production.py --dry --diff",
+    ("deploy", "--diff", "-y"): "pyinfra nowhere.py deploys/production.py -y --diff",
+    ("deploy", "-y", "--limit", "web1,web2", "--limit", "db1"): (
+        "pyinfra nowhere.py deploys/production.py -y --limit web1 --limit web2 --limit db1"
+    ),
     ("rollback", "1.3.0", "--dry"): "pyinfra nowhere.py deploys/rollback.py --dry --diff --data rollback_to=1.3.0",
     ("restart", "-y", "--limit", "web1"): "pyinfra nowhere.py deploys/restart.py -y --limit web1",
     ("scale", "4", "-y"): "pyinfra nowhere.py deploys/scale.py -y --data app_replicas=4",
@@ -45,6 +52,66 @@ def test_fr009_a_verb_prints_the_command_it_runs_and_ends_with_its_code(words: t
     assert done.returncode == 2, done.stderr
     said = done.stdout + done.stderr
     assert "Error: no inventory file nowhere.py" in said
+
+
+# What is typed, and what it is the same as.
+ANY_ORDER = {
+    ("-i", "nowhere.py", "status"): ("status", "-i", "nowhere.py"),
+    ("--inventory=nowhere.py", "status"): ("status", "-i", "nowhere.py"),
+    ("-inowhere.py", "status"): ("status", "-i", "nowhere.py"),
+    ("--limit", "a,b", "-i", "nowhere.py", "deploy", "1.10", "-y"): (
+        "deploy",
+        "1.10",
+        "-y",
+        "--limit",
+        "a,b",
+        "-i",
+        "nowhere.py",
+    ),
+    ("-y", "deploy", "-i", "nowhere.py"): ("deploy", "-y", "-i", "nowhere.py"),
+    ("--dry", "--diff", "deploy", "-i", "nowhere.py"): ("deploy", "--dry", "-i", "nowhere.py"),
+    # A value that is called like a verb is a value.
+    ("--data", "reason=a", "-i", "status", "status"): ("status", "--data", "reason=a", "-i", "status"),
+    ("-i", "nowhere.py", "rotate", "--dry", "jwt"): ("rotate", "jwt", "--dry", "-i", "nowhere.py"),
+    ("-i", "nowhere.py", "backup", "list", "--json"): ("backup", "-i", "nowhere.py", "list", "--json"),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), ANY_ORDER.items(), ids=" ".join)
+def test_a30_options_work_before_and_after_the_verb(before: tuple[str, ...], after: tuple[str, ...]) -> None:
+    """And `rotate` is a group of verbs of its own."""
+    first, second = signupflow(*before), signupflow(*after)
+    assert (first.returncode, first.stdout, first.stderr) == (second.returncode, second.stdout, second.stderr)
+    assert first.returncode == 2
+    assert "Usage" not in first.stderr
+    assert "nowhere.py" in first.stderr or "status" in first.stderr
+
+
+def test_a30_what_no_verb_takes_is_said_by_the_verb_and_a_missing_verb_by_us() -> None:
+    done = signupflow("--frobnicate", "status")
+    assert done.returncode == 2
+    assert "No such option" in done.stderr
+    done = signupflow("-i", "nowhere.py")
+    assert done.returncode == 2
+    assert "no verb in: -i nowhere.py; the verbs are " in done.stderr
+    assert "Usage: signupflow [OPTIONS] COMMAND" in signupflow("-i", "nowhere.py", "--help").stdout
+    assert signupflow("--dry", "deploy", "--yes").stderr.startswith("Error: --dry touches nothing")
+
+
+def test_a1_verbs_that_go_by_ssh_read_the_inventory_as_a_deploy_does(tmp_path: Path) -> None:
+    """`--data` counts, as text, and the variables of all levels are one mapping."""
+    path = told.inventory(tmp_path, group_data={"sample": {"app_environment": {"JWT_TTL": "60"}, "ssh_user": "deploy"}})
+    ((name, found),) = hosts_of(Target(str(path), data=("app_version=1.10", "ssh_port=2222")), "app")
+    assert (name, found["app_version"], found["ssh_port"], found["ssh_user"]) == ("@local", "1.10", 2222, "deploy")
+    assert found["app_environment"]["JWT_TTL"] == "60"
+    assert found["app_environment"]["LOG_LEVEL"] == "info"
+
+
+def test_a30_verbs_that_go_by_ssh_refuse_an_unknown_host(tmp_path: Path) -> None:
+    path = str(told.inventory(tmp_path))
+    with pytest.raises(OperatorError, match="--limit web9 is no host and no group of"):
+        hosts_of(Target(path, limit=("web9",)), "app")
+    assert [name for name, _ in hosts_of(Target(path, limit=("app",)), "db")] == ["@local"]
 
 
 def test_fr009_every_verb_explains_itself_and_has_its_deploy() -> None:

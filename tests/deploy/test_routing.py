@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.routing import Serving, replica_names, routers
+from signupflow.names import replica_names
+from signupflow.routing import Serving, routers
 
 DOMAINS = ["a.helpers.org", "b.helpers.org"]
 BOTH = (

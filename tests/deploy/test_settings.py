@@ -6,6 +6,7 @@ import pytest
 
 from signupflow.errors import OperatorError
 from signupflow.settings import from_data
+from signupflow.settings.app import FILLED_IN
 from tests.proofs.configuration import DEPLOY_EXAMPLE, deploy_settings_refuse_each
 
 
@@ -89,3 +90,55 @@ def test_us2_4_an_old_service_is_declared_whole_or_not_at_all() -> None:
         from_data({**DEPLOY_EXAMPLE, **{key: whole[key] for key in list(whole)[:2]}}, "web1")
     with pytest.raises(OperatorError, match="app_secrets_as"):
         from_data({**DEPLOY_EXAMPLE, **whole, "app_secrets_as": "environment"}, "web1")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("$domain", "app_environment.NAME has $domain, which is not known, did you mean $domains?"),
+        ("a ${Domains} b", "app_environment.NAME has $Domains, which is not known, did you mean $domains?"),
+        ("$PATH", "known are $database_connections, $domains, $environment, $profile, $trusted_proxies"),
+        ("costs $5", "app_environment.NAME has a lone $; write $$ for a dollar sign"),
+        ("ends in $", "has a lone $"),
+        ("$$$", "has a lone $"),
+        ("${domains", "has a lone $"),
+    ],
+)
+def test_a20_a_name_that_nothing_fills_in_is_refused(text: str, said: str) -> None:
+    with pytest.raises(OperatorError) as caught:
+        from_data({**DEPLOY_EXAMPLE, "app_environment": {"NAME": text}}, "web1")
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("$$", "$"),
+        ("$$domains", "$domains"),
+        ("$$$$", "$$"),
+        ("${profile}s", "productions"),
+        ("p$$w{d}", "p$w{d}"),
+        ("{}%s\\", "{}%s\\"),
+    ],
+)
+def test_a20_escapes_are_the_documented_ones(text: str, value: str) -> None:
+    env = from_data({**DEPLOY_EXAMPLE, "app_environment": {"NAME": text}}, "web1")
+    assert env.variables("10.0.0.2/32") == {"NAME": value}
+
+
+def test_a20_what_is_offered_is_what_is_filled_in() -> None:
+    env = from_data({**DEPLOY_EXAMPLE, "app_environment": {name.upper(): f"${name}" for name in FILLED_IN}}, "web1")
+    assert not any("$" in value for value in env.variables("10.0.0.2/32").values())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"app_environment": {"JWT_KEYS_FILE": "/x"}, "app_secrets": {"JWT_KEYS": "jwt_keys"}},
+        {"app_environment": {"DATABASE_URL_FILE": "/x"}},
+        {"app_secrets": {"DATABASE_URL": "url"}},
+    ],
+)
+def test_a17_two_sources_of_one_variable_are_refused(data: dict[str, dict[str, str]]) -> None:
+    with pytest.raises(OperatorError, match="both set"):
+        from_data({**DEPLOY_EXAMPLE, **data}, "web1")

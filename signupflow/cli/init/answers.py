@@ -12,7 +12,7 @@ from typing import Any
 
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
-from signupflow.settings import Environment, faults
+from signupflow.settings import Environment, faults, of_levels
 from signupflow.settings.forms import SLUG
 
 ROLES = ("edge", "app", "db")
@@ -229,7 +229,7 @@ def check(answers: Answers, app: Mapping[str, Any]) -> dict[str, Environment]:
         raise OperatorError(f"--host {twice[0]} is named twice")
     found, wrong = {}, []
     for host in answers.hosts:
-        data = {**app, **answers.group_data(), **answers.host_data(host)}
+        data = of_levels([app, answers.group_data(), answers.host_data(host)])
         wrong += [_by_flag(name, why, answers.settings) for name, why in faults(data)]
         if not wrong:
             found[host.name] = Environment.of(data)
@@ -267,7 +267,7 @@ def _check_set(answers: Answers) -> None:
 
 
 def _check_group(answers: Answers) -> None:
-    if not SLUG.match(answers.environment):
+    if not SLUG.fullmatch(answers.environment):
         raise OperatorError(
             f"ENVIRONMENT {answers.environment!r} must start with a letter and hold lower-case letters, digits and dashes only"
         )

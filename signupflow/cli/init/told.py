@@ -16,6 +16,7 @@ from signupflow.cli.init import files, literals
 from signupflow.cli.init.answers import Answers, Host, Storage
 from signupflow.cli.init.vault import Vault
 from signupflow.errors import OperatorError
+from signupflow.settings import TYPES, overrides
 from signupflow.settings.backups import S3_SECRETS
 
 TRAEFIK = "traefik:v3.7"
@@ -85,7 +86,7 @@ def complete(given: Mapping[str, Any], root: Path, ask: Asker) -> Answers:
         age_key_file=str(Path(given["age_key_file"]).expanduser().resolve()) if given["age_key_file"] else "",
         storage=storage,
         backup_recipients=tuple(given["recipients"]),
-        settings={name: _value(text) for name, text in answering.pairs("--set", given["settings"]).items()},
+        settings={name: _value(name, text) for name, text in answering.pairs("--set", given["settings"]).items()},
     )
     return replace(
         told,
@@ -117,7 +118,12 @@ def absolute(flag: str, path: str) -> str:
     return str(found)
 
 
-def _value(text: str) -> Any:
+def _value(name: str, text: str) -> Any:
+    """As `--data` reads it, by the setting's type; lists and mappings may be Python's as well."""
+    kind = TYPES.get(name, str)
+    found = overrides.value(text, kind)
+    if found != text or overrides.is_text(kind):
+        return found
     try:
         return ast.literal_eval(text)
     except (SyntaxError, ValueError):
