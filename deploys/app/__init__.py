@@ -1,5 +1,6 @@
 """The app: any image with a port, a health path and an environment, released generation by generation."""
 
+import functools
 from pathlib import Path
 
 from pyinfra import host, inventory
@@ -9,15 +10,18 @@ from deploys.app.configuration import secret_values, secret_variables, uses_data
 from deploys.app.networks import APP_BRIDGE, APP_NETWORK, networks
 from deploys.environment import entries, environment, fleet, image, in_group, order, secrets_of
 from deploys.postgres.roles import CERTIFICATE
-from deploys.traefik import DYNAMIC
+from deploys.traefik import DYNAMIC, STATE
 from facts.host_files import ManagedFile
+from facts.release import CertifiedDomains
 from operations import compose, files, images
 from operations import release as releases
 from operations.elsewhere import connected
 from signupflow import moving, rotation
+from signupflow.probe import Entry
 from signupflow.release.turn import Turn
 from signupflow.render import compose_value, template
-from signupflow.routing import Serving, routers
+from signupflow.routing import Serving, routed_domains, routers
+from signupflow.settings import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -35,7 +39,7 @@ def routes() -> None:
     if in_group("edge"):
         files.config(
             name="Routers of each domain",
-            dest=f"{DYNAMIC}/app-{env.app_name}.yaml",
+            dest=routers_path(env.app_name),
             content=routers(env.app_name, env.domains, env.app_response_seconds),
         )
         releases.only(name="Routes lead to hosts of the inventory only", route=route())
@@ -124,7 +128,7 @@ def desired(target: Host) -> releases.Release:
         check_command=env.app_check_command,
         error_percent=env.app_error_percent,
         keep=env.app_keep_releases,
-        entries=entries(env),
+        entries=served_entries(env) or entries(env),
         observe_path=env.health_path,
         probe_rate=env.app_probe_rate,
         fresh=Turn(
@@ -139,6 +143,35 @@ def desired(target: Host) -> releases.Release:
             bake_seconds=env.app_bake_seconds,
         ),
     )
+
+
+def routers_path(app: str) -> str:
+    return f"{DYNAMIC}/app-{app}.yaml"
+
+
+def served_entries(env: Environment) -> tuple[Entry, ...]:
+    """The public entry by those of its domains that it serves now; none where nothing is routed.
+
+    A domain that this run adds has no route yet, so it has no certificate: whoever asks by it judges the CA and not the app.
+    When none of the routed domains has a certificate, all of them are to be asked: something is wrong.
+    """
+    routed, certified = _domains(env.app_name)
+    asked = routed & certified or routed
+    return tuple(entry for entry in entries(env) if entry.domain in asked)
+
+
+def uncertified_entries(env: Environment) -> tuple[Entry, ...]:
+    """The public entry by those of its domains for which the edge has no certificate, where it has one of another."""
+    _, certified = _domains(env.app_name)
+    return tuple(entry for entry in entries(env) if certified and entry.domain not in certified)
+
+
+@functools.cache
+def _domains(app: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Domains that are routed, and domains that have a certificate, as this run finds the edge before it changes anything."""
+    edge = connected(inventory.get_host(fleet().holder("edge").name))
+    routed = routed_domains(edge.get_fact(ManagedFile, path=routers_path(app)).content)
+    return routed, edge.get_fact(CertifiedDomains, path=f"{STATE}/acme.json")
 
 
 def serving() -> Serving:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pyinfra import host, inventory, state
 from pyinfra.api import Host, deploy
 
-from deploys.app import desired, prepare_host, routes, serving, unmoved
-from deploys.environment import channels, commit, entries, environment, fleet, image, in_group, order, refuse
+from deploys.app import desired, prepare_host, routes, served_entries, serving, uncertified_entries, unmoved
+from deploys.environment import channels, commit, environment, fleet, image, in_group, order, refuse
 from deploys.release.announcement import announce
 from facts.host_files import ManagedFile
 from facts.release import Generations
+from operations import certificates
 from operations import ready as readying
 from operations import release as releases
 from operations import run as runs
@@ -102,7 +103,7 @@ def checks(replacing: bool = False) -> readying.Checks:
         ),
         connections=max((member.connections for member in hosts.members), default=0),
         database=in_group("db") and replacing,
-        entries=entries(env) if in_group("edge") and replacing else (),
+        entries=served_entries(env) if in_group("edge") and replacing else (),
         health_path=env.health_path,
         lifetime_seconds=env.acme_certificate_hours * 3600,
         # What is gone back from may be ill: that is why.
@@ -165,6 +166,10 @@ def observation() -> None:
     for name in host.loop(list(reversed(apps))):
         if name == host.name:
             releases.taken_back(name=f"Take back on {name}", release=desired(host), keep=env.app_on_failure == "keep")
+    if in_group("edge"):
+        certificates.certified(
+            name="Certificates", entries=uncertified_entries(env), _if=lambda: not (state.failed_hosts or runs.current().failures)
+        )
     if host.name == leased_hosts()[0]:
         releases.verdict(name="Verdict")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyinfra import host, state
 from pyinfra.api import deploy
 
+from deploys.app import served_entries
 from deploys.docker import docker_engine
 from deploys.environment import entries, environment
 from deploys.postgres import postgres
@@ -20,7 +21,9 @@ PROBE_RATE = 20
 def upgrade(what: str) -> None:
     """`what` is traefik, postgres or docker. Docker goes host after host, none after one that fails."""
     env = environment()
-    ready.probed(name="Public entry is asked", entry=entries(env)[0], path=env.health_path, rate=PROBE_RATE)
+    ready.probed(
+        name="Public entry is asked", entry=(served_entries(env) or entries(env))[0], path=env.health_path, rate=PROBE_RATE
+    )
     if what == "traefik":
         traefik()
     elif what == "postgres":
