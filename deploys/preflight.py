@@ -13,6 +13,7 @@ from pyinfra.api import Inventory
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
+from deploys import declared
 from deploys.app.configuration import secret_values
 from deploys.environment import fleet_of, image, order, secrets_of
 from deploys.postgres.roles import roles_sql
@@ -25,10 +26,6 @@ REFUSED = {
     "no_wait": "--no-wait turns a failed host into exit 0",
     "serial": "--serial runs hosts in random order; releases keep the inventory's order by themselves",
 }
-
-# Deploys that need no secret, and those that need no image on this machine.
-WITHOUT_SECRETS = {"bootstrap.py", "logins.py", "unlock.py", "status.py", "history.py", "maintenance.py"}
-OF_WHAT_HOSTS_HAVE = {"rollback.py", "restart.py", "scale.py", "abort.py", "remove_host.py", "rotate.py", *WITHOUT_SECRETS}
 
 
 def check() -> None:
@@ -51,22 +48,26 @@ def _check(params: dict[str, Any]) -> None:
             raise OperatorError(f"no deploy file {deploy}; deploys/ holds {', '.join(_deploy_files())}")
     path = params["inventory"]
     if not Path(path).is_file():
-        raise OperatorError(f"no inventory file {path}; use inventory.py, or the path that `python -m lab inventory` prints")
+        raise OperatorError(f"no inventory file {path}; name one that is there (`signupflow init` writes inventory.py)")
     if not deploys:
         return
-    environments = _environments(_inventory(params), params)
-    names = {deploy.name for deploy in deploys}
-    if names <= WITHOUT_SECRETS:
-        return
-    if "remove_host.py" in [deploy.name for deploy in deploys]:
-        _one_app_host(_inventory(params), params["limit"])
-    for env in environments:
-        _render_secrets(env)
-        if names <= OF_WHAT_HOSTS_HAVE:
-            continue
-        for reference in (env.traefik_image, env.postgres_image, env.app_image):
-            image(reference)
-        _revision_known(env)
+    inventory = _inventory(params)
+    environments = _environments(inventory, params)
+    roles = {host.name: [role for role in declared.ROLES if role in host.groups] for host in inventory}
+    chosen = _chosen(inventory, params)
+    for deploy in deploys:
+        wanted = declared.scope(deploy.name, environments[0].upgrade, environments[0].app_version)
+        declared.check_limit(str(deploy), wanted, roles, chosen)
+        if deploy.name == "remove_host.py":
+            _one_app_host(inventory, chosen)
+        for env in environments:
+            if wanted.secrets:
+                _render_secrets(env)
+            needed = declared.images(wanted, roles, chosen, env.backed_up)
+            for setting in needed:
+                image(getattr(env, setting))
+            if declared.APP[1] in needed:
+                _revision_known(env)
 
 
 def _revision_known(env: Environment) -> None:
@@ -98,7 +99,7 @@ def _flags(params: dict[str, Any]) -> None:
 
 
 def _deploy_files() -> list[str]:
-    return sorted(path.name for path in Path("deploys").glob("*.py") if path.stem not in ("__init__", "environment", "preflight"))
+    return sorted(declared.DEPLOYS)
 
 
 def _inventory(params: dict[str, Any]) -> Inventory:
@@ -125,9 +126,11 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
         fleet = fleet_of(inventory)
     except OperatorError as error:
         raise OperatorError(f"inventory {where}: {error}") from None
-    limit = [host.name for host in hosts if _matches(host, params["limit"])]
-    if params["limit"] and not limit:
-        raise OperatorError(f"--limit {' '.join(params['limit'])} matches no host of {where}")
+    for pattern in params["limit"]:
+        if not any(_matches(host, (pattern,)) for host in hosts):
+            raise OperatorError(f"--limit {pattern} matches no host of {where}")
+    if not _chosen(inventory, params):
+        raise OperatorError(f"--limit and --exclude leave no host of {where}")
     environments = []
     for host in hosts:
         env = from_data(host.data.dict(), host.name)
@@ -140,12 +143,17 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
     return environments
 
 
-def _one_app_host(inventory: Inventory, limit: tuple[str, ...]) -> None:
+def _chosen(inventory: Inventory, params: dict[str, Any]) -> list[str]:
+    """Names of the hosts that this run is to work on, in the inventory's order."""
+    limit, exclude = params.get("limit") or (), params.get("exclude") or ()
+    return [host.name for host in inventory if (not limit or _matches(host, limit)) and not _matches(host, exclude)]
+
+
+def _one_app_host(inventory: Inventory, chosen: list[str]) -> None:
     """Which host leaves is said by --limit, and it must be one that can."""
-    chosen = [host for host in inventory if _matches(host, limit)]
     if len(chosen) != 1:
         raise OperatorError("remove_host.py takes one host out: name it with --limit HOST")
-    host = chosen[0]
+    host = inventory.get_host(chosen[0])
     if "app" not in host.groups:
         raise OperatorError(f"{host.name} is not in group app, so there is nothing to take out")
     if len(inventory.get_group("app")) == 1:

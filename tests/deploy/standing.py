@@ -16,6 +16,7 @@ from deploys.release import chosen
 from operations import run as runs
 from signupflow.rotation import APP_PASSWORD, MIGRATOR_PASSWORD
 from signupflow.secretfile import Secrets
+from signupflow.settings.backups import PASSPHRASE
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 
 PINNED = "signupflow/app:1.0.0@sha256:" + "0b" * 32
@@ -26,7 +27,7 @@ SETTINGS: dict[str, Any] = {
     "domains": ["a.helpers.org", "b.helpers.org"],
 }
 SECRETS = {
-    **{name: f"a value of {name}, long enough" for name in ("digest_key", MIGRATOR_PASSWORD, APP_PASSWORD)},
+    **{name: f"a value of {name}, long enough" for name in ("digest_key", MIGRATOR_PASSWORD, APP_PASSWORD, PASSPHRASE)},
     **{name: f"a value of {name}" for name in ("postgres_tls_certificate", "postgres_tls_key")},
 }
 ONE = {"web1": ("edge", "app", "db")}
@@ -76,7 +77,10 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         made.append(Fleet(roles, **settings))
         return made[-1]
 
-    monkeypatch.setattr(Host, "get_fact", lambda host, *fact, **arguments: made[-1].get_fact(host, *fact, **arguments))
+    def get_fact(host: Host, fact: type[FactBase[Any]], **arguments: Any) -> Any:
+        return made[-1].get_fact(host, fact, **arguments)
+
+    monkeypatch.setattr(Host, "get_fact", get_fact)
     monkeypatch.setattr(environment, "_decrypted", lambda *_: Secrets(SECRETS))
     monkeypatch.setattr(runs, "current", functools.cache(runs.Run))
     forget()

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from deploys import release
+from deploys import declared, environment, release
+from deploys.release import chosen
+from facts.containers import Container, Containers, HostImage, HostImages
 from facts.host_files import HostFile, ManagedFile
-from facts.release import CertifiedDomains, Generations
-from signupflow.release import certificates
+from facts.release import CertifiedDomains, Generations, Readiness
+from signupflow import images, secretfile, secrets_cli
+from signupflow.errors import OperatorError
+from signupflow.release import certificates, readiness
 from signupflow.routing import Serving, routed_domains, routers
-from tests.deploy.standing import ONE, standing
+from tests.deploy.standing import ONE, SETTINGS, standing
+from tests.lab_client import PYINFRA, ROOT
 
 __all__ = ["standing"]  # a fixture
 
@@ -110,3 +117,179 @@ def test_a11_a_certificate_that_does_not_come_says_what_is_missing(log: str, lea
     line = certificates.missing("b.helpers.org", "192.0.2.1", leads_to, found)
     assert said in line
     assert "\n" not in line
+
+
+# Every deploy, and which hosts it must reach
+
+ROLES = {"edge1": ["edge"], "web1": ["app"], "web2": ["app"], "db1": ["db"], "spare1": []}
+
+
+def test_a18_every_deploy_declares_its_work() -> None:
+    helpers = {"__init__", "declared", "environment", "preflight", "screens"}
+    assert {path.name for path in (ROOT / "deploys").glob("*.py") if path.stem not in helpers} == set(declared.DEPLOYS)
+
+
+@pytest.mark.parametrize(
+    ("deploy", "setting", "chosen", "said"),
+    [
+        ("maintenance.py", {}, ["web2"], r"role edge.* leaves out edge1: add --limit edge1, or leave --limit out"),
+        ("unlock.py", {}, ["web1", "web2", "db1"], "leaves out edge1"),
+        ("upgrade.py", {"upgrade": "postgres"}, ["edge1", "web1"], "leaves out db1"),
+        ("upgrade.py", {"upgrade": "traefik"}, ["db1"], "leaves out edge1"),
+        ("rotate.py", {}, ["db1", "web1"], "leaves out web2"),
+        ("rotate.py", {}, ["web1", "web2"], "leaves out db1"),
+        ("disaster_recovery.py", {}, ["edge1", "web1", "web2"], "leaves out db1"),
+        ("migrate_sqlite.py", {}, ["edge1", "web1", "db1"], "leaves out web2"),
+        ("restart.py", {}, ["edge1", "db1", "spare1"], "the role app, and this run leaves out web1, web2: add --limit web1"),
+        ("rollback.py", {}, ["db1"], "leaves out web1, web2"),
+        ("scale.py", {}, ["edge1"], "leaves out web1, web2"),
+        ("resume.py", {}, ["edge1"], "leaves out web1, web2"),
+        ("abort.py", {}, ["db1"], "leaves out web1, web2"),
+        ("production.py", {"version": "1.4.0"}, ["db1"], "leaves out web1, web2"),
+    ],
+)  # fmt: skip
+def test_a18_a_run_whose_work_is_on_a_host_left_out_is_refused(
+    deploy: str, setting: dict[str, str], chosen: list[str], said: str
+) -> None:
+    wanted = declared.scope(deploy, **setting)
+    declared.check_limit(deploy, wanted, ROLES, list(ROLES))
+    with pytest.raises(OperatorError, match=said) as refused:
+        declared.check_limit(deploy, wanted, ROLES, chosen)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("deploy", "chosen"),
+    [("production.py", ["web2"]), ("production.py", ["spare1"]), ("bootstrap.py", ["web2"]), ("restart.py", ["web2"]),
+     ("maintenance.py", ["edge1"]), ("upgrade.py", ["web1"]), ("logins.py", ["web1"])],
+)  # fmt: skip
+def test_a18_a_run_that_can_do_its_work_is_let_through(deploy: str, chosen: list[str]) -> None:
+    declared.check_limit(deploy, declared.scope(deploy), ROLES, chosen)
+
+
+def pyinfra(folder: Path, *words: str, inventory: str = "", **settings: Any) -> subprocess.CompletedProcess[str]:
+    """The real pyinfra on an inventory of hosts that nobody can reach, from the repository's root."""
+    path = folder / "hosts.py"
+    if not path.exists() or inventory:
+        hosts = {"edge1": "192.0.2.1", "web1": "192.0.2.2", "web2": "192.0.2.3", "db1": "192.0.2.4"}
+        rows = [(name, {"ssh_hostname": address, "private_address": address}) for name, address in hosts.items()]
+        data = {**SETTINGS, "secrets_file": str(folder / "s.age"), "age_key_file": str(folder / "k"), **settings}
+        data = {name: list(value) if isinstance(value, tuple) else value for name, value in data.items()}
+        path.write_text(inventory or f"ours = ({rows!r}, {data!r})\nedge = ['edge1']\napp = ['web1', 'web2']\ndb = ['db1']\n")
+    command = [PYINFRA, str(path), *words]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("SIGNUPFLOW_")}
+    return subprocess.run(
+        command, cwd=ROOT, env=variables, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=120
+    )
+
+
+def only_error(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that says why; nobody was connected to."""
+    lines = [line for line in done.stderr.splitlines() if "rror" in line]
+    assert len(lines) == 1, done.stderr
+    assert "Connecting" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    "words", [("--limit", "web2"), ("--exclude", "edge1"), ("--limit", "app"), ("--limit", "*1", "--exclude", "edge")]
+)
+def test_a18_maintenance_of_an_edge_that_is_left_out_is_refused_by_pyinfra_itself(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = pyinfra(tmp_path, "deploys/maintenance.py", "-y", "--data", "maintenance=on", *words)
+    assert "leaves out edge1" in only_error(done)
+
+
+def test_a18_a_name_in_limit_that_matches_nothing_is_refused_beside_one_that_does(tmp_path: Path) -> None:
+    done = pyinfra(tmp_path, "deploys/production.py", "-y", "--limit", "web1", "--limit", "web9")
+    assert "--limit web9 matches no host" in only_error(done)
+
+
+# Images: who needs one, and who does not
+
+
+def test_a12_what_needs_the_image_of_the_backups_asks_for_it_before_any_host() -> None:
+    needed = declared.images(declared.scope("production.py"), ROLES, list(ROLES), backed_up=True)
+    assert needed == ["traefik_image", "app_image", "postgres_image", "ops_image"]
+    assert "ops_image" not in declared.images(declared.scope("production.py"), ROLES, list(ROLES), backed_up=False)
+    assert declared.images(declared.scope("production.py"), ROLES, ["web1"], backed_up=True) == ["app_image"]
+    for deploy in ("abort.py", "remove_host.py", "rotate.py", "rollback.py", "restart.py", "scale.py", "unlock.py", "logins.py"):
+        assert declared.images(declared.scope(deploy), ROLES, list(ROLES), backed_up=True) == [], deploy
+
+
+def test_a12_an_ops_image_that_is_not_here_is_one_line(tmp_path: Path) -> None:
+    made(tmp_path)
+    done = pyinfra(
+        tmp_path,
+        "deploys/production.py",
+        "-y",
+        ops_image="nowhere/ops:1",
+        app_migration_command=[],
+        backup_repository={"type": "sftp"},
+    )
+    assert "image nowhere/ops:1 " in only_error(done) or "no Docker Engine answers" in only_error(done)
+
+
+def made(folder: Path) -> None:
+    """Secrets that open with a key beside them."""
+    target = secrets_cli.Target("sample", str(folder / "s.age"), str(folder / "k"))
+    secrets_cli.make_key(target)
+    recipient = str(secretfile.identity("sample", str(folder / "k")).to_public())
+    secretfile.encrypt(folder / "s.age", {**secrets_cli.generated(), "digest_key": "d" * 40}, [recipient])
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_a12_abort_and_remove_host_take_the_image_that_hosts_have(
+    standing: Any, monkeypatch: pytest.MonkeyPatch, running: bool
+) -> None:
+    fleet = no_image_here(standing, monkeypatch, running)
+    with fleet.on("web1"):
+        chosen.keep_what_is_there()
+        release.abort()
+        wanted = release.desired(fleet.inventory.get_host("web1"))
+    assert wanted.image_id == ("sha256:" + "1" * 64 if running else "")
+    assert wanted.version == ("0.9" if running else "local")
+
+
+def test_a12_rotation_takes_the_images_that_hosts_have(standing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = no_image_here(standing, monkeypatch, running=True, backup_repository={"type": "sftp"})
+    with fleet.on("web1"):
+        chosen.keep_what_serves()
+        chosen.keep_database_image()
+        release.ready("rotation")
+        assert environment.image(environment.environment().postgres_image).on_host == "signupflow/postgres:id-2"
+
+
+def test_a12_a_host_without_the_image_and_a_machine_without_it_is_one_line(
+    standing: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = no_image_here(standing, monkeypatch, running=True)
+    fleet.facts["web1"][HostImages] = {}
+    with fleet.on("web1"), pytest.raises(SystemExit):
+        chosen.keep_what_serves()
+    assert "web1 and this machine have not the image of 0.9" in capsys.readouterr().err
+
+
+def no_image_here(standing: Any, monkeypatch: pytest.MonkeyPatch, running: bool, **settings: Any) -> Any:
+    """One host that serves from images of an engine that this machine has not."""
+
+    def nothing() -> str:
+        raise OperatorError("no Docker Engine answers on this machine")
+
+    monkeypatch.setattr(images, "docker_client", nothing)
+    fleet = standing(ONE, app_image="signupflow/app:local", postgres_image="signupflow/postgres:17", **settings)
+    serving(fleet, ["a.helpers.org"], ["a.helpers.org"])
+    labels = {"org.signupflow.generation": "1", images.VERSION_LABEL: "0.9"}
+    app = Container("app-1", "sha256:" + "1" * 64, "running", "healthy", "always", labels, "signupflow/app:id-1")
+    database = Container("postgres", "sha256:" + "2" * 64, "running", "healthy", "always", {}, "signupflow/postgres:id-2")
+
+    def containers(label: str) -> list[Container]:
+        return [database] if label.endswith("=postgres") else [app] if running else []
+
+    fleet.facts["web1"] |= {
+        Containers: containers,
+        HostImages: {"signupflow/app:id-1": HostImage(app.image, ("signupflow/app:id-1",), labels)},
+        Readiness: readiness.Host(10**11, 10**11, time.time()),
+    }
+    return fleet
