@@ -131,6 +131,7 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
             raise OperatorError(f"--limit {pattern} matches no host of {where}")
     if not _chosen(inventory, params):
         raise OperatorError(f"--limit and --exclude leave no host of {where}")
+    _each_once(hosts)
     environments = []
     for host in hosts:
         env = from_data(host.data.dict(), host.name)
@@ -141,6 +142,16 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
             fleet.check_connections(env.postgres_max_connections)
     agree({host.name: env for host, env in zip(hosts, environments, strict=True) if fleet.member(host.name).roles})
     return environments
+
+
+def _each_once(hosts: list[Any]) -> None:
+    """Two names of one host would give it two of everything."""
+    seen: dict[tuple[str, int], str] = {}
+    for host in hosts:
+        where = (str(host.data.get("ssh_hostname") or host.name), int(host.data.get("ssh_port") or 22))
+        if where in seen:
+            raise OperatorError(f"{seen[where]} and {host.name} are one host, {where[0]}: give each host one name")
+        seen[where] = host.name
 
 
 def _chosen(inventory: Inventory, params: dict[str, Any]) -> list[str]:

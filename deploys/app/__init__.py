@@ -6,6 +6,7 @@ from pathlib import Path
 from pyinfra import host, inventory
 from pyinfra.api import Host, deploy
 
+from deploys import ownership
 from deploys.app.configuration import secret_values, secret_variables, uses_database
 from deploys.app.networks import APP_BRIDGE, APP_NETWORK, networks
 from deploys.environment import entries, environment, fleet, image, in_group, order, secrets_of
@@ -59,6 +60,8 @@ def leave() -> None:
     """Out of the routes first, and stopped when the edge confirms that nothing is sent here any more."""
     if in_group("app"):
         releases.left(name=f"Leave {host.name}", release=desired(host))
+        if fleet().member(host.name).roles == {"app"}:
+            ownership.release()
 
 
 def data_directory() -> str:

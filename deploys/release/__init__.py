@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from pyinfra import host, inventory, state
 from pyinfra.api import Host, deploy
 
+from deploys import ownership
 from deploys.app import desired, prepare_host, routes, served_entries, serving, uncertified_entries, unmoved
 from deploys.environment import channels, commit, environment, fleet, image, in_group, order, refuse
 from deploys.release.announcement import announce
+from facts.database import SchemaRevision
 from facts.host_files import ManagedFile
 from facts.release import Generations
 from operations import certificates
@@ -18,7 +20,7 @@ from operations import ready as readying
 from operations import release as releases
 from operations import run as runs
 from operations.database import MIGRATION_SECONDS
-from operations.elsewhere import connected
+from operations.elsewhere import connectable, connected
 from operations.images import PULL_SECONDS
 from signupflow.images import size
 from signupflow.release import ledger, readiness
@@ -28,16 +30,23 @@ from signupflow.settings import Environment
 LEASE_MARGIN = 120
 # The kind of run that moves an old service's rows.
 MOVING = "cut-over"
+# Kinds of a run that starts again what serves, on the schema that it serves on.
+SAME_IMAGE = ("restart", "scale", "rotation")
 
 
 @deploy("Ready")
-def ready(kind: str = "release") -> None:
-    """Every host is asked before any is changed; then the lease, for the time of the run. `kind` is how it is recorded."""
+def ready(kind: str = "release", recovering: bool = False) -> None:
+    """Every host is asked before any is changed; then the lease, for the time of the run. `kind` is how it is recorded,
+    `recovering` says that the database is restored to wherever it is to be.
+    """
+    ownership.check(recovering)
     if kind != MOVING and unmoved():
         refuse(
             f"{environment().app_name} is still served from {environment().legacy_sqlite_file}: "
             "move its rows with deploys/migrate_sqlite.py, or take legacy_sqlite_file out of group_data"
         )
+    if kind not in SAME_IMAGE:
+        _schema_is_not_left_out()
     runs.current().kind = kind
     _asked(replacing=kind == "restart")
     _lease(environment().reason or f"{kind} {image(environment().app_image).version or environment().app_image}")
@@ -46,7 +55,23 @@ def ready(kind: str = "release") -> None:
 @deploy("Ready")
 def asked(replacing: bool = False) -> None:
     """The pre-flight alone. What serves must be in order when some host would get another release, or when `replacing`."""
+    ownership.check()
     _asked(replacing)
+
+
+def _schema_is_not_left_out() -> None:
+    """A release to some hosts must not bring code to a schema that it does not know: the schema step runs on the database's."""
+    env, new, database = environment(), image(environment().app_image), inventory.get_host(fleet().holder("db").name)
+    if database in state.activated_hosts or not env.app_migration_command or not new.schema_revision:
+        return
+    if not connectable(database):
+        refuse(f"{database.name} cannot be reached, so whether its schema fits {new.version} is not known")
+    known = database.get_fact(SchemaRevision, database=env.postgres_database)
+    if known != new.schema_revision:
+        refuse(
+            f"{new.version} needs the schema {new.schema_revision}, the database is at {known or 'none'}, and the run leaves out "
+            f"{database.name}, where the schema step runs: add --limit {database.name}"
+        )
 
 
 def _asked(replacing: bool) -> None:
@@ -200,6 +225,7 @@ def _version_before(edge: Host) -> str:
 @deploy("Abort")
 def abort() -> None:
     """Undo what a run that was cut off has left, from the last host to the first."""
+    ownership.check()
     recorded()
     runs.current().kind, runs.current().outcome = "abort", "aborted"
     readying.everybody(name="Every host is there", what="every host takes SSH")
@@ -213,6 +239,7 @@ def abort() -> None:
 @deploy("Lease")
 def leased(reason: str, kind: str = "hosts") -> None:
     """The lease alone, for a deploy that is no release. `kind` is how it is recorded, when it ends with `worked`."""
+    ownership.check()
     runs.current().kind = kind
     readying.everybody(name="Every host is there", what="every host takes SSH")
     _lease(environment().reason or reason)
@@ -230,4 +257,5 @@ def worked() -> None:
 
 @deploy("Unlock")
 def unlock() -> None:
+    ownership.check()
     readying.unlocked(name="Lease")

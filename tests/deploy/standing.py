@@ -11,7 +11,7 @@ import pytest
 from pyinfra.api import Config, FactBase, Host, Inventory, State
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 
-from deploys import app, environment
+from deploys import app, environment, ownership
 from deploys.release import chosen
 from operations import run as runs
 from signupflow.rotation import APP_PASSWORD, MIGRATOR_PASSWORD
@@ -94,5 +94,6 @@ def forget() -> None:
     environment._chosen.clear()
     environment._refused.clear()
     chosen._found.clear()
+    ownership._seen.clear()
     if hasattr(app, "_domains"):
         app._domains.cache_clear()
