@@ -64,7 +64,7 @@ def _problems(checks: Checks) -> Iterator[str]:
             yield from readiness.database_problems(found, checks.connections)
     held = host.get_fact(HeldLease)
     if held is not None and held.left > 0 and not runs.ended(held.process) and held.run != runs.current().identity:
-        yield f"lease: held by {held.said}: wait, or take it away with deploys/unlock.py"
+        yield f"lease: held by {held.said}: wait until it ends (deploys/unlock.py only when its machine is gone for good)"
     for entry in checks.entries:
         yield from _public(entry, checks)
 

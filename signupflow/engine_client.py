@@ -20,4 +20,4 @@ def docker_client() -> str:
             continue
         if done.returncode == 0:
             return path
-    raise OperatorError("no Docker Engine answers on this machine; start it, or run `python -m lab up`")
+    raise OperatorError("no Docker Engine answers on this machine: start it, or install one (see `docker version`)")

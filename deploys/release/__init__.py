@@ -43,7 +43,7 @@ def ready(kind: str = "release", recovering: bool = False) -> None:
     if kind != MOVING and unmoved():
         refuse(
             f"{environment().app_name} is still served from {environment().legacy_sqlite_file}: "
-            "move its rows with deploys/migrate_sqlite.py, or take legacy_sqlite_file out of group_data"
+            "move its rows with deploys/migrate_sqlite.py first, or people would find an empty service"
         )
     if kind not in SAME_IMAGE:
         _schema_is_not_left_out()
