@@ -13,7 +13,7 @@ from pyinfra.api import Inventory
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
-from deploys import declared
+from deploys import connecting, declared
 from deploys.app.configuration import secret_values
 from deploys.environment import fleet_of, image, order, secrets_of
 from deploys.postgres.roles import roles_sql
@@ -33,6 +33,7 @@ def check() -> None:
     context = click.get_current_context(silent=True)
     if context is None:
         return
+    connecting.install(context.params)
     try:
         _check(context.params)
     except OperatorError as error:

@@ -12,6 +12,7 @@ from pyinfra.api.command import PyinfraCommand
 
 from facts.database import CONTAINER, PSQL, RoleDigests, SchemaRevision
 from facts.host_files import ManagedFile, marker
+from operations import refusals
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
 from operations.run import current as current_run
@@ -142,6 +143,7 @@ def _judged(wanted: Schema, known: str, allow_interrupts: Collection[str]) -> It
     found = schema.verdict(schema.pending(wanted.migrations, known) if known else ())
     if found.outcome is schema.Outcome.REFUSED:
         logger.warning(f"{host.print_prefix}refused: {found.message}")
+        refusals.note(found.message)
         if state.is_executing:
             current_run().fail(found.message)
         yield StringCommand("echo", QuoteString(found.message), ">&2; exit 1")
@@ -152,9 +154,9 @@ def _judged(wanted: Schema, known: str, allow_interrupts: Collection[str]) -> It
 def _tried(wanted: Schema, image: str, otherwise: str, migrate: bool = False) -> Iterator[PyinfraCommand]:
     """On a copy of the schema, without its rows: migrate it, then have an image (by default the release's own) prove itself."""
     if not wanted.smoke:
-        yield StringCommand(
-            "echo", QuoteString(f"{otherwise}, as far as anybody knows: it has no app_smoke_command"), ">&2; exit 1"
-        )
+        said = f"{otherwise}, as far as anybody knows: it has no app_smoke_command"
+        refusals.note(said)
+        yield StringCommand("echo", QuoteString(said), ">&2; exit 1")
         return
     steps = [f"docker compose --project-directory {wanted.directory} run --rm --quiet-pull -T rehearse"] if migrate else []
     failed = f"{{ echo {shlex.quote(otherwise)} >&2; exit 1; }}"

@@ -9,6 +9,7 @@ from pyinfra.api import QuoteString, StringCommand, operation
 
 from facts.host_files import APPLIED, Holds, ManagedFile, marker
 from facts.system import InstalledPackages, OsRelease, Unit, Units, Upgradable
+from operations import refusals
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
 from operations.system import APT, install_commands
@@ -36,7 +37,9 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
     found = host.get_fact(OsRelease)
     names = PACKAGES.get(found.id, ())
     if not supported(found.id, found.version):
-        yield StringCommand(f"echo 'unsupported distribution: use {SUPPORTED}' >&2; exit 1")
+        said = f"{found.id} {found.version} is an unsupported distribution: use {SUPPORTED}"
+        refusals.note(said)
+        yield StringCommand("echo", QuoteString(said), ">&2; exit 1")
         return
     missing = sorted(set(names) - host.get_fact(InstalledPackages, packages=names))
     current = host.get_fact(ManagedFile, path=CONFIG)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator
 from pyinfra import host, logger, state
 from pyinfra.api import QuoteString, StringCommand
 
+from operations import refusals
 from operations import run as runs
 
 
@@ -17,6 +18,7 @@ def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[StringCo
     _announce(f"{host.print_prefix}INTERRUPTS {service}: {why} ({advice})")
     if service not in allowed:
         said = f"INTERRUPTS {service}: {why}; {advice}"
+        refusals.note(said)
         if state.is_executing:
             runs.current().fail(f"{host.name}: {said}")
         yield StringCommand("echo", QuoteString(said), ">&2; exit 1")

@@ -20,6 +20,7 @@ from pyinfra.api.exceptions import ConnectError
 
 from facts.database import PSQL
 from facts.host_files import FileSizes, ManagedFile
+from operations import refusals
 from operations import run as runs
 from operations.elsewhere import connected
 from operations.release import APP_LABEL, Release, planned
@@ -80,6 +81,7 @@ def moved(move: Move, edge: Host) -> Iterator[PyinfraCommand]:
     size = sum(host.get_fact(FileSizes, paths=(move.file, f"{move.file}-wal")).values())
     if not size:
         said = f"there is no file {move.file} on {host.name}, or it is empty; set legacy_sqlite_file"
+        refusals.note(said)
         if state.is_executing:
             runs.current().fail(said)
         yield StringCommand("echo", QuoteString(said), ">&2; exit 1")

@@ -14,6 +14,7 @@ from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import ImageId
 from facts.release import Connections, HeldLease, Readiness
+from operations import refusals
 from operations import run as runs
 from operations.elsewhere import connected
 from operations.hooks import called
@@ -48,6 +49,7 @@ def ready(checks: Checks) -> Iterator[StringCommand]:
         return
     for problem in problems:
         logger.warning(f"{host.print_prefix}not ready: {problem}")
+    refusals.note("; ".join(problems))
     if state.is_executing:  # what a plan saw may be over when the run begins
         runs.current().fail(f"{host.name} is not ready: {problems[0]}")
     yield StringCommand("echo", QuoteString("; ".join(problems)), ">&2; exit 1")

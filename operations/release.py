@@ -17,8 +17,8 @@ from pyinfra.api.exceptions import ConnectError
 from facts.containers import Container, Containers
 from facts.host_files import HostFile, ManagedFile
 from facts.release import Generations
+from operations import refusals, secrets
 from operations import run as runs
-from operations import secrets
 from operations.compose import as_desired
 from operations.elsewhere import connected, on
 from operations.files import differs, show, written
@@ -365,9 +365,9 @@ def left(release: Release) -> Iterator[PyinfraCommand]:
         host.noop(f"{release.app} neither runs here nor is routed here")
         return
     if routed and len(serving.hosts) == 1:
-        yield StringCommand(
-            "echo", QuoteString(f"{host.name} alone serves {release.app}; release to another host first"), ">&2; exit 1"
-        )
+        said = f"{host.name} alone serves {release.app}; release to another host first"
+        refusals.note(said)
+        yield StringCommand("echo", QuoteString(said), ">&2; exit 1")
         return
     if routed:
         serving = serving.without(host.name)
@@ -430,9 +430,9 @@ def _edge(route: Route) -> tuple[Host, HostFile | None]:
 
 
 def _unreachable(route: Route) -> StringCommand:
-    return StringCommand(
-        "echo", QuoteString(f"{route.edge}, which holds the routes, takes no SSH; nothing was changed"), ">&2; exit 1"
-    )
+    said = f"{route.edge}, which holds the routes, takes no SSH; nothing was changed"
+    refusals.note(said)
+    return StringCommand("echo", QuoteString(said), ">&2; exit 1")
 
 
 def _generation(item: Container) -> int:

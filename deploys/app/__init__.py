@@ -3,20 +3,19 @@
 import functools
 from pathlib import Path
 
-from pyinfra import host, inventory
+from pyinfra import host
 from pyinfra.api import Host, deploy
 
 from deploys import ownership
 from deploys.app.configuration import secret_values, secret_variables, uses_database
 from deploys.app.networks import APP_BRIDGE, APP_NETWORK, networks
-from deploys.environment import entries, environment, fleet, image, in_group, order, secrets_of
+from deploys.environment import entries, environment, fleet, holding, image, in_group, order, secrets_of
 from deploys.postgres.roles import CERTIFICATE
 from deploys.traefik import DYNAMIC, STATE
 from facts.host_files import ManagedFile
 from facts.release import CertifiedDomains
 from operations import compose, files, images
 from operations import release as releases
-from operations.elsewhere import connected
 from signupflow import moving, rotation
 from signupflow.probe import Entry
 from signupflow.release.turn import Turn
@@ -172,15 +171,14 @@ def uncertified_entries(env: Environment) -> tuple[Entry, ...]:
 @functools.cache
 def _domains(app: str) -> tuple[frozenset[str], frozenset[str]]:
     """Domains that are routed, and domains that have a certificate, as this run finds the edge before it changes anything."""
-    edge = connected(inventory.get_host(fleet().holder("edge").name))
+    edge = holding("edge")
     routed = routed_domains(edge.get_fact(ManagedFile, path=routers_path(app)).content)
     return routed, edge.get_fact(CertifiedDomains, path=f"{STATE}/acme.json")
 
 
 def serving() -> Serving:
     """What the edge's routes say now."""
-    edge = inventory.get_host(fleet().holder("edge").name)
-    return Serving.parse(connected(edge).get_fact(ManagedFile, path=route().path).content)
+    return Serving.parse(holding("edge").get_fact(ManagedFile, path=route().path).content)
 
 
 def unmoved() -> bool:
@@ -188,6 +186,6 @@ def unmoved() -> bool:
     env = environment()
     if not env.legacy_sqlite_file:
         return False
-    database = connected(inventory.get_host(fleet().holder("db").name))
+    database = holding("db")
     step = moving.last_step(database.get_fact(ManagedFile, path=moving.journal_path(env.app_name)).content or "")
     return step is not moving.Step.MOVED

@@ -10,7 +10,7 @@ from pyinfra.api import Host, deploy
 
 from deploys import ownership
 from deploys.app import desired, prepare_host, routes, served_entries, serving, uncertified_entries, unmoved
-from deploys.environment import channels, commit, environment, fleet, image, in_group, order, refuse
+from deploys.environment import channels, commit, environment, fleet, holding, image, in_group, order, refuse
 from deploys.release.announcement import announce
 from facts.database import SchemaRevision
 from facts.host_files import ManagedFile
@@ -203,7 +203,7 @@ def recorded() -> None:
     """Where and as what this run will be recorded at its end."""
     env, run = environment(), runs.current()
     new = image(env.app_image)
-    edge = inventory.get_host(fleet().holder("edge").name)
+    edge = holding("edge")
     run.ledger, run.version_before = (edge, env.app_name), _version_before(edge)
     run.release = {
         "version": new.version,

@@ -9,12 +9,12 @@ from pyinfra import inventory, logger
 from pyinfra.api import Host
 
 from deploys.app import serving
-from deploys.environment import choose, chosen_settings, environment, fleet, order, refuse
+from deploys.environment import choose, chosen_settings, environment, fleet, holding, order, refuse
 from facts.containers import Containers, HostImage, HostImages
 from facts.database import SchemaRevision
 from facts.host_files import ManagedFile
 from operations.compose import STACK_LABEL
-from operations.elsewhere import connectable, connected
+from operations.elsewhere import connectable
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import images
 from signupflow.errors import OperatorError
@@ -98,7 +98,7 @@ def _kept() -> Image:
 
 def _earlier(wanted: str) -> Image:
     env = environment()
-    edge = connected(inventory.get_host(fleet().holder("edge").name))
+    edge = holding("edge")
     records = [record for record in ledger.parse(_ledger(edge)) if record.app == env.app_name]
     now = _serving()
     try:
@@ -106,7 +106,7 @@ def _earlier(wanted: str) -> Image:
     except OperatorError as error:
         refuse(str(error))
     found = _on_every_host(record)
-    database = connected(inventory.get_host(fleet().holder("db").name))
+    database = holding("db")
     known = database.get_fact(SchemaRevision, database=env.postgres_database) or ""
     stands = rollback.obstacles(record.version, found.migrations, now.migrations, known) if known and found.migrations else []
     if stands:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pyinfra.api.exceptions import ConnectError
 
-from deploys import declared, environment, release
+from deploys import connecting, declared, environment, release
 from deploys.release import chosen
 from facts.containers import Container, Containers, HostImage, HostImages
 from facts.host_files import HostFile, ManagedFile
 from facts.release import CertifiedDomains, Generations, Readiness
+from operations import interrupts, refusals
+from operations import release as releasing
 from signupflow import images, secretfile, secrets_cli
 from signupflow.errors import OperatorError
 from signupflow.release import certificates, readiness
@@ -125,7 +130,7 @@ ROLES = {"edge1": ["edge"], "web1": ["app"], "web2": ["app"], "db1": ["db"], "sp
 
 
 def test_a18_every_deploy_declares_its_work() -> None:
-    helpers = {"__init__", "declared", "environment", "preflight", "screens"}
+    helpers = {"__init__", "connecting", "declared", "environment", "preflight", "screens"}
     assert {path.name for path in (ROOT / "deploys").glob("*.py") if path.stem not in helpers} == set(declared.DEPLOYS)
 
 
@@ -167,17 +172,20 @@ def test_a18_a_run_that_can_do_its_work_is_let_through(deploy: str, chosen: list
     declared.check_limit(deploy, declared.scope(deploy), ROLES, chosen)
 
 
-def pyinfra(folder: Path, *words: str, inventory: str = "", **settings: Any) -> subprocess.CompletedProcess[str]:
+def pyinfra(folder: Path, *words: str, inventory: str = "", path: str = "", **settings: Any) -> subprocess.CompletedProcess[str]:
     """The real pyinfra on an inventory of hosts that nobody can reach, from the repository's root."""
-    path = folder / "hosts.py"
-    if not path.exists() or inventory:
+    hosts_file = folder / "hosts.py"
+    if not hosts_file.exists() or inventory:
         hosts = {"edge1": "192.0.2.1", "web1": "192.0.2.2", "web2": "192.0.2.3", "db1": "192.0.2.4"}
         rows = [(name, {"ssh_hostname": address, "private_address": address}) for name, address in hosts.items()]
         data = {**SETTINGS, "secrets_file": str(folder / "s.age"), "age_key_file": str(folder / "k"), **settings}
         data = {name: list(value) if isinstance(value, tuple) else value for name, value in data.items()}
-        path.write_text(inventory or f"ours = ({rows!r}, {data!r})\nedge = ['edge1']\napp = ['web1', 'web2']\ndb = ['db1']\n")
-    command = [PYINFRA, str(path), *words]
+        hosts_file.write_text(
+            inventory or f"ours = ({rows!r}, {data!r})\nedge = ['edge1']\napp = ['web1', 'web2']\ndb = ['db1']\n"
+        )
+    command = [PYINFRA, str(hosts_file), *words]
     variables = {name: value for name, value in os.environ.items() if not name.startswith("SIGNUPFLOW_")}
+    variables |= {"PATH": path} if path else {}
     return subprocess.run(
         command, cwd=ROOT, env=variables, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=120
     )
@@ -293,3 +301,85 @@ def no_image_here(standing: Any, monkeypatch: pytest.MonkeyPatch, running: bool,
         Readiness: readiness.Host(10**11, 10**11, time.time()),
     }
     return fleet
+
+
+# Dry runs, and hosts that do not let one in
+
+
+FLEET_OF_TWO = """
+here, away = '@local', 'web2'
+ours = ([here, (away, {{'ssh_hostname': '127.0.0.1', 'ssh_port': {port}, 'private_address': '10.0.0.2'}})], {data!r})
+edge, app, db = [here], [here, away], [here]
+"""
+
+
+@pytest.fixture(scope="module")
+def dry(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """A dry run on this machine, which is no host of ours, and on one that nobody answers for."""
+    folder = tmp_path_factory.mktemp("dry")
+    made(folder)
+    data = {**SETTINGS, "secrets_file": str(folder / "s.age"), "age_key_file": str(folder / "k"), "private_address": "10.0.0.1"}
+    data["app_migration_command"] = []
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    inventory = FLEET_OF_TWO.format(port=port, data={**data, "public_tcp_ports": [22, 80, 443, port], "app_memory": "900g"})
+    # Whoever runs this may be root on a machine without sudo.
+    sudo = folder / "bin" / "sudo"
+    sudo.parent.mkdir()
+    sudo.write_text('#!/bin/sh\nwhile test "${1#-}" != "$1"; do shift; done\nexec "$@"\n')
+    sudo.chmod(0o755)
+    return pyinfra(folder, "deploys/doctor.py", "--dry", inventory=inventory, path=f"{sudo.parent}:{os.environ['PATH']}")
+
+
+def test_a35_a_dry_run_goes_on_without_a_host_that_is_lost(dry: subprocess.CompletedProcess[str]) -> None:
+    assert "Detected changes" in dry.stderr, dry.stderr
+    assert "continue?" not in dry.stderr
+    assert "Traceback" not in dry.stderr
+    assert "web2: cannot be reached" in dry.stderr.splitlines()[-1]
+
+
+def test_a35_a_dry_run_that_finds_a_refusal_says_so_last_and_by_its_exit_code(dry: subprocess.CompletedProcess[str]) -> None:
+    assert "memory: " in dry.stderr.splitlines()[-1], "a second generation of replicas would not fit"
+    assert dry.returncode == 1, "a host was lost"
+    connecting._lost.clear()
+    refusals.forget()
+    connecting.end_of_dry_run()
+    refusals._noted["web1: why"] = None
+    with pytest.raises(SystemExit) as ended:
+        connecting.end_of_dry_run()
+    refusals.forget()
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("find", "said"),
+    [
+        (lambda: list(interrupts.guard("postgres", "its container is recreated", ())), "INTERRUPTS postgres"),
+        (lambda: list(interrupts.guard("postgres", "its container is recreated", ("postgres",))), ""),
+        (lambda: releasing._unreachable(SimpleNamespace(edge="edge1")), "edge1, which holds the routes, takes no SSH"),
+    ],
+)  # fmt: skip
+def test_a35_what_would_be_refused_is_noted_in_a_plan_and_not_in_a_run(standing: Any, find: Any, said: str) -> None:
+    fleet = standing(ONE)
+    refusals.forget()
+    with fleet.on("web1"):
+        find()
+        assert said in "; ".join(refusals.noted())
+        assert bool(said) == bool(refusals.noted())
+        refusals.forget()
+        fleet.state.is_executing = True
+        find()
+    assert refusals.noted() == []
+
+
+def test_a30_a_host_that_was_never_bootstrapped_is_answered_with_the_command(
+    capsys: pytest.CaptureFixture[str], standing: Any
+) -> None:
+    fleet = standing(ONE, ssh_user="deploy")
+    host = fleet.inventory.get_host("web1")
+    connecting.Advice.host_connect_error(fleet.state, host, ConnectError("Authentication error (username=deploy)"))
+    said = capsys.readouterr().err
+    assert "`pyinfra inventory.py deploys/bootstrap.py --user root --limit web1`" in said
+    connecting.Advice.host_connect_error(fleet.state, host, ConnectError("Connection refused"))
+    assert capsys.readouterr().err == "", "there is nothing to bootstrap on a host that is not there"
+    connecting._lost.clear()
