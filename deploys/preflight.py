@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from difflib import get_close_matches
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import click
 from pyinfra.api import Inventory
+from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
@@ -19,7 +22,7 @@ from deploys.environment import fleet_of, image, order, secrets_of
 from deploys.postgres.roles import roles_sql
 from signupflow import rotation
 from signupflow.errors import OperatorError
-from signupflow.settings import Environment, agree, from_data
+from signupflow.settings import Environment, agree, faults, from_data
 
 # Why each is refused stands in docs/adr/0001-pyinfra-is-the-engine.md.
 REFUSED = {
@@ -50,9 +53,9 @@ def _check(params: dict[str, Any]) -> None:
     path = params["inventory"]
     if not Path(path).is_file():
         raise OperatorError(f"no inventory file {path}; name one that is there (`signupflow init` writes inventory.py)")
+    inventory = _inventory(params)
     if not deploys:
         return
-    inventory = _inventory(params)
     environments = _environments(inventory, params)
     roles = {host.name: [role for role in declared.ROLES if role in host.groups] for host in inventory}
     chosen = _chosen(inventory, params)
@@ -110,12 +113,30 @@ def _inventory(params: dict[str, Any]) -> Inventory:
         raise OperatorError(f"--data {unnamed[0]} has no value; write --data NAME=VALUE")
     overrides = dict(item.split("=", 1) for item in params["data"])
     overrides |= {name: str(params[name]) for name in ("ssh_user", "ssh_port") if params.get(name)}
-    return make_inventory(
-        params["inventory"],
-        cwd=os.getcwd(),
-        override_data={key: parse_cli_arg(value) for key, value in overrides.items()},
-        group_data_directories=params["group_data"],
-    )
+    try:
+        return make_inventory(
+            params["inventory"],
+            cwd=os.getcwd(),
+            override_data={key: parse_cli_arg(value) for key, value in overrides.items()},
+            group_data_directories=params["group_data"],
+        )
+    except SyntaxError as error:
+        raise OperatorError(f"{_shown(error.filename)}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from None
+    except UnexpectedExternalError as error:
+        raise OperatorError(_fault(error)) from None
+    except (UnicodeDecodeError, ValueError, TypeError) as error:
+        raise OperatorError(f"inventory {params['inventory']} cannot be read: {error}") from None
+
+
+def _fault(error: UnexpectedExternalError) -> str:
+    """An exception that an inventory or a file of group_data raised, at its own line."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.exception.__traceback__) if frame.filename == error.filename]
+    where = f"{_shown(error.filename)}, line {lines[-1]}" if lines else _shown(error.filename)
+    return f"{where}: {type(error.exception).__name__}: {error.exception}"
+
+
+def _shown(path: str | None) -> str:
+    return os.path.relpath(path) if path and Path(path).is_relative_to(os.getcwd()) else str(path)
 
 
 def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environment]:
@@ -123,6 +144,7 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
     where = params["inventory"]
     if not hosts:
         raise OperatorError(f"inventory {where} names no hosts; add them to its groups edge, app and db")
+    _each_in_an_environment(inventory, where)
     try:
         fleet = fleet_of(inventory)
     except OperatorError as error:
@@ -143,6 +165,21 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
             fleet.check_connections(env.postgres_max_connections)
     agree({host.name: env for host, env in zip(hosts, environments, strict=True) if fleet.member(host.name).roles})
     return environments
+
+
+def _each_in_an_environment(inventory: Inventory, where: str) -> None:
+    """A name that only a role's group has is most likely misspelt: it has none of the settings that the others have."""
+    own = {*declared.ROLES, "all", Path(where).stem}
+    lists = {name: hosts for name, hosts in inventory.groups.items() if name not in own and hosts}
+    known = [host.name for hosts in lists.values() for host in hosts]
+    for host in inventory:
+        roles = [role for role in declared.ROLES if role in host.groups]
+        if known and roles and host.name not in known and faults(host.data.dict()):
+            close = get_close_matches(host.name, known, n=1)
+            meant = f"did you mean {close[0]}?" if close else f"add it there, or take it out of {roles[0]}"
+            raise OperatorError(
+                f"inventory {where}: group {roles[0]} has {host.name}, which is no host of {', '.join(lists)}: {meant}"
+            )
 
 
 def _each_once(hosts: list[Any]) -> None:

@@ -193,7 +193,7 @@ def pyinfra(folder: Path, *words: str, inventory: str = "", path: str = "", **se
 
 def only_error(done: subprocess.CompletedProcess[str]) -> str:
     """The one line that says why; nobody was connected to."""
-    lines = [line for line in done.stderr.splitlines() if "rror" in line]
+    lines = [line for line in done.stderr.splitlines() if "Error:" in line]
     assert len(lines) == 1, done.stderr
     assert "Connecting" not in done.stderr
     assert "Traceback" not in done.stderr
@@ -383,3 +383,35 @@ def test_a30_a_host_that_was_never_bootstrapped_is_answered_with_the_command(
     connecting.Advice.host_connect_error(fleet.state, host, ConnectError("Connection refused"))
     assert capsys.readouterr().err == "", "there is nothing to bootstrap on a host that is not there"
     connecting._lost.clear()
+
+
+HOSTS = """
+ours = ([("web1", {{"ssh_hostname": "192.0.2.1"}})], {data!r})
+edge, app, db = ["web1"], ["web1"{more}], ["web1"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("inventory", "said"),
+    [
+        (HOSTS.format(data=SETTINGS, more=', "wbe1"'), "group app has wbe1, which is no host of ours: did you mean web1?"),
+        (HOSTS.format(data=SETTINGS, more=', "other"'), "other, which is no host of ours: add it there, or take it out of app"),
+        ("ours = [\n  ('web1', {]\n", "hosts.py, line 2: closing parenthesis ']' does not match opening parenthesis '{'"),
+        ("import os\n\nours = [nothing]\n", "hosts.py, line 3: NameError: name 'nothing' is not defined"),
+    ],
+)  # fmt: skip
+def test_a30_a_fault_of_an_inventory_is_one_line_about_itself(tmp_path: Path, inventory: str, said: str) -> None:
+    assert said in only_error(pyinfra(tmp_path, "deploys/status.py", inventory=inventory))
+
+
+def test_a30_a_fault_of_group_data_names_its_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "group_data").mkdir()
+    (tmp_path / "group_data" / "ours.py").write_text('domains = ["a.helpers.org"\napp_replicas = 2\n')
+    done = pyinfra(tmp_path, "deploys/status.py", inventory=HOSTS.format(data=SETTINGS, more=""))
+    assert "group_data/ours.py, line 1: '[' was never closed: domains" in only_error(done)
+
+
+def test_a30_a_syntax_error_is_one_line_from_every_command(tmp_path: Path) -> None:
+    for words in (["deploys/production.py", "--dry"], ["debug-inventory"]):
+        done = pyinfra(tmp_path, *words, inventory="ours = [\n")
+        assert "hosts.py, line 1: '[' was never closed" in only_error(done)
