@@ -8,6 +8,7 @@ import sys
 import click
 
 from backup import configuration, copying, program, restoring, swap
+from backup import dry_run as dry
 from backup.configuration import LOCAL, OBJECT_STORE, Configuration
 from backup.outcome import Failed, Restore
 from backup.program import Group, tell
@@ -37,7 +38,7 @@ class RestoreGroup(Group):
 @click.option("--from", "source", type=click.Choice(sorted(SOURCES)), default="any", show_default=True, help="Where from.")
 @click.option("--table", metavar="TABLE", default="", help="This table only, into a schema beside the live tables.")
 @click.option("--into", metavar="SCHEMA", default="repair", show_default=True, help="That schema; it must not exist.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done or refused, and change nothing.")
 @click.option("--force", is_flag=True, help="Do not ask before production's database is replaced.")
 @click.pass_context
 def main(
@@ -74,6 +75,7 @@ def main(
     for line in restoring.plan(configured, wanted, copy):
         click.echo(f"- {line}")
     if dry_run:
+        dry.in_place(wanted, copy)
         click.echo("Nothing was changed.")
         return
     if target == "production" and not force:
@@ -98,6 +100,7 @@ def _table(configured: Configuration, wanted: Wanted, table: str, into: str, dry
     click.echo(f"- restore {copy.label} to a scratch instance, replay to {wanted.target}")
     click.echo(f'- copy {table} into "{into}"."{table}" of the live database; nothing else is touched')
     if dry_run:
+        dry.one_table(configured, wanted, copy, table, into)
         click.echo("Nothing was changed.")
         return
     tell(restoring.one_table(configured, wanted, copy, table, into, tell).said)

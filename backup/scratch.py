@@ -161,10 +161,7 @@ def scratch(configuration: Configuration, kind: str, bytes_wanted: int, tell: Te
     """A fresh scratch instance; its container is gone afterwards, and its directory unless somebody moved the cluster away."""
     client = engine()
     sweep(client, tell)
-    free = shutil.disk_usage(DATA).free
-    if free < bytes_wanted + SPARE_BYTES:
-        room = f"{DATA} has {words.size(free)} free and the database takes {words.size(bytes_wanted)}"
-        raise Failed(Restore.FAILED, f"{room}: add disk, or discard what is kept (signupflow-restore kept)")
+    room(bytes_wanted)
     name = f"{PREFIX}{kind}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     made = Scratch(name, client)
     made.directory.mkdir(mode=0o700)
@@ -198,6 +195,14 @@ def scratch(configuration: Configuration, kind: str, bytes_wanted: int, tell: Te
     finally:
         _remove(client, name)
         shutil.rmtree(made.directory, ignore_errors=True)
+
+
+def room(bytes_wanted: int) -> None:
+    """Raise Failed when a database of this size does not fit beside the live one."""
+    free = shutil.disk_usage(DATA).free
+    if free < bytes_wanted + SPARE_BYTES:
+        said = f"{DATA} has {words.size(free)} free and the database takes {words.size(bytes_wanted)}"
+        raise Failed(Restore.FAILED, f"{said}: add disk, or discard what is kept (signupflow-restore kept)")
 
 
 def image(client: docker.DockerClient, configuration: Configuration) -> str:

@@ -5,11 +5,13 @@ pyinfra inventory.py deploys/bootstrap.py --user root
 
 from pyinfra import config, host
 
+from deploys import ownership
 from deploys.environment import environment
 from operations import system
 
 # Root needs none, and a bare host may not have it yet; `--user ubuntu`, as many clouds have it, does.
 config.SUDO = host.data.ssh_user not in (None, "root")
 
+ownership.check()
 system.packages(name="Sudo", names=["sudo"])
 system.login(name="Login for deploys", user=environment().deploy_user, keys=environment().deploy_public_keys)

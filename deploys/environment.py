@@ -13,6 +13,7 @@ from pyinfra import host, inventory
 from pyinfra.api import Host, Inventory
 
 from deploys.host_data import host_data
+from operations.delegate import connectable
 from signupflow import secretfile, settings
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
@@ -22,19 +23,24 @@ from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
 from signupflow.shared.channels import Channels, Mail
 
-# What hosts run already, in the place of `app_image`: a rollback's or a restart's image.
-_chosen: list[Image] = []
+# What hosts run already, in the place of what a setting names: a rollback's or a restart's `app_image`.
+_chosen: dict[str, Image] = {}
 
 
-def choose(image_on_hosts: Image) -> None:
-    """From now on, this image is the release's, whatever `app_image` says."""
-    _chosen[:] = [image_on_hosts]
+def choose(image_on_hosts: Image, setting: str = "app_image") -> None:
+    """From now on, this image is the release's (or the one of another setting), whatever group_data says."""
+    _chosen[setting] = image_on_hosts
+
+
+def chosen_settings() -> frozenset[str]:
+    """Settings whose image was chosen among what hosts have."""
+    return frozenset(_chosen)
 
 
 def environment(target: Host | None = None) -> Environment:
     """Settings of a host; by default of the one that is being prepared."""
     env = _settings(host.name if target is None else target.name)
-    return env.model_copy(update={"app_image": _chosen[0].on_host}) if _chosen else env
+    return env.model_copy(update={setting: found.on_host for setting, found in _chosen.items()}) if _chosen else env
 
 
 @functools.cache
@@ -104,7 +110,7 @@ def _decrypted(path: Path, environment_name: str, key_file: str) -> Secrets:
 
 def image(reference: str) -> Image:
     """The image a setting names, as hosts will name it."""
-    return _chosen[0] if _chosen and reference == _chosen[0].on_host else _resolved(reference)
+    return next((found for found in _chosen.values() if found.on_host == reference), None) or _resolved(reference)
 
 
 @functools.cache
@@ -129,6 +135,14 @@ def refuse(why: str) -> NoReturn:
 
 
 _refused: list[str] = []
+
+
+def holding(role: str) -> Host:
+    """The one host that has a role, connected; the run ends in one line when it takes no SSH."""
+    target = inventory.get_host(fleet().holder(role).name)
+    if not connectable(target):
+        refuse(f"{target.name}, the host of the role {role}, cannot be reached; nothing was changed")
+    return target
 
 
 def in_group(name: str) -> bool:

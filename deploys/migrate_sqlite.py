@@ -11,12 +11,14 @@ from deploys.app import app_image
 from deploys.base import base_host
 from deploys.docker import docker_engine
 from deploys.moving import cut_over, old_service
+from deploys.ownership import claim
 from deploys.postgres import postgres
 from deploys.release import MOVING, ready
 from deploys.schema import schema
 from deploys.traefik import traefik
 
 ready(MOVING)
+claim()
 base_host()
 docker_engine()
 app_image()

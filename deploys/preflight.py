@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Any
 
 import click
 from pyinfra.api import Inventory
+from pyinfra_cli.exceptions import UnexpectedExternalError
 from pyinfra_cli.inventory import make_inventory
 from pyinfra_cli.util import parse_cli_arg
 
+from deploys import connecting, declared
 from deploys.app.configuration import secret_values
 from deploys.environment import fleet_of, image, order, secrets_of
 from deploys.host_data import host_data, remember
@@ -38,16 +41,13 @@ CONNECTOR_TEXTS = {
     *("ssh_known_hosts_file", "ssh_config_file", "ssh_strict_host_key_checking"),
 }
 
-# Deploys that need no secret, and those that need no image on this machine.
-WITHOUT_SECRETS = {"bootstrap.py", "logins.py", "unlock.py", "status.py", "history.py", "maintenance.py"}
-OF_WHAT_HOSTS_HAVE = {"rollback.py", "restart.py", "scale.py", "abort.py", "remove_host.py", "rotate.py", *WITHOUT_SECRETS}
-
 
 def check() -> None:
     """Exit with one clear line when this run could not end well."""
     context = click.get_current_context(silent=True)
     if context is None:
         return
+    connecting.install(context.params)
     try:
         _check(context.params)
     except OperatorError as error:
@@ -65,24 +65,28 @@ def _check(params: dict[str, Any]) -> None:
             raise OperatorError(f"no deploy file {deploy}; deploys/ holds {', '.join(_deploy_files())}")
     path = params["inventory"]
     if not Path(path).is_file():
-        raise OperatorError(f"no inventory file {path}; use inventory.py, or the path that `python -m lab inventory` prints")
+        raise OperatorError(f"no inventory file {path}; name one that is there (`signupflow init` writes inventory.py)")
+    inventory = _inventory(params)
     if not deploys:
         return
     if not any(params.get(flag) for flag in ("yes", "dry", "json_output")) and not sys.stdin.isatty():
         raise OperatorError("there is no terminal to confirm the changes on: add -y to run without asking, or --dry to look")
-    environments = _environments(_inventory(params), params)
-    names = {deploy.name for deploy in deploys}
-    if names <= WITHOUT_SECRETS:
-        return
-    if "remove_host.py" in [deploy.name for deploy in deploys]:
-        _one_app_host(_inventory(params), params["limit"])
-    for env in environments:
-        _render_secrets(env)
-        if names <= OF_WHAT_HOSTS_HAVE:
-            continue
-        for reference in (env.traefik_image, env.postgres_image, env.app_image):
-            image(reference)
-        _revision_known(env)
+    environments = _environments(inventory, params)
+    roles = {host.name: [role for role in declared.ROLES if role in host.groups] for host in inventory}
+    chosen = _chosen(inventory, params)
+    for deploy in deploys:
+        wanted = declared.scope(deploy.name, environments[0].upgrade, environments[0].app_version)
+        declared.check_limit(str(deploy), wanted, roles, chosen)
+        if deploy.name == "remove_host.py":
+            _one_app_host(inventory, chosen)
+        for env in environments:
+            if wanted.secrets:
+                _render_secrets(env)
+            needed = declared.images(wanted, roles, chosen, env.backed_up)
+            for setting in needed:
+                image(getattr(env, setting))
+            if declared.APP[1] in needed:
+                _revision_known(env)
 
 
 def _revision_known(env: Environment) -> None:
@@ -121,22 +125,36 @@ def _connector_texts(items: tuple[str, ...]) -> None:
 
 
 def _deploy_files() -> list[str]:
-    return sorted(
-        path.name
-        for path in Path("deploys").glob("*.py")
-        if path.stem not in ("__init__", "environment", "host_data", "preflight")
-    )
+    return sorted(declared.DEPLOYS)
 
 
 def _inventory(params: dict[str, Any]) -> Inventory:
     """The same inventory that pyinfra is about to load, with the same overrides."""
     overrides = pairs(params["data"]) | {name: str(params[name]) for name in ("ssh_user", "ssh_port") if params.get(name)}
-    return make_inventory(
-        params["inventory"],
-        cwd=os.getcwd(),
-        override_data={key: parse_cli_arg(value) for key, value in overrides.items()},
-        group_data_directories=params["group_data"],
-    )
+    try:
+        return make_inventory(
+            params["inventory"],
+            cwd=os.getcwd(),
+            override_data={key: parse_cli_arg(value) for key, value in overrides.items()},
+            group_data_directories=params["group_data"],
+        )
+    except SyntaxError as error:
+        raise OperatorError(f"{_shown(error.filename)}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from None
+    except UnexpectedExternalError as error:
+        raise OperatorError(_fault(error)) from None
+    except (UnicodeDecodeError, ValueError, TypeError) as error:
+        raise OperatorError(f"inventory {params['inventory']} cannot be read: {error}") from None
+
+
+def _fault(error: UnexpectedExternalError) -> str:
+    """An exception that an inventory or a file of group_data raised, at its own line."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.exception.__traceback__) if frame.filename == error.filename]
+    where = f"{_shown(error.filename)}, line {lines[-1]}" if lines else _shown(error.filename)
+    return f"{where}: {type(error.exception).__name__}: {error.exception}"
+
+
+def _shown(path: str | None) -> str:
+    return os.path.relpath(path) if path and Path(path).is_relative_to(os.getcwd()) else str(path)
 
 
 def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environment]:
@@ -149,6 +167,9 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
         fleet = fleet_of(inventory)
     except OperatorError as error:
         raise OperatorError(f"inventory {where}: {error}") from None
+    if not _chosen(inventory, params):
+        raise OperatorError(f"--limit and --exclude leave no host of {where}")
+    _each_once(hosts)
     environments = []
     for host in hosts:
         env = from_data(host_data(host, inventory), host.name)
@@ -161,25 +182,43 @@ def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environm
     return environments
 
 
+def _groups(inventory: Inventory) -> dict[str, list[str]]:
+    return {host.name: list(host.groups) for host in inventory}
+
+
 def _host_names(inventory: Inventory, params: dict[str, Any]) -> None:
     """Every name that was typed is a host's or a group's: in the inventory's lists, and in --limit."""
-    groups = {host.name: list(host.groups) for host in inventory}
     where = f"inventory {params['inventory']}"
-    check_listed(groups, [host.name for host in inventory if inventory.get_host_data(host.name)], where)
+    check_listed(_groups(inventory), [host.name for host in inventory if inventory.get_host_data(host.name)], where)
     several = next((pattern for pattern in params["limit"] if "," in pattern), None)
     if several:
         words = " ".join(f"--limit {name}" for name in split([several]))
         raise OperatorError(f"pyinfra takes one name with each --limit: {words} (signupflow takes --limit {several})")
-    limited(params["limit"], groups, where)
+    limited(params["limit"], _groups(inventory), where)
 
 
-def _one_app_host(inventory: Inventory, limit: tuple[str, ...]) -> None:
+def _each_once(hosts: list[Any]) -> None:
+    """Two names of one host would give it two of everything."""
+    seen: dict[tuple[str, int], str] = {}
+    for host in hosts:
+        where = (str(host.data.get("ssh_hostname") or host.name), int(host.data.get("ssh_port") or 22))
+        if where in seen:
+            raise OperatorError(f"{seen[where]} and {host.name} are one host, {where[0]}: give each host one name")
+        seen[where] = host.name
+
+
+def _chosen(inventory: Inventory, params: dict[str, Any]) -> list[str]:
+    """Names of the hosts that this run is to work on, in the inventory's order."""
+    groups, where = _groups(inventory), f"inventory {params['inventory']}"
+    left_out = limited(params["exclude"], groups, where) if params.get("exclude") else []
+    return [name for name in limited(params["limit"], groups, where) if name not in left_out]
+
+
+def _one_app_host(inventory: Inventory, chosen: list[str]) -> None:
     """Which host leaves is said by --limit, and it must be one that can."""
-    names = limited(limit, {host.name: list(host.groups) for host in inventory}, "the inventory") if limit else []
-    chosen = [host for host in inventory if host.name in names]
     if len(chosen) != 1:
         raise OperatorError("remove_host.py takes one host out: name it with --limit HOST")
-    host = chosen[0]
+    host = inventory.get_host(chosen[0])
     if "app" not in host.groups:
         raise OperatorError(f"{host.name} is not in group app, so there is nothing to take out")
     if len(inventory.get_group("app")) == 1:

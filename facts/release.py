@@ -79,3 +79,17 @@ class Connections(FactBase[readiness.Database | None]):
         # Docker writes an exec that it cannot start to standard output: what is no answer is none.
         match = re.fullmatch(r"(\d+) (\d+)", output[0]) if output else None
         return readiness.Database(int(match[1]), int(match[2])) if match else None
+
+
+class CertifiedDomains(FactBase[frozenset[str]]):
+    """Names for which Traefik keeps a certificate; of its file, which holds private keys, nothing else is read."""
+
+    @staticmethod
+    def default() -> frozenset[str]:
+        return frozenset()
+
+    def command(self, path: str) -> StringCommand:
+        return StringCommand("test ! -f", QuoteString(path), '|| grep -oE \'"main": *"[^"]+"\'', QuoteString(path), "|| true")
+
+    def process(self, output: list[str]) -> frozenset[str]:
+        return frozenset(line.split('"')[3] for line in output if line.count('"') == 4)

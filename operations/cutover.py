@@ -23,7 +23,7 @@ from operations.delegate import connected
 from operations.deployment import DeploymentContext
 from operations.edge import TRAEFIK
 from operations.executor import Executor, StepFailedError
-from operations.failed import Failed
+from operations.failed import refused
 from operations.release import planned
 from operations.remote import ScriptError, run
 from operations.rollout import Rollouts
@@ -82,7 +82,7 @@ def moved(context: DeploymentContext, move: Move, edge: Host) -> Iterator[Pyinfr
         return
     size = sum(host.get_fact(FileSizes, paths=(move.file, f"{move.file}-wal")).values())
     if not size:
-        yield Failed(f"there is no file {move.file} on {host.name}, or it is empty; set legacy_sqlite_file", fleet=True)
+        yield refused(f"there is no file {move.file} on {host.name}, or it is empty; set legacy_sqlite_file", fleet=True)
         return
     if not state.is_executing:
         logger.info(f"{host.print_prefix}Cut-over of {move.file}:")

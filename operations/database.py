@@ -12,7 +12,7 @@ from pyinfra.api.command import PyinfraCommand
 
 from facts.database import CONTAINER, PSQL, RoleDigests, SchemaRevision
 from facts.host_files import ManagedFile, marker
-from operations.failed import Failed
+from operations.failed import Failed, refused
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
 from operations.scripted import Scripted
@@ -40,7 +40,7 @@ def roles(database: str, sql: str, digests: Mapping[str, str]) -> Iterator[Pyinf
 def _unknown() -> Iterator[Failed]:
     """The cluster exists but does not answer. A plan says nothing then: the stack's own step starts the server first."""
     if state.is_executing:
-        yield Failed("PostgreSQL does not answer; see `docker logs signupflow-postgres`")
+        yield refused("PostgreSQL does not answer; see `docker logs signupflow-postgres`")
     else:
         host.noop("unknown until PostgreSQL runs")
 
@@ -147,7 +147,7 @@ def _judged(wanted: Schema, known: str, allow_interrupts: Collection[str]) -> It
     found = schema.verdict(schema.pending(wanted.migrations, known) if known else ())
     if found.outcome is schema.Outcome.REFUSED:
         logger.warning(f"{host.print_prefix}refused: {found.message}")
-        yield Failed(found.message, fleet=True)
+        yield refused(found.message, fleet=True)
     elif found.outcome is schema.Outcome.WINDOW:
         yield from guard("schema", found.message, allow_interrupts)
 
@@ -155,7 +155,7 @@ def _judged(wanted: Schema, known: str, allow_interrupts: Collection[str]) -> It
 def _tried(wanted: Schema, image: str, otherwise: str, migrate: bool = False) -> Iterator[PyinfraCommand]:
     """On a copy of the schema, without its rows: migrate it, then have an image (by default the release's own) prove itself."""
     if not wanted.smoke:
-        yield Failed(f"{otherwise}, as far as anybody knows: it has no app_smoke_command")
+        yield refused(f"{otherwise}, as far as anybody knows: it has no app_smoke_command")
         return
     steps = [f"docker compose --project-directory {wanted.directory} run --rm --quiet-pull -T rehearse"] if migrate else []
     failed = f"{{ echo {shlex.quote(otherwise)} >&2; exit 1; }}"

@@ -10,7 +10,7 @@ from pyinfra.api.command import PyinfraCommand
 
 from facts.host_files import APPLIED, Holds, ManagedFile, marker
 from facts.system import InstalledPackages, OsRelease, Unit, Units, Upgradable
-from operations.failed import Failed
+from operations.failed import refused
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
 from operations.system import APT, install_commands
@@ -38,7 +38,7 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
     found = host.get_fact(OsRelease)
     names = PACKAGES.get(found.id, ())
     if not supported(found.id, found.version):
-        yield Failed(f"unsupported distribution: use {SUPPORTED}")
+        yield refused(f"{found.id} {found.version} is an unsupported distribution: use {SUPPORTED}")
         return
     missing = sorted(set(names) - host.get_fact(InstalledPackages, packages=names))
     current = host.get_fact(ManagedFile, path=CONFIG)

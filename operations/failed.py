@@ -8,6 +8,8 @@ from pyinfra import logger
 from pyinfra.api import Host, State
 from pyinfra.api.command import PyinfraCommand
 
+from operations import refusals
+
 
 class Failed(PyinfraCommand):
     """Fails with this reason, which becomes the deployment's: of its host, or with `fleet` of the whole run."""
@@ -22,3 +24,9 @@ class Failed(PyinfraCommand):
     def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
         logger.error(f"{host.print_prefix}Error: {self.reason}")
         return False
+
+
+def refused(reason: str, fleet: bool = False) -> Failed:
+    """What an operation yields when it will not do what it was asked for; a dry run says so at its end, and by its exit code."""
+    refusals.note(reason)
+    return Failed(reason, fleet)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from pyinfra import host, logger
 
-from operations.failed import Failed
+from operations.failed import Failed, refused
 
 
 def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[Failed]:
@@ -15,7 +15,7 @@ def guard(service: str, why: str, allowed: Collection[str]) -> Iterator[Failed]:
     advice = "allowed by this run" if service in allowed else f"refused unless --data allow_interrupts={service}"
     _announce(f"{host.print_prefix}INTERRUPTS {service}: {why} ({advice})")
     if service not in allowed:
-        yield Failed(f"INTERRUPTS {service}: {why}; {advice}")
+        yield refused(f"INTERRUPTS {service}: {why}; {advice}")
 
 
 @functools.cache

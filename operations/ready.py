@@ -17,7 +17,7 @@ from facts.release import Connections, HeldLease, Readiness
 from operations import patches
 from operations.delegate import connected
 from operations.deployment import DeploymentContext
-from operations.failed import Failed
+from operations.failed import Failed, refused
 from operations.guard import Guard
 from operations.hooks import called
 from operations.lock import ended
@@ -52,7 +52,7 @@ def ready(context: DeploymentContext, checks: Checks) -> Iterator[Failed]:
         return
     for problem in problems:
         logger.warning(f"{host.print_prefix}not ready: {problem}")
-    yield Failed(f"{host.name} is not ready: {problems[0]}", fleet=True)
+    yield refused(f"{host.name} is not ready: {problems[0]}", fleet=True)
 
 
 def _problems(context: DeploymentContext, checks: Checks) -> Iterator[str]:
@@ -66,7 +66,7 @@ def _problems(context: DeploymentContext, checks: Checks) -> Iterator[str]:
             yield from readiness.database_problems(found, checks.connections)
     held = host.get_fact(HeldLease)
     if held is not None and held.left > 0 and not ended(held) and held.run != context.identity.id:
-        yield f"lease: held by {held.said}: wait, or take it away with deploys/unlock.py"
+        yield f"lease: held by {held.said}: wait until it ends (deploys/unlock.py only when its machine is gone for good)"
     for entry in checks.entries:
         yield from _public(entry, checks)
 
@@ -108,14 +108,14 @@ def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook
         refused = context.acquire([connected(inventory.get_host(name)) for name in hosts], reason)
     except (ConnectError, ScriptError) as error:
         context.lock.release()
-        yield Failed(f"the lease cannot be taken: {error}", fleet=True)
+        yield refused(f"the lease cannot be taken: {error}", fleet=True)
         return
     if refused:
-        yield Failed(f"another deployment is at work: {refused}", fleet=True)
+        yield refused(f"another deployment is at work: {refused}", fleet=True)
         return
     if hook and (problem := called("before", hook, context.variables())):
         context.lock.release()
-        yield Failed(f"{problem}; nothing was changed", fleet=True)
+        yield refused(f"{problem}; nothing was changed", fleet=True)
         return
     host.noop("leased")
 
@@ -124,7 +124,7 @@ def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook
 def everybody(context: DeploymentContext, what: str) -> Iterator[Failed]:
     """Go on only when no host has failed: what follows is for all or for none."""
     if not patches.applied():
-        yield Failed("config.py was not read: run pyinfra in the repository's root, without --config", fleet=True)
+        yield refused("config.py was not read: run pyinfra in the repository's root, without --config", fleet=True)
         return
     Guard(context).attach(state)
     failed = sorted(item.name for item in state.failed_hosts)
@@ -138,7 +138,7 @@ def everybody(context: DeploymentContext, what: str) -> Iterator[Failed]:
         )
     if state.is_executing:
         context.close()
-    yield Failed(f"stopped, because of {', '.join(failed)}")
+    yield refused(f"stopped, because of {', '.join(failed)}")
 
 
 @operation()

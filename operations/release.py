@@ -22,7 +22,7 @@ from operations.compose import as_desired
 from operations.delegate import connected, on
 from operations.deployment import DeploymentContext
 from operations.edge import Edge
-from operations.failed import Failed
+from operations.failed import Failed, refused
 from operations.files import differs, show, written
 from operations.lock import LockLostError
 from operations.rollout import Rollouts
@@ -279,7 +279,7 @@ def left(release: ReleaseSpec) -> Iterator[PyinfraCommand]:
         host.noop(f"{release.app} neither runs here nor is routed here")
         return
     if routed and len(serving.hosts) == 1:
-        yield Failed(f"{host.name} alone serves {release.app}; release to another host first", fleet=True)
+        yield refused(f"{host.name} alone serves {release.app}; release to another host first", fleet=True)
         return
     if routed:
         serving = serving.without(host.name)
@@ -338,7 +338,7 @@ def _edge(route: RouteSpec) -> tuple[Host, HostFile | None]:
 
 
 def _unreachable(route: RouteSpec) -> Failed:
-    return Failed(f"{route.edge}, which holds the routes, takes no SSH; nothing was changed here")
+    return refused(f"{route.edge}, which holds the routes, takes no SSH; nothing was changed here")
 
 
 def _generation(item: Container) -> int:

@@ -43,7 +43,7 @@ class Plan:
             hosts = {name: tuple(lines) for name, lines in found.pop("hosts").items()}
             return cls(**{**found, "command": tuple(found["command"])}, hosts=hosts)
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise OperatorError(f"{path} is no plan; `signupflow plan -o {path}` makes one") from None
+            raise OperatorError(f"{path} is no plan: name a file that `signupflow plan` wrote (plan.json by default)") from None
 
 
 def read(text: str) -> dict[str, tuple[str, ...]]:

@@ -104,9 +104,18 @@ def resolve(text: str) -> Image:
 def on_host(name: str, image_id: str, labels: Mapping[str, str]) -> Image:
     """An image that hosts have already, as one of them tells of it. `name` is what Compose files there call it."""
     reference = Reference.parse(name)
-    here = inspect(image_id) if not reference.digest else None
+    try:
+        here = inspect(image_id) if not reference.digest else None
+    except OperatorError:  # no engine here: hosts that have the image need none
+        here = None
     told = _told(labels, reference)
     return Image(reference, name, "" if reference.digest else image_id, here["Id"] if here else "", **told)
+
+
+def unseen(text: str) -> Image:
+    """An image of which nothing is known but its name: for what neither starts nor sends it."""
+    reference = Reference.parse(text)
+    return Image(reference, text, "", "", reference.tag, "", known=False)
 
 
 def _pinned(reference: Reference, text: str) -> Image:
@@ -160,8 +169,11 @@ def layers(text: str) -> tuple[str, ...]:
 
 
 def size(text: str) -> int:
-    """Unpacked size in bytes as this machine's engine has it; 0 for an image that only the hosts will see."""
-    found = inspect(text)
+    """Unpacked size in bytes as this machine's engine has it; 0 for an image that only the hosts will see, or without one."""
+    try:
+        found = inspect(text)
+    except OperatorError:
+        return 0
     return int(found["Size"]) if found else 0
 
 

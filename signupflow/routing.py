@@ -15,6 +15,7 @@ import yaml
 
 from signupflow.names import every_server, generation_service, generation_services, passing_servers, router
 
+RULE = re.compile(r"Host\(`([^`]+)`\)")
 LINE = re.compile(r"^# (\S+) generation (\d+)(?: weight (\d+))? at ((?:\S+ ?)+)$", re.MULTILINE)
 
 # A lost host is out within the sum of the first two, in seconds. Each failed try of a request costs the third.
@@ -57,6 +58,16 @@ def routers(app: str, domains: Sequence[str], response_seconds: int) -> str:
         }
     }
     return "# Written by deploys/app.\n" + yaml.safe_dump(document, sort_keys=False)
+
+
+def routed_domains(text: str | None) -> frozenset[str]:
+    """Domains that a file of routers (`routers`, the old service's) leads somewhere: those that serve now."""
+    try:
+        found = yaml.safe_load(text or "")
+        rules = [str(item["rule"]) for item in found["http"]["routers"].values()]
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return frozenset()  # no file, or none of ours: the run writes it anew
+    return frozenset(domain for rule in rules for domain in RULE.findall(rule))
 
 
 @dataclass(frozen=True)

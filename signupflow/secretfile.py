@@ -32,7 +32,7 @@ def recipients_path(path: Path) -> Path:
 def read_recipients(path: Path) -> list[str]:
     listed = recipients_path(path)
     if not listed.is_file():
-        raise OperatorError(f"no recipients file {listed}; run `scripts/secrets.py init`")
+        raise OperatorError(f"no recipients file {listed}: take it from the repository again, it is kept beside the secrets")
     lines = (line.split("#")[0].strip() for line in listed.read_text().splitlines())
     return [line for line in lines if line]
 
@@ -68,7 +68,9 @@ def parse_identity(text: str, where: str) -> pyrage.x25519.Identity:
 def decrypt(path: Path, key: pyrage.x25519.Identity) -> dict[str, str]:
     """Read the file in memory. Errors never carry what was decrypted."""
     if not path.is_file():
-        raise OperatorError(f"no secrets file {path}; run `scripts/secrets.py init`")
+        raise OperatorError(
+            f"no secrets file {path}: bring it there, or name another in secrets_file (`signupflow init` makes a new one)"
+        )
     try:
         clear = pyrage.decrypt(path.read_bytes(), [key])
     except pyrage.DecryptError:

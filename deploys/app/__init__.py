@@ -1,24 +1,28 @@
 """The app: any image with a port, a health path and an environment, released generation by generation."""
 
+import functools
 from pathlib import Path
 
-from pyinfra import host, inventory
+from pyinfra import host
 from pyinfra.api import Host, deploy
 
+from deploys import ownership
 from deploys.app.configuration import secret_values, secret_variables, uses_database
 from deploys.app.networks import APP_BRIDGE, APP_NETWORK, networks
-from deploys.environment import entries, environment, fleet, image, in_group, order, secrets_of
+from deploys.environment import entries, environment, fleet, holding, image, in_group, order, secrets_of
 from deploys.postgres.roles import CERTIFICATE
-from deploys.traefik import DYNAMIC
+from deploys.traefik import DYNAMIC, STATE
 from facts.host_files import ManagedFile
+from facts.release import CertifiedDomains
 from operations import compose, files, images
 from operations import release as releases
-from operations.delegate import connected
 from signupflow import moving, rotation
+from signupflow.probe import Entry
 from signupflow.release.rollout import Rollout
 from signupflow.release.spec import ReleaseSpec, RouteSpec, SecretFiles
 from signupflow.render import compose_value, template
-from signupflow.routing import Serving, routers
+from signupflow.routing import Serving, routed_domains, routers
+from signupflow.settings import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -36,7 +40,7 @@ def routes() -> None:
     if in_group("edge"):
         files.config(
             name="Routers of each domain",
-            dest=f"{DYNAMIC}/app-{env.app_name}.yaml",
+            dest=routers_path(env.app_name),
             content=routers(env.app_name, env.domains, env.app_response_seconds),
         )
         releases.only(name="Remove routes of hosts no longer in the inventory", route=route())
@@ -56,6 +60,8 @@ def leave() -> None:
     """Out of the routes first, and stopped when the edge confirms that nothing is sent here any more."""
     if in_group("app"):
         releases.left(name=f"Leave {host.name}", release=desired(host))
+        if fleet().member(host.name).roles == {"app"}:
+            ownership.release()
 
 
 def data_directory() -> str:
@@ -125,7 +131,7 @@ def desired(target: Host) -> ReleaseSpec:
         check_command=env.app_check_command,
         error_percent=env.app_error_percent,
         keep=env.app_keep_releases,
-        entries=entries(env),
+        entries=served_entries(env) or entries(env),
         observe_path=env.health_path,
         probe_rate=env.app_probe_rate,
         rollout=Rollout(
@@ -142,10 +148,38 @@ def desired(target: Host) -> ReleaseSpec:
     )
 
 
+def routers_path(app: str) -> str:
+    return f"{DYNAMIC}/app-{app}.yaml"
+
+
+def served_entries(env: Environment) -> tuple[Entry, ...]:
+    """The public entry by those of its domains that it serves now; none where nothing is routed.
+
+    A domain that this run adds has no route yet, so it has no certificate: whoever asks by it judges the CA and not the app.
+    When none of the routed domains has a certificate, all of them are to be asked: something is wrong.
+    """
+    routed, certified = _domains(env.app_name)
+    asked = routed & certified or routed
+    return tuple(entry for entry in entries(env) if entry.domain in asked)
+
+
+def uncertified_entries(env: Environment) -> tuple[Entry, ...]:
+    """The public entry by those of its domains for which the edge has no certificate, where it has one of another."""
+    _, certified = _domains(env.app_name)
+    return tuple(entry for entry in entries(env) if certified and entry.domain not in certified)
+
+
+@functools.cache
+def _domains(app: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Domains that are routed, and domains that have a certificate, as this run finds the edge before it changes anything."""
+    edge = holding("edge")
+    routed = routed_domains(edge.get_fact(ManagedFile, path=routers_path(app)).content)
+    return routed, edge.get_fact(CertifiedDomains, path=f"{STATE}/acme.json")
+
+
 def serving() -> Serving:
     """What the edge's routes say now."""
-    edge = inventory.get_host(fleet().holder("edge").name)
-    return Serving.parse(connected(edge).get_fact(ManagedFile, path=route().path).content)
+    return Serving.parse(holding("edge").get_fact(ManagedFile, path=route().path).content)
 
 
 def unmoved() -> bool:
@@ -153,6 +187,6 @@ def unmoved() -> bool:
     env = environment()
     if not env.legacy_sqlite_file:
         return False
-    database = connected(inventory.get_host(fleet().holder("db").name))
+    database = holding("db")
     step = moving.last_step(database.get_fact(ManagedFile, path=moving.journal_path(env.app_name)).content or "")
     return step is not moving.Step.MOVED

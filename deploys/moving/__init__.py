@@ -9,7 +9,7 @@ from pyinfra.api import deploy
 
 from deploys.app import desired, prepare_host, routes
 from deploys.deployment import deployment
-from deploys.environment import environment, fleet, image, in_group, order, refuse
+from deploys.environment import environment, fleet, holding, image, in_group, order, refuse
 from deploys.maintaining import DIRECTORY as PAGE_DIRECTORY
 from deploys.maintaining import SERVICE as PAGE_SERVICE
 from deploys.maintaining import page_path, page_routes, server
@@ -19,7 +19,6 @@ from deploys.traefik import DYNAMIC
 from operations import compose, files
 from operations import cutover as cutting_over
 from operations import release as releases
-from operations.delegate import connected
 from signupflow import maintenance, moving
 from signupflow.render import compose_value, template
 from signupflow.settings import Environment
@@ -105,7 +104,7 @@ def _move(env: Environment) -> cutting_over.Move:
 
 
 def _last(env: Environment) -> moving.Step | None:
-    return cutting_over.last_step(connected(inventory.get_host(fleet().holder("db").name)), env.app_name)
+    return cutting_over.last_step(holding("db"), env.app_name)
 
 
 def _directory(env: Environment) -> str:

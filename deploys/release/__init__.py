@@ -8,30 +8,40 @@ from collections.abc import Sequence
 from pyinfra import host, inventory, state
 from pyinfra.api import Host, deploy
 
-from deploys.app import desired, prepare_host, routes, serving, unmoved
+from deploys import ownership
+from deploys.app import desired, prepare_host, routes, served_entries, serving, uncertified_entries, unmoved
 from deploys.deployment import deployment
-from deploys.environment import channels, commit, entries, environment, fleet, image, in_group, order, refuse
+from deploys.environment import channels, commit, environment, fleet, holding, image, in_group, order, refuse
 from deploys.release.announcement import announce
+from facts.database import SchemaRevision
 from facts.host_files import ManagedFile
 from facts.release import Generations
+from operations import certificates
 from operations import ready as readying
 from operations import release as releases
-from operations.delegate import connected
+from operations.delegate import connectable, connected
 from signupflow.images import size
 from signupflow.release import ledger, readiness
 
 # The kind of run that moves an old service's rows.
 MOVING = "cut-over"
+# Kinds of a run that starts again what serves, on the schema that it serves on.
+SAME_IMAGE = ("restart", "scale", "rotation")
 
 
 @deploy("Preflight")
-def ready(kind: str = "release") -> None:
-    """Every host is asked before any is changed; then the lease, for the time of the run. `kind` is how it is recorded."""
+def ready(kind: str = "release", recovering: bool = False) -> None:
+    """Every host is asked before any is changed; then the deploy lock, for the time of the run. `kind` is how it is recorded,
+    `recovering` says that the database is restored to wherever it is to be.
+    """
+    ownership.check(recovering)
     if kind != MOVING and unmoved():
         refuse(
             f"{environment().app_name} is still served from {environment().legacy_sqlite_file}: "
-            "move its rows with deploys/migrate_sqlite.py, or take legacy_sqlite_file out of group_data"
+            "move its rows with deploys/migrate_sqlite.py first, or people would find an empty service"
         )
+    if kind not in SAME_IMAGE:
+        _schema_is_not_left_out()
     deployment().recorder.kind = kind
     _asked(replacing=kind == "restart")
     _lease(environment().reason or f"{kind} {image(environment().app_image).version or environment().app_image}")
@@ -40,7 +50,23 @@ def ready(kind: str = "release") -> None:
 @deploy("Preflight")
 def asked(replacing: bool = False) -> None:
     """The pre-flight alone. What serves must be in order when some host would get another release, or when `replacing`."""
+    ownership.check()
     _asked(replacing)
+
+
+def _schema_is_not_left_out() -> None:
+    """A release to some hosts must not bring code to a schema that it does not know: the schema step runs on the database's."""
+    env, new, database = environment(), image(environment().app_image), inventory.get_host(fleet().holder("db").name)
+    if database in state.activated_hosts or not env.app_migration_command or not new.schema_revision:
+        return
+    if not connectable(database):
+        refuse(f"{database.name} cannot be reached, so whether its schema fits {new.version} is not known")
+    known = database.get_fact(SchemaRevision, database=env.postgres_database)
+    if known != new.schema_revision:
+        refuse(
+            f"{new.version} needs the schema {new.schema_revision}, the database is at {known or 'none'}, and the run leaves out "
+            f"{database.name}, where the schema step runs: add --limit {database.name}"
+        )
 
 
 def _asked(replacing: bool) -> None:
@@ -85,7 +111,7 @@ def checks(replacing: bool = False) -> readying.Checks:
         ),
         connections=max((member.connections for member in hosts.members), default=0),
         database=in_group("db") and replacing,
-        entries=entries(env) if in_group("edge") and replacing else (),
+        entries=served_entries(env) if in_group("edge") and replacing else (),
         health_path=env.health_path,
         lifetime_seconds=env.acme_certificate_hours * 3600,
         # What is gone back from may be ill: that is why.
@@ -153,6 +179,8 @@ def observation() -> None:
     for name in host.loop(list(reversed(apps))):
         if name == host.name:
             releases.rolled_back(name=f"Roll back {name}", context=context, release=desired(host), keep=context.keeps_failed)
+    if in_group("edge"):
+        certificates.certified(name="Certificates", context=context, entries=uncertified_entries(env), _if=context.healthy)
     if host.name == leased_hosts()[0]:
         releases.finish(name="Finish", context=context)
 
@@ -161,7 +189,7 @@ def recorded() -> None:
     """Where and as what this run will be recorded at its end."""
     env, run = environment(), deployment().recorder
     new = image(env.app_image)
-    edge = inventory.get_host(fleet().holder("edge").name)
+    edge = holding("edge")
     run.ledger, run.version_before = (edge, env.app_name), _version_before(edge)
     run.release = {
         "version": new.version,
@@ -183,6 +211,7 @@ def _version_before(edge: Host) -> str:
 @deploy("Abort")
 def abort() -> None:
     """Undo what a run that was cut off has left, from the last host to the first."""
+    ownership.check()
     recorded()
     context = deployment()
     context.recorder.kind, context.recorder.outcome = "abort", "aborted"
@@ -197,6 +226,7 @@ def abort() -> None:
 @deploy("Lock")
 def leased(reason: str, kind: str = "hosts") -> None:
     """The lease alone, for a deploy that is no release. `kind` is how it is recorded, when it ends with `worked`."""
+    ownership.check()
     deployment().recorder.kind = kind
     readying.everybody(name="All hosts reachable", context=deployment(), what="every host takes SSH")
     _lease(environment().reason or reason)
@@ -214,4 +244,5 @@ def worked() -> None:
 
 @deploy("Unlock")
 def unlock() -> None:
+    ownership.check()
     readying.unlocked(name="Lease")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyinfra import inventory, logger
+from pyinfra import logger
 from pyinfra.api import Host
 
 from deploys.app import desired
-from deploys.environment import fleet, image
+from deploys.environment import holding, image
 from facts.database import SchemaRevision
 from operations.delegate import connected
 from operations.release import planned
@@ -25,7 +25,7 @@ def announce(apps: Sequence[Host], serving: Serving, env: Environment, again: bo
         plans.append(HostPlan(item.name, found.observed.current, found.todo))
     new = image(env.app_image)
     title = f"{env.app_name} {new.version or new.on_host}"
-    database = connected(inventory.get_host(fleet().holder("db").name))
+    database = holding("db")
     known = database.get_fact(SchemaRevision, database=env.postgres_database) if new.schema_revision else ""
     schema = schema_step(new.schema_revision, known, new.migrations)
     for line in lines(title, schema, plans, env.app_observe_seconds, env.app_on_failure):

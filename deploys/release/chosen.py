@@ -9,11 +9,12 @@ from pyinfra import inventory, logger
 from pyinfra.api import Host
 
 from deploys.app import serving
-from deploys.environment import choose, environment, fleet, order, refuse
+from deploys.environment import choose, chosen_settings, environment, fleet, holding, order, refuse
 from facts.containers import Containers, HostImage, HostImages
 from facts.database import SchemaRevision
 from facts.host_files import ManagedFile
-from operations.delegate import connectable, connected
+from operations.compose import STACK_LABEL
+from operations.delegate import connectable
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import images
 from signupflow.errors import OperatorError
@@ -26,7 +27,24 @@ _finding = RLock()
 
 def keep_what_serves() -> None:
     """The release of this run is the image that serves now, whatever `app_image` says."""
-    _once(_serving)
+    _once(_kept)
+
+
+def keep_what_is_there() -> None:
+    """The same where hosts may serve different releases, or none: what is put back or taken out is on the hosts, and this
+    machine may have no image at all. The first host's stands for all; where nothing runs, what `app_image` names.
+    """
+    _once(_first_serving)
+
+
+def keep_database_image() -> None:
+    """PostgreSQL's image is the one that runs, whatever `postgres_image` says; for a deploy that does not start it."""
+    with _finding:
+        target = inventory.get_host(fleet().holder("db").name)
+        if "postgres_image" in chosen_settings() or not connectable(target):
+            return
+        for item in target.get_fact(Containers, label=f"{STACK_LABEL}=postgres"):
+            choose(images.on_host(item.reference, item.image, item.labels), "postgres_image")
 
 
 def go_back(wanted: str = "") -> None:
@@ -42,8 +60,8 @@ def _once(find: Callable[[], Image]) -> None:
             choose(_found[0])
 
 
-def _serving() -> Image:
-    """The image that serves. Refused when hosts differ: a run that was cut off would be taken for what was meant."""
+def _all_serving() -> dict[str, Image]:
+    """Id to image of what serves, in the order of releases."""
     env, routes = environment(), serving()
     found: dict[str, Image] = {}
     for name in order(env, fleet()):
@@ -53,6 +71,16 @@ def _serving() -> Image:
         for item in target.get_fact(Containers, label=f"{APP_LABEL}={env.app_name}"):
             if item.labels.get(GENERATION_LABEL) == str(current):
                 found[item.image] = images.on_host(item.reference, item.image, item.labels)
+    return found
+
+
+def _first_serving() -> Image:
+    return next(iter(_all_serving().values()), None) or images.unseen(environment().app_image)
+
+
+def _serving() -> Image:
+    """The image that serves. Refused when hosts differ: a run that was cut off would be taken for what was meant."""
+    found = _all_serving()
     if not found:
         refuse("nothing serves yet; release with deploys/production.py")
     if len(found) > 1:
@@ -61,9 +89,16 @@ def _serving() -> Image:
     return next(iter(found.values()))
 
 
+def _kept() -> Image:
+    """The same for a run that starts it again, here or on a host that has none of it yet."""
+    found = _serving()
+    _can_be_given(found, _held(found.on_host)[1])
+    return found
+
+
 def _earlier(wanted: str) -> Image:
     env = environment()
-    edge = connected(inventory.get_host(fleet().holder("edge").name))
+    edge = holding("edge")
     records = [record for record in ledger.parse(_ledger(edge)) if record.app == env.app_name]
     now = _serving()
     try:
@@ -71,7 +106,7 @@ def _earlier(wanted: str) -> Image:
     except OperatorError as error:
         refuse(str(error))
     found = _on_every_host(record)
-    database = connected(inventory.get_host(fleet().holder("db").name))
+    database = holding("db")
     known = database.get_fact(SchemaRevision, database=env.postgres_database) or ""
     stands = rollback.obstacles(record.version, found.migrations, now.migrations, known) if known and found.migrations else []
     if stands:
@@ -86,23 +121,34 @@ def _ledger(edge: Host) -> str:
 
 def _on_every_host(record: ledger.Record) -> Image:
     """The record's image, which each host that runs it has, or can be given."""
-    found, lacking = None, []
-    for item in inventory:
-        if not {"app", "db"} & set(item.groups) or not connectable(item):
-            continue
-        there = item.get_fact(HostImages, references=(record.image,)).get(record.image)
-        if there is None:
-            lacking.append(item.name)
-        found = found or there
+    found, lacking = _held(record.image)
     if found is None:
         refuse(
             f"no host has the image of {record.version} any more (app_keep_releases is {environment().app_keep_releases}); "
             "release it again with --data app_image=..."
         )
     chosen = images.on_host(_name(record, found), found.id, found.labels)
-    if lacking and chosen.travels and not chosen.local_id:
-        refuse(f"{', '.join(lacking)} and this machine have not the image of {record.version}; release it again from where it is")
+    _can_be_given(chosen, lacking)
     return chosen
+
+
+def _held(reference: str) -> tuple[HostImage | None, list[str]]:
+    """An image as the first host that has it knows it, and the names of those hosts that need it and have it not."""
+    found, lacking = None, []
+    for item in inventory:
+        if not {"app", "db"} & set(item.groups) or not connectable(item):
+            continue
+        there = item.get_fact(HostImages, references=(reference,)).get(reference)
+        if there is None:
+            lacking.append(item.name)
+        found = found or there
+    return found, lacking
+
+
+def _can_be_given(image: Image, lacking: list[str]) -> None:
+    """Refuse when a host lacks an image that is in no registry and not on this machine."""
+    if lacking and image.travels and not image.local_id:
+        refuse(f"{', '.join(lacking)} and this machine have not the image of {image.version}; release it again from where it is")
 
 
 def _name(record: ledger.Record, found: HostImage) -> str:

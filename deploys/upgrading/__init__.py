@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyinfra import host, state
 from pyinfra.api import deploy
 
+from deploys.app import served_entries
 from deploys.deployment import deployment
 from deploys.docker import docker_engine
 from deploys.environment import entries, environment
@@ -22,7 +23,11 @@ def upgrade(what: str) -> None:
     """`what` is traefik, postgres or docker. Docker goes host after host, none after one that fails."""
     env = environment()
     ready.probed(
-        name="Probe the public entry", context=deployment(), entry=entries(env)[0], path=env.health_path, rate=PROBE_RATE
+        name="Probe the public entry",
+        context=deployment(),
+        entry=(served_entries(env) or entries(env))[0],
+        path=env.health_path,
+        rate=PROBE_RATE,
     )
     if what == "traefik":
         traefik()

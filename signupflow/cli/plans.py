@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import getpass
 import hashlib
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ SHOWN_LINES = 6
 @target_options
 def plan(version: str | None, output: str, target: Target) -> None:
     """Dry-run a deploy (of VERSION), show it, and keep it for `apply`."""
+    _refuse_to_replace(Path(output))
     command = target.command("production", app_version=version)
     text = _dry(command)
     click.echo(text)
@@ -59,6 +61,17 @@ def apply(path: str) -> None:
                 click.echo(f"    {name}: {line}", err=True)
         raise OperatorError(f"{', '.join(hosts)} changed since the plan was made ({kept.made}); nothing was run, plan again")
     execute([*kept.command, "-y"])
+
+
+def _refuse_to_replace(path: Path) -> None:
+    """A plan may take an older plan's place, and nothing else's."""
+    if path.exists():
+        try:
+            kept = json.loads(path.read_text(errors="replace"))
+        except ValueError:
+            kept = None
+        if not isinstance(kept, dict) or "format" not in kept:
+            raise OperatorError(f"{path} is there and is no plan: name another file with --output")
 
 
 def _dry(command: tuple[str, ...] | list[str]) -> str:

@@ -71,7 +71,8 @@ def test_us5_2_an_interruption_is_refused_unless_allowed_by_name(lab: Lab) -> No
     """A changed memory limit recreates PostgreSQL: the plan says INTERRUPTS, the run refuses, and nothing has changed."""
     changed = ("--data", "postgres_memory=900m")
     before = lab.ssh("h1", "cat /opt/signupflow/postgres/compose.yaml; sudo docker ps -q --no-trunc | sort")
-    plan = lab.pyinfra("--dry", *changed)
+    plan = lab.pyinfra("--dry", *changed, check=False)
+    assert plan.returncode == 2, "a dry run says by its exit code that the run would be refused"
     assert plan.stderr.count("INTERRUPTS postgres: its container is recreated (refused unless") == 1, "once"
     refused = lab.pyinfra("-y", *changed, check=False)
     assert refused.returncode == 1

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import making, records, restore_command, restoring, scratch, swap
+from backup import dry_run, making, records, restore_command, restoring, scratch, swap
 from backup.archive import Copy, Store
 from backup.configuration import LOCAL, OBJECT_STORE
 from backup.outcome import Backup, Failed, Restore
@@ -83,12 +83,21 @@ class Host:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, profile: str) -> None:
         self.done: list[tuple[Any, ...]] = []
-        found = SimpleNamespace(profile=profile, environment="sample")
+        self.free, self.running, self.points = 10**11, True, ["before-1.4.0", "before-1.5.0"]
+        found = SimpleNamespace(profile=profile, environment="sample", database="rows")
+        monkeypatch.setattr(scratch.shutil, "disk_usage", lambda _: SimpleNamespace(free=self.free))
+        monkeypatch.setattr(scratch, "points", lambda: {name: [ENDED + timedelta(hours=1)] for name in self.points})
+        monkeypatch.setattr(dry_run, "Server", lambda: SimpleNamespace(name="postgres", running=self.running, psql=self.psql))
         monkeypatch.setattr(restore_command.configuration, "read", lambda *_: found)
         monkeypatch.setattr(restoring, "Server", lambda: None)
         monkeypatch.setattr(making, "known", lambda _: Store((COPY, NEAR), ()))
         monkeypatch.setattr(restoring, "in_place", lambda _, wanted, copy, tell: self.done.append((wanted, copy)))
         monkeypatch.setattr(restoring, "one_table", self.one_table)
+
+    @staticmethod
+    def psql(sql: str, _: str) -> str:
+        """A database with two tables, and one schema beside `public`."""
+        return str(int("'taken'" in sql)) if "pg_namespace where" in sql else "events\npeople"
 
     def one_table(self, _: Any, wanted: Wanted, copy: Copy, table: str, schema: str, tell: Any) -> Record:
         self.done.append((wanted, copy, table, schema))
@@ -129,6 +138,36 @@ def test_fr008_a_dry_run_says_everything_and_changes_nothing(production: Host) -
         assert said in done.output
     assert production.restore("--target", "production", "--dry-run", "--table", "people").exit_code == 0
     assert production.done == []
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--restore-point", "before-1.4"), Restore.NOT_FOUND, "no restore point before-1.4 is noted on this host; there are"),
+        (("--table", "peple"), Restore.NOT_FOUND, "there is no table peple now; did you mean people?"),
+        (("--table", "people", "--into", "taken"), Restore.CONFIGURATION, "there is a schema taken already"),
+        (("--table", "people", "--restore-point", "nowhere"), Restore.NOT_FOUND, "no restore point nowhere is noted"),
+    ],
+)  # fmt: skip
+def test_a35_a_dry_run_finds_what_the_restore_would_be_refused_for(
+    production: Host, words: tuple[str, ...], code: Restore, said: str
+) -> None:
+    done = production.restore("--target", "production", "--dry-run", *words)
+    assert said in done.stderr
+    assert done.exit_code == code
+    assert "Nothing was changed" not in done.output, "that would be taken for a yes"
+
+
+def test_a35_a_dry_run_looks_for_room_for_notes_and_for_the_live_database(production: Host) -> None:
+    known = ("--target", "production", "--dry-run", "--restore-point", "before-1.5.0")
+    assert production.restore(*known).exit_code == 0
+    production.free = COPY.size
+    assert "add disk, or discard what is kept" in production.restore(*known).stderr
+    production.free, production.running = 10**11, False
+    done = production.restore("--target", "production", "--dry-run", "--table", "people")
+    assert (done.exit_code, "does not answer" in done.stderr) == (Restore.NO_DATABASE, True)
+    production.points = []
+    assert "is noted on this host; none is" in production.restore(*known).stderr
 
 
 def test_fr008_productions_database_is_not_replaced_where_nobody_can_be_asked(production: Host) -> None:

@@ -112,7 +112,16 @@ def pyinfra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "ended"), [(plan(), "0", 0), (plan(Files=["web1"]), "0", 2), (plan(), "3", 1), ("", "0", 1)]
+    ("said", "code", "ended"),
+    [
+        (plan(), "0", 0),
+        (plan(Files=["web1"]), "0", 2),
+        (plan(), "3", 1),
+        ("", "0", 1),
+        # Refused as it stands, and different all the same; refused without a plan.
+        (plan(Files=["web1"]), "2", 2),
+        ("", "2", 1),
+    ],
 )
 def test_us3_the_look_s_exit_code_says_the_same_drift_or_cannot_tell(pyinfra: Path, said: str, code: str, ended: int) -> None:
     (pyinfra / "said").write_text(said)

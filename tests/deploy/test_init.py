@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -263,3 +266,81 @@ def test_fr031_a_secrets_file_that_lacks_something_is_completed_and_what_it_hold
     assert "production.age with jwt_keys\n" in done.output
     after = secretfile.decrypt(path, key)
     assert {name for name in before if before[name] != after[name]} == {"jwt_keys"}
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`init` takes the test's text for what somebody types."""
+    here = SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True), exit=sys.exit)
+    monkeypatch.setattr("signupflow.cli.init.sys", here)
+
+
+TYPED = (
+    ("web1=1:boss", "--host 'web1=1:boss' has the role boss"),
+    ("web1=198.51.100.7:edge,app", ""),
+    ("web1=198.51.100.8:db", "--host web1 is named twice"),
+    ("web2=198.51.100.8", "--host web2 has no roles while others do"),
+    ("web2=198.51.100.8:edge,db", "--host web2 would be a second edge host"),
+    ("", "no host has the role db"),
+    ("web2=198.51.100.8:app,db", ""),
+    ("", ""),
+    ("10.0.0", "--private-address '10.0.0' is not an IPv4 address"),
+    ("10.0.0.1", ""),
+    ("10.0.0.2", ""),
+    ("UPPER.org", "--domain 'UPPER.org' is not"),
+    ("signupflow.rescue-helpers.org", ""),
+    ("www.example.org", "--domain still holds the placeholder"),
+    ("", ""),
+    ("nobody", "--acme-email must be a mail address"),
+    ("operations@rescue-helpers.org", ""),
+    ("/nowhere.pub", "--public-key /nowhere.pub is neither a key nor a file"),
+    ("ssh-ed25519", "--public-key 'ssh-ed25519'"),
+    (DEPLOY_EXAMPLE["deploy_public_keys"][0], ""),
+    ("y", ""),
+)
+KEPT = (
+    "--host web1=198.51.100.7:edge,app --host web2=198.51.100.8:app,db --private-address web1=10.0.0.1"
+    " --private-address web2=10.0.0.2 --domain signupflow.rescue-helpers.org --acme-email operations@rescue-helpers.org"
+    f" --public-key '{DEPLOY_EXAMPLE['deploy_public_keys'][0]}'"
+)
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a30_an_answer_that_cannot_be_used_is_asked_for_again_and_the_others_are_kept(world: World) -> None:
+    command = ["init", "--traefik-image", DEPLOY_EXAMPLE["traefik_image"], "--directory", str(world.directory), "--no-check"]
+    done = CliRunner().invoke(main, command, input="".join(f"{text}\n" for text, _ in TYPED))
+    assert done.exit_code == 0, done.output
+    places = [done.output.find(said) for _, said in TYPED if said]
+    assert -1 not in places, [said for _, said in TYPED if said and said not in done.output]
+    assert places == sorted(places), "each below its own question"
+    assert world.files() == WRITTEN
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a30_what_was_answered_can_be_given_again_when_a_check_fails(world: World) -> None:
+    command = ["init", "--traefik-image", DEPLOY_EXAMPLE["traefik_image"], "--directory", str(world.directory)]
+    world.logins = ()
+    done = CliRunner().invoke(main, command, input="".join(f"{text}\n" for text, said in TYPED if not said))
+    assert done.exit_code == 1, done.output
+    assert done.output.endswith(f"\nTo keep these answers, add: {KEPT}\n")
+    world.logins = ("root",)
+    again = CliRunner().invoke(main, [*command, "--no-check", *shlex.split(KEPT)], input="y\n")
+    assert again.exit_code == 0, again.output
+    assert world.files() == WRITTEN
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("My Env",), "ENVIRONMENT 'My Env' must start"),
+        (("--acme-email", "nobody"), "--acme-email must be a mail address"),
+        (("--ssh-key", "/nowhere"), "there is no such file"),
+        (("--acme-directory", "http://ca"), "--acme-directory must be an https URL"),
+        (("--s3-endpoint", "http://s3"), "must be an https URL"),
+    ],
+)
+def test_a30_a_wrong_flag_is_refused_before_anything_is_asked(world: World, words: tuple[str, ...], said: str) -> None:
+    done = CliRunner().invoke(main, ["init", *words, "--directory", str(world.directory)], input="web1\n")
+    assert said in refusal(done)
+    assert done.output == "", "no question"

@@ -244,6 +244,29 @@ def check(answers: Answers, app: Mapping[str, Any]) -> dict[str, Environment]:
     return found
 
 
+def judge(setting: str, value: Any) -> None:
+    """Raise OperatorError with what is wrong with one answer by itself, said of the flag that would have given it."""
+    wrong = [_by_flag(name, why, {}) for name, why in faults({setting: value}) if name.partition(".")[0] == setting]
+    if wrong:
+        raise OperatorError(wrong[0])
+
+
+def judge_hosts(texts: Sequence[str], whole: bool = False) -> None:
+    """The same of hosts as far as they are named; `whole` when there are to be no more."""
+    hosts = with_roles([parse_host(text) for text in texts])
+    names = [host.name for host in hosts]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OperatorError(f"--host {twice[0]} is named twice")
+    given = any(parse_host(text).roles for text in texts)
+    held = [role for host in hosts for role in host.roles]
+    for role in ROLES if given else ():
+        if role != "app" and held.count(role) > 1:
+            raise OperatorError(f"--host {names[-1]} would be a second {role} host; exactly one can be")
+        if whole and role not in held:
+            raise OperatorError(f"no host has the role {role}; name one with it, such as NAME=ADDRESS:{role}")
+
+
 def _members(answers: Answers, environments: Mapping[str, Environment]) -> Iterator[Member]:
     for host in answers.hosts:
         env = environments[host.name]
@@ -267,9 +290,12 @@ def _check_set(answers: Answers) -> None:
 
 
 def _check_group(answers: Answers) -> None:
-    if not SLUG.fullmatch(answers.environment):
-        raise OperatorError(
-            f"ENVIRONMENT {answers.environment!r} must start with a letter and hold lower-case letters, digits and dashes only"
-        )
-    if answers.group in RESERVED_GROUPS or keyword.iskeyword(answers.group):
-        raise OperatorError(f"ENVIRONMENT {answers.environment} means something else already; choose another, such as production")
+    check_environment(answers.environment)
+
+
+def check_environment(name: str) -> None:
+    if not SLUG.fullmatch(name):
+        raise OperatorError(f"ENVIRONMENT {name!r} must start with a letter and hold lower-case letters, digits and dashes only")
+    group = name.replace("-", "_")
+    if group in RESERVED_GROUPS or keyword.iskeyword(group):
+        raise OperatorError(f"ENVIRONMENT {name} means something else already; choose another, such as production")

@@ -60,7 +60,18 @@ def init(**given: Any) -> None:
     made. Exit code 1: a check failed; 2: something was said wrong, or is missing.
     """
     interactive = sys.stdin.isatty() and not given["yes"]
-    made = told.complete(given, ROOT, told.Asker(interactive))
+    ask = told.Asker(interactive)
+    try:
+        made = told.complete(given, ROOT, ask)
+        _set_up(made, given, interactive)
+    except (OperatorError, SystemExit) as ended:
+        if ask.kept and not (isinstance(ended, SystemExit) and not ended.code):
+            click.echo(f"\nTo keep these answers, add: {ask.kept}", err=True)
+        raise
+
+
+def _set_up(made: answers.Answers, given: Mapping[str, Any], interactive: bool) -> None:
+    """Everything after the answers: checks first, and then the files."""
     environments = answers.check(made, told.app_data(made))
     planned = [files.group_data(made), files.inventory(made)]
     for file in planned:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,31 +24,62 @@ TRAEFIK = "traefik:v3.7"
 PUBLIC_KEYS = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
 
 
+Judge = Callable[[str], object]
+ManyJudge = Callable[[Sequence[str]], object]
+
+
 class Asker:
-    """Questions on a terminal; elsewhere it collects the flags that would have answered them."""
+    """Questions on a terminal, each asked again until its answer can be used; elsewhere it collects the flags that would have
+    answered them. `answered` is what was answered, as flags.
+    """
 
     def __init__(self, interactive: bool) -> None:
         self.interactive = interactive
         self.missing: list[str] = []
+        self.answered: list[str] = []
 
-    def one(self, flag: str, question: str) -> str:
+    def one(self, flag: str, question: str, judge: Judge, shown: Callable[[str], str] = str) -> str:
+        """`shown` makes of an answer what the flag takes."""
         if self.interactive:
-            return str(click.prompt(question)).strip()
+            text = self._asked(question, judge)
+            self.answered += [flag.partition(" ")[0], shown(text)]
+            return text
         self.missing.append(flag)
         return ""
 
-    def optional(self, question: str) -> str:
+    def optional(self, flag: str, question: str, judge: Judge) -> str:
         """Empty where nobody can be asked: it is not needed."""
-        return str(click.prompt(question, default="", show_default=False)).strip() if self.interactive else ""
+        text = self._asked(question, lambda text: not text or judge(text), default="") if self.interactive else ""
+        self.answered += [flag, text] if text else []
+        return text
 
-    def many(self, flag: str, question: str) -> list[str]:
+    def many(self, flag: str, question: str, judge: ManyJudge, end: ManyJudge = bool) -> list[str]:
+        """`judge` is asked about all answers so far, `end` about all when there are to be no more."""
         if not self.interactive:
             self.missing.append(flag)
             return []
-        found = [str(click.prompt(question)).strip()]
-        while text := str(click.prompt("Another (empty when that was all)", default="", show_default=False)).strip():
+        found = [self._asked(question, lambda text: judge([text]))]
+        another = "Another (empty when that was all)"
+        while text := self._asked(another, lambda text: judge([*found, text]) if text else end(found), default=""):
             found.append(text)
+        self.answered += [word for text in found for word in (flag, text)]
         return found
+
+    @staticmethod
+    def _asked(question: str, judge: Judge, default: str | None = None) -> str:
+        while True:
+            text = str(click.prompt(question, default=default, show_default=False)).strip()
+            try:
+                judge(text)
+            except OperatorError as error:
+                click.echo(f"{click.style('Not usable:', fg='red')} {error}", err=True)
+                continue
+            return text
+
+    @property
+    def kept(self) -> str:
+        """What to add to the command, so that nothing that was answered is asked again; empty when nothing was."""
+        return shlex.join(self.answered)
 
     def refuse(self) -> None:
         """Raise when anything is missing that nobody can be asked for."""
@@ -58,11 +90,25 @@ class Asker:
 
 def complete(given: Mapping[str, Any], root: Path, ask: Asker) -> Answers:
     """Answers out of the verb's options, by their Python names."""
-    hosts = _hosts(given, ask)
-    domains = given["domains"] or ask.many("--domain", "Domain that leads to the app")
-    email = given["acme_email"] or ask.one("--acme-email", "Mail address for the certificates' CA")
+    # What was given is judged before anything is asked: nobody answers for nothing.
     ssh_key = absolute("--ssh-key", given["ssh_key"])
-    public_keys = public_keys_of(given["keys"], ssh_key) or _keys_in(ask.one("--public-key", "Public key, or the file with it"))
+    public_keys = public_keys_of(given["keys"], ssh_key)
+    if ask.interactive:
+        _judge_given(given, public_keys)
+    hosts = _hosts(given, ask)
+    domains = given["domains"] or ask.many(
+        "--domain", "Domain that leads to the app", lambda texts: answering.judge("domains", list(texts))
+    )
+    email = given["acme_email"] or ask.one(
+        "--acme-email", "Mail address for the certificates' CA", lambda text: answering.judge("acme_email", text)
+    )
+    public_keys = public_keys or _keys_in(
+        ask.one(
+            "--public-key",
+            "Public key, or the file with it",
+            lambda text: answering.judge("deploy_public_keys", _keys_in(text)),
+        )
+    )
     storage = _storage(given, ask)
     ask.refuse()
     _can_log_in_again(ssh_key, public_keys)
@@ -95,17 +141,48 @@ def complete(given: Mapping[str, Any], root: Path, ask: Asker) -> Answers:
     )
 
 
+def _judge_given(given: Mapping[str, Any], public_keys: Sequence[str]) -> None:
+    answering.check_environment(given["environment"])
+    settings = {
+        "domains": list(given["domains"]),
+        "acme_email": given["acme_email"],
+        "deploy_public_keys": list(public_keys),
+        "traefik_image": given["traefik_image"],
+        "acme_directory": given["acme_directory"],
+        "registry_mirrors": list(given["mirrors"]),
+        "backup_recipients": list(given["recipients"]),
+        **{name: _value(name, text) for name, text in answering.pairs("--set", given["settings"]).items()},
+    }
+    for name, value in settings.items():
+        if value not in ("", []):
+            answering.judge(name, value)
+    absolute("--acme-ca-file", given["acme_ca_file"])
+    absolute("--s3-ca-file", given["s3_ca_file"])
+    _https(given["s3_endpoint"])
+
+
 def _hosts(given: Mapping[str, Any], ask: Asker) -> list[Host]:
-    texts = given["hosts"] or ask.many("--host", "Host, as NAME=ADDRESS or NAME=ADDRESS:ROLE,ROLE")
+    texts = given["hosts"] or ask.many(
+        "--host",
+        "Host, as NAME=ADDRESS or NAME=ADDRESS:ROLE,ROLE",
+        answering.judge_hosts,
+        lambda texts: answering.judge_hosts(texts, whole=True),
+    )
     hosts = answering.with_roles([answering.parse_host(text) for text in texts])
     hosts = answering.with_private_addresses(hosts, answering.pairs("--private-address", given["private"]))
     if len(hosts) == 1:
         return hosts
-    return [
-        host if host.private_address
-        else replace(host, private_address=ask.one(f"--private-address {host.name}=IPV4", f"Private address of {host.name}"))
-        for host in hosts
-    ]  # fmt: skip
+    return [host if host.private_address else _with_private_address(host, ask) for host in hosts]
+
+
+def _with_private_address(host: Host, ask: Asker) -> Host:
+    address = ask.one(
+        f"--private-address {host.name}=IPV4",
+        f"Private address of {host.name}",
+        lambda text: answering.judge("private_address", text or "none"),
+        lambda text: f"{host.name}={text}",
+    )
+    return replace(host, private_address=address)
 
 
 def absolute(flag: str, path: str) -> str:
@@ -159,14 +236,18 @@ def _storage(given: Mapping[str, Any], ask: Asker) -> Storage | None:
     endpoint, bucket = given["s3_endpoint"], given["s3_bucket"]
     if not (endpoint or bucket):
         return None
-    if endpoint and not endpoint.startswith("https://"):
-        raise OperatorError(f"--s3-endpoint {endpoint!r} must be an https URL")
+    _https(endpoint)
     return Storage(
-        endpoint or ask.one("--s3-endpoint", "URL of the object storage"),
-        bucket or ask.one("--s3-bucket", "Its bucket"),
+        endpoint or ask.one("--s3-endpoint", "URL of the object storage", _https),
+        bucket or ask.one("--s3-bucket", "Its bucket", lambda text: answering.judge("s3_bucket", text)),
         given["s3_region"],
         absolute("--s3-ca-file", given["s3_ca_file"]),
     )
+
+
+def _https(endpoint: str) -> None:
+    if endpoint and not endpoint.startswith("https://"):
+        raise OperatorError(f"--s3-endpoint {endpoint!r} must be an https URL")
 
 
 def _recipients(told: Answers, ask: Asker) -> tuple[str, ...]:
@@ -175,7 +256,8 @@ def _recipients(told: Answers, ask: Asker) -> tuple[str, ...]:
         return ()
     if kept := files.kept_recipients(told.data_file):
         return kept
-    key = ask.optional("Public age key for weekly and monthly dumps; its private one stays offline (empty: no dumps)")
+    question = "Public age key for weekly and monthly dumps; its private one stays offline (empty: no dumps)"
+    key = ask.optional("--backup-recipient", question, lambda text: answering.judge("backup_recipients", [text]))
     return (key,) if key else ()
 
 
