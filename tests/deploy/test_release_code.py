@@ -22,6 +22,8 @@ from signupflow.release.lease import Lease
 from signupflow.release.turn import Step
 from signupflow.release.watch import Count
 
+pytestmark = pytest.mark.whole
+
 # The lease's scripts run in a shell, here in this machine's.
 
 

@@ -13,6 +13,8 @@ from signupflow.release.resume import Generation, Observed, Work, again, back, n
 from signupflow.release.schema import Migration
 from signupflow.release.turn import BACKWARD, ENDS, Event, Step, Turn
 
+pytestmark = pytest.mark.whole
+
 FULL = Turn("web1", new=8, old=7, replicas=2, rehearsal_seconds=25, weights=(10, 50), pause_seconds=5, bake_seconds=30)
 FIRST = Turn("web1", new=1, old=0, replicas=1, rehearsal_seconds=25, weights=(10,), bake_seconds=30)
 BACK = Turn("web1", new=7, old=8, replicas=2, known=True, rehearsal_seconds=25, weights=(10,), bake_seconds=30)

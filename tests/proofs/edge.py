@@ -42,7 +42,7 @@ def http_redirects_to_https(lab: Lab) -> Evidence:
     return found
 
 
-def renewal_under_load(lab: Lab, rate: float, seconds: float) -> Evidence:
+def renewal_under_load(lab: Lab, rate: float = 100, seconds: float = 150) -> Evidence:
     """Watch the serial change while requests go on; needs a lab whose CA issues short-lived certificates."""
     domain = lab["domains"][0]
     before = lab.certificate(domain)["serialNumber"]
