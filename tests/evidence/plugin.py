@@ -18,6 +18,10 @@ from tests.evidence.promises import BY_LINE, PROMISES
 
 Evidence = Callable[[Any], Any]
 Short = Callable[..., dict[str, Any]]
+MARKS = (
+    "proof(line, part): measures a promise of tests/evidence/promises.py; with `--full` in its whole windows",
+    "full: has no short form, and is run with `--full` alone",
+)
 MEASURED = pytest.StashKey[list[Any]]()
 LINES = pytest.StashKey["Lines"]()
 
@@ -57,7 +61,7 @@ class Lines:
         measurement.skipped |= skipped
         if error is not None and not skipped:
             found, reason = record.failure(error)
-            measurement.results[part] = found if not measured else {"before": measured[-1], "failed": found}
+            measurement.results[part] = found if found is not None else measured[-1] if measured else {"error": reason}
             measurement.reasons.append(f"{part}: {reason}" if part else reason)
         elif measured:
             measurement.results[part] = measured[-1]
@@ -95,6 +99,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
     unknown = set(config.getoption("--line")) - set(BY_LINE)
     if unknown:
         raise pytest.UsageError(f"--line: no promise is called {', '.join(sorted(unknown))}; there are {', '.join(BY_LINE)}")
@@ -137,6 +143,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    result = yield
+    if LINES in pyfuncitem.config.stash and not pyfuncitem.stash.get(MEASURED, []):
+        raise AssertionError("a promise's test handed nothing to `evidence`")
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -145,9 +159,6 @@ def pytest_runtest_makereport(
         if call.when != "teardown":
             lines.measurements[named(item)[0]].seconds += call.duration
         if call.when == "call" or call.excinfo:
-            if call.when == "call" and report.passed and not item.stash.get(MEASURED, []):
-                report.outcome, report.longrepr = "failed", "a promise's test handed nothing to `evidence`"
-                call.excinfo = pytest.ExceptionInfo.from_exception(AssertionError(report.longrepr))
             lines.ended(item, call.excinfo.value if call.excinfo else None, report.skipped)
         if call.when == "teardown":
             lines.done(item)

@@ -82,9 +82,10 @@ def figure(promise: Promise, result: Any, reason: str) -> str:
 
 
 def failure(error: BaseException) -> tuple[Any, str]:
-    """What was measured, and what did not hold.
+    """What was measured (None when the error does not carry it), and what did not hold.
 
-    Proofs end in `assert GOAL, evidence`: the assertion carries what was measured as it is, and its line is what did not hold.
+    Measurements end in `assert GOAL, evidence`: the assertion carries what was measured as it is, and its line is what did not
+    hold. (Not in test modules: there pytest makes words of it.)
     """
     trace = error.__traceback__
     while trace and trace.tb_next:
@@ -94,7 +95,7 @@ def failure(error: BaseException) -> tuple[Any, str]:
     if isinstance(measured, dict | list | tuple):
         return measured, f"did not hold: {_source(trace)} ({place})"
     said = f"{type(error).__name__}: {error}"[:LONGEST]
-    return {"error": said}, f"{said.splitlines()[0]} ({place})"
+    return None, f"{said} ({place})"
 
 
 def _source(trace: Any) -> str:
