@@ -9,12 +9,12 @@ import functools
 import os
 import shutil
 import subprocess
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.waiting import wait_for
 
 DOCKERD_LOG = Path("/var/log/signupflow-lab-dockerd.log")
 START_TIMEOUT = 60.0
@@ -159,15 +159,6 @@ def start_daemon(progress: Progress) -> None:
             start_new_session=True,
             cwd="/",
         )
-
-
-def wait_for(ready: Callable[[], bool], timeout: float, otherwise: str, interval: float = 0.1) -> None:
-    """Poll `ready` until it is true; after `timeout` seconds raise LabError(otherwise)."""
-    deadline = time.monotonic() + timeout
-    while not ready():
-        if time.monotonic() > deadline:
-            raise LabError(otherwise)
-        time.sleep(interval)
 
 
 @functools.cache

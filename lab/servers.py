@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import ssl
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from lab import containers, engine, images, network, pki
 from lab.containers import Container
 from lab.errors import LabError
 from lab.state import State, write
+from lab.waiting import wait_for
 
 READY_TIMEOUT = 30.0
 # Shared between labs, as the images are; `lab down` leaves it.
@@ -114,7 +114,7 @@ def ensure_registry(state: State) -> None:
         ),
     )
     url = f"{registry_url(state)}/v2/"
-    engine.wait_for(serves(lambda: http(url)), READY_TIMEOUT, f"the registry did not answer at {url}")
+    wait_for(serves(lambda: http(url)), READY_TIMEOUT, f"the registry did not answer at {url}")
 
 
 def _copy_volume(source: str, target: str, record: str = "") -> str:
@@ -231,7 +231,7 @@ def ensure_acme(state: State) -> None:
     def ask() -> bytes:
         return http(url, ca_file=str(state.folder / "acme-ca.pem"))[0]
 
-    engine.wait_for(serves(ask), READY_TIMEOUT, f"Pebble did not answer at {url}")
+    wait_for(serves(ask), READY_TIMEOUT, f"Pebble did not answer at {url}")
     # Pebble makes a new root at each start.
     write(state.folder / "ca.pem", ask().decode())
 
@@ -303,17 +303,14 @@ def make_bucket(state: State) -> None:
         verify=str(state.folder / "acme-ca.pem"),
         config=Config(s3={"addressing_style": "path"}, proxies={}, connect_timeout=2, retries={"max_attempts": 0}),
     )
-    deadline = time.monotonic() + READY_TIMEOUT
-    while True:
-        try:
-            if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
-                s3.create_bucket(Bucket=BUCKET)
-        except (BotoCoreError, ClientError) as error:
-            if time.monotonic() > deadline:
-                raise LabError(f"S3 did not take requests at {s3_url(state)}: {error}") from error
-            time.sleep(0.3)
-        else:
-            return
+
+    def has_bucket() -> bool:
+        if BUCKET not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]:
+            s3.create_bucket(Bucket=BUCKET)
+        return True
+
+    said = f"S3 did not take requests at {s3_url(state)}"
+    wait_for(has_bucket, READY_TIMEOUT, said, every=0.3, not_yet=(BotoCoreError, ClientError))
 
 
 # Sink
@@ -330,4 +327,4 @@ def ensure_sink(state: State) -> None:
         ),
     )
     url = f"http://{state.address('sink')}:8080/health"
-    engine.wait_for(serves(lambda: http(url)), READY_TIMEOUT, f"the sink did not answer at {url}")
+    wait_for(serves(lambda: http(url)), READY_TIMEOUT, f"the sink did not answer at {url}")

@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from lab.waiting import wait_for
 from signupflow.backup import records
 from signupflow.backup.records import BACKUP, DRILL, DUMPS, RESTORE, Record
 from tests.lab_client import ROOT
@@ -120,10 +120,7 @@ def holder(state: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(condition, seconds, "it never came", every=0.01)
 
 
 @pytest.mark.parametrize("end", ["kill", "orderly"])

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from lab.waiting import wait_for
 from tests.lab_client import Lab
 from tests.load import Load
 
@@ -119,9 +120,5 @@ def only_public_ports_answer(lab: Lab, ports: Sequence[int] = range(1, 65536)) -
 
 
 def _wait_for_listener(lab: Lab, port: int) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        if "200" in lab.ssh("h1", f"curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{port}/ping || true"):
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"nothing listens on {port}")
+    command = f"curl -s -o /dev/null -w '%{{http_code}}' http://127.0.0.1:{port}/ping || true"
+    wait_for(lambda: "200" in lab.ssh("h1", command), 10, f"nothing listens on {port}", every=0.1)

@@ -21,6 +21,7 @@ from typing import Any
 
 import bcrypt
 
+from lab.waiting import wait_for
 from tests.app.harness import PASSWORD, REAL_FILE, Postgres, development, postgres_binaries, run_alembic, serving
 from tests.lab_client import ROOT
 from tests.sqlite_import import files
@@ -423,10 +424,8 @@ def killed(moments: int = 20, times: int = 60) -> Evidence:
 
 
 def _nobody_imports(target: str) -> None:
-    deadline = time.monotonic() + 60
-    while asked(target, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'signupflow-sqlite-import'") != [(0,)]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'signupflow-sqlite-import'"
+    wait_for(lambda: asked(target, query) == [(0,)], 60, "the server still has the program's connection")
 
 
 def _connection_cut(path: Path, here: Machine) -> Evidence:

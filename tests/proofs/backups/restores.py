@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from lab.waiting import wait_for
 from signupflow.backup import archive
 from tests.lab_client import Lab
 from tests.proofs.backups import faults
@@ -46,10 +47,8 @@ class Writer:
 
     def until(self, more: int, seconds: float = 60) -> None:
         """Until so many more rows were acknowledged."""
-        deadline, wanted = time.monotonic() + seconds, len(self.acknowledged) + more
-        while len(self.acknowledged) < wanted:
-            assert time.monotonic() < deadline, "nothing is acknowledged any more"
-            time.sleep(0.05)
+        wanted = len(self.acknowledged) + more
+        wait_for(lambda: len(self.acknowledged) >= wanted, seconds, "nothing is acknowledged any more")
 
     def __exit__(self, *_: object) -> None:
         self._run.kill()

@@ -6,6 +6,7 @@ import collections
 import time
 from collections.abc import Callable, Iterable
 
+from lab.waiting import wait_for
 from tests.proofs.rollouts.measured import Measured
 from tests.proofs.rollouts.traffic import Sent, Target, Timed, Traffic, mixed
 
@@ -56,9 +57,6 @@ def p99(requests: Iterable[Sent], since: float, until: float) -> float:
 
 
 def _wait(old_gone: Callable[[], float | None], patience: float) -> float:
-    deadline = time.monotonic() + patience
-    while (ended := old_gone()) is None:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"old containers still run {patience:.0f} s after the roll")
-        time.sleep(0.02)
+    ended = wait_for(old_gone, patience, "old containers still run after the roll", every=0.02)
+    assert ended
     return ended
