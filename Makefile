@@ -8,8 +8,10 @@ TOPOLOGY ?= single
 # A lab of its own for each topology, so that both can be up.
 LAB_NAME ?= $(if $(filter cluster,$(TOPOLOGY)),cluster,lab)
 export LAB_NAME
+# Measurements tell how they go, and take as long as they take.
+PROVE = $(PYTHON) -m pytest --full -s -p no:cacheprovider
 
-.PHONY: help setup demo test test-long check prove pipeline docs-test bench lab lab-down build format clean
+.PHONY: help setup demo test test-long check prove evidence pipeline docs-test bench lab lab-down build format clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST) | \
@@ -42,14 +44,17 @@ test-long: $(STAMP) ## The longer tests, which make test leaves out: the same li
 check: $(STAMP) ## The fast gate: format, lint, types, secrets in the history, pure tests
 	@scripts/check $(VENV)/bin
 
-prove: $(STAMP) ## Every "Must show" line in full; LINE=name for one; JSON in docs/evidence/
-	@$(PYTHON) -m tests.prove $(LINE)
+prove: $(STAMP) ## Every promise measured in full; LINE=name for one (docs/EVIDENCE.md lists them); JSON in docs/evidence/
+	@$(PROVE) $(LINE:%=--line %)
 
 pipeline: $(STAMP) ## From a commit to production in the lab, by the steps of the workflow files
-	@$(PYTHON) -m tests.prove pipeline
+	@$(PROVE) --line pipeline
 
 docs-test: $(STAMP) ## Execute the guides' command blocks on a lab
-	@$(PYTHON) -m tests.prove guides
+	@$(PROVE) --line guides
+
+evidence: $(STAMP) ## Make docs/EVIDENCE.md and the table of docs/SPECIFICATION.md from what is there
+	@$(PYTHON) scripts/evidence.py
 
 bench: $(STAMP) ## Measure times and sizes
 	@$(PYTHON) -m benchmarks.times

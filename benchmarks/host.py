@@ -6,7 +6,6 @@ import io
 import ssl
 import subprocess
 import tarfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from benchmarks.traffic import Target
 from lab import engine
 from lab.client import ROOT, Lab
+from lab.waiting import wait_for
 
 HERE = Path(__file__).resolve().parent
 IMAGE, DOMAIN, PORT = "signupflow/faults:local", "rolls.test", 8443
@@ -80,11 +80,8 @@ class Bench:
         return self.root("docker ps --quiet --no-trunc --filter label=rolls=app --filter status=running").split()
 
     def wait_for_servers(self, provider: str, count: int = 2) -> None:
-        deadline = time.monotonic() + 60
-        while (found := self.root(SERVERS.format(provider=provider)).strip()) != str(count):
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"Traefik sends to {found} servers, not {count}")
-            time.sleep(0.2)
+        servers = SERVERS.format(provider=provider)
+        wait_for(lambda: self.root(servers).strip() == str(count), 60, f"Traefik does not send to {count} servers", every=0.2)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from benchmarks.measured import Measured
 from benchmarks.traffic import Sent, Target, Timed, Traffic, mixed
+from lab.waiting import wait_for
 
 WARM_UP_SECONDS, TAIL_SECONDS = 2.0, 1.0
 
@@ -56,9 +57,6 @@ def p99(requests: Iterable[Sent], since: float, until: float) -> float:
 
 
 def _wait(old_gone: Callable[[], float | None], patience: float) -> float:
-    deadline = time.monotonic() + patience
-    while (ended := old_gone()) is None:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"old containers still run {patience:.0f} s after the roll")
-        time.sleep(0.02)
+    ended = wait_for(old_gone, patience, "old containers still run after the roll", every=0.02)
+    assert ended
     return ended

@@ -15,9 +15,10 @@ from rich.table import Table
 
 from lab.client import ROOT, Lab
 from signupflow.images import inspect
-from tests.prove import fresh_lab
+from tests.labs import down, up
+from tests.proofs import convergence
 
-NAME = "prove"
+NAME = "bench"
 
 
 def seconds(action: Callable[[], object]) -> float:
@@ -52,12 +53,13 @@ def restart_seconds(lab: Lab) -> float:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable.")
 def main(as_json: bool) -> None:
-    """Measure on a fresh lab called `prove`, then take it away."""
+    """Measure on a fresh lab called `bench`, then take it away."""
     rows: dict[str, float] = {}
-    module("lab", "down", "--name", NAME)
+    down(NAME)
     rows["lab up, images present, seconds"] = seconds(lambda: module("lab", "up", "--name", NAME))
     rows["lab up, already running, seconds"] = seconds(lambda: module("lab", "up", "--name", NAME))
-    lab = fresh_lab()
+    lab = up(NAME)
+    convergence.bootstrap(lab)
     rows["dry run on a bare host, seconds"] = seconds(lambda: lab.pyinfra("--dry", "--json"))
     rows["first deploy on a bare host, seconds"] = seconds(lambda: lab.pyinfra("-y"))
     rows["run that changes nothing, seconds (median of 5)"] = statistics.median(
@@ -69,7 +71,7 @@ def main(as_json: bool) -> None:
     rows["app container start to ready, seconds (median of 5)"] = statistics.median(restart_seconds(lab) for _ in range(5))
     rows["app image over its base, MB"] = megabytes("signupflow/app:local") - megabytes("python:3.13-slim")
     rows["app image, MB"] = megabytes("signupflow/app:local")
-    module("lab", "down", "--name", NAME)
+    down(NAME)
     if as_json:
         click.echo(json.dumps({name: round(value, 2) for name, value in rows.items()}, indent=2))
         return

@@ -8,12 +8,13 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
+
+from lab.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 # In life the controller is another machine: here it gets the processor when the servers leave it (sched(7), autogroup).
@@ -125,18 +126,16 @@ class Lab(dict[str, Any]):
 
     def wait_for_health(self, domain: str, seconds: float) -> dict[str, Any]:
         """Poll /health until it is healthy; raise with the last reason after the deadline."""
-        deadline, last = time.monotonic() + seconds, ""
-        while time.monotonic() < deadline:
-            try:
-                answer = self.https(domain, "/health")
-                if answer.status == 200:
-                    health: dict[str, Any] = answer.json()
-                    return health
-                last = f"{answer.status} {answer.body[:200]!r}"
-            except (OSError, HTTPException) as error:
-                last = str(error)
-            time.sleep(0.2)
-        raise TimeoutError(f"https://{domain}/health is not healthy after {seconds:.0f} s: {last}")
+
+        def healthy() -> dict[str, Any]:
+            answer = self.https(domain, "/health")
+            if answer.status != 200:
+                raise HTTPException(f"{answer.status} {answer.body[:200]!r}")
+            found: dict[str, Any] = answer.json()
+            return found
+
+        said = f"https://{domain}/health is not healthy"
+        return wait_for(healthy, seconds, said, every=0.2, not_yet=(OSError, HTTPException))
 
     def certificate(self, domain: str) -> dict[str, Any]:
         """The certificate that the edge serves for a domain, verified, as `ssl` describes it."""

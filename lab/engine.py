@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from lab.errors import LabError
+from lab.waiting import wait_for
 from signupflow.engine_client import Progress, build, builder, clients, docker, docker_client, image_id, image_label, run, silent
 from signupflow.errors import OperatorError
 
@@ -115,15 +114,6 @@ def start_daemon(progress: Progress) -> None:
             start_new_session=True,
             cwd="/",
         )
-
-
-def wait_for(ready: Callable[[], bool], timeout: float, otherwise: str, interval: float = 0.1) -> None:
-    """Poll `ready` until it is true; after `timeout` seconds raise LabError(otherwise)."""
-    deadline = time.monotonic() + timeout
-    while not ready():
-        if time.monotonic() > deadline:
-            raise LabError(otherwise)
-        time.sleep(interval)
 
 
 def cgroup_version() -> int:

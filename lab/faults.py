@@ -15,6 +15,7 @@ from pathlib import Path
 from lab import containers, engine, hosts, images
 from lab.errors import LabError
 from lab.state import Host, State
+from lab.waiting import wait_for
 
 INTERFACES = Path("/sys/class/net")
 # Services get this long to stop before a reboot kills them; systemd itself gives them 90 s.
@@ -118,7 +119,7 @@ def crash(state: State, host: Host, stay_off: bool = False) -> None:
     found = containers.describe(name)
     if found and found["state"] == "running":
         engine.docker("kill", "--signal=KILL", name)
-        engine.wait_for(lambda: _off(name), SSH_TIMEOUT, f"{host.name} did not end")
+        wait_for(lambda: _off(name), SSH_TIMEOUT, f"{host.name} did not end")
     if not stay_off:
         mend(state, host)
 
@@ -136,7 +137,7 @@ def _off(name: str) -> bool:
 def wait_until_reachable(state: State, host: Host) -> None:
     """Until the host has booted and its sshd greets whoever connects."""
     hosts.wait_until_ready(state, host)
-    engine.wait_for(lambda: takes_ssh(host.address), SSH_TIMEOUT, f"{host.name} does not take SSH at {host.address}")
+    wait_for(lambda: takes_ssh(host.address), SSH_TIMEOUT, f"{host.name} does not take SSH at {host.address}")
 
 
 def takes_ssh(address: str, seconds: float = 2) -> bool:

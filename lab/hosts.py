@@ -12,6 +12,7 @@ from lab import containers, engine, images
 from lab.errors import LabError
 from lab.paths import LAB_DIR
 from lab.state import Host, State, write
+from lab.waiting import wait_for
 
 # A host with everything on it boots in seconds; five at once on two cores that other work uses too take longer.
 READY_TIMEOUT = 120.0
@@ -163,8 +164,8 @@ def wait_until_ready(state: State, host: Host) -> None:
         return engine.docker("exec", name, "systemctl", "is-active", "ssh.service", check=False).returncode == 0
 
     said = f"{host.name} did not finish booting within {READY_TIMEOUT:.0f} s: docker logs {name}"
-    engine.wait_for(booted, READY_TIMEOUT, said, interval=0.3)
-    engine.wait_for(listening, READY_TIMEOUT, f"sshd on {host.name} did not start: docker logs {name}", interval=0.2)
+    wait_for(booted, READY_TIMEOUT, said, every=0.3)
+    wait_for(listening, READY_TIMEOUT, f"sshd on {host.name} did not start: docker logs {name}", every=0.2)
 
 
 def host_keys(state: State, host: Host) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import ssl
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from lab import containers, engine, images, network, pki
 from lab.containers import Container
 from lab.errors import LabError
 from lab.state import State, write
+from lab.waiting import wait_for
 from signupflow.shared import s3
 
 READY_TIMEOUT = 30.0
@@ -115,7 +115,7 @@ def ensure_registry(state: State) -> None:
         ),
     )
     url = f"{registry_url(state)}/v2/"
-    engine.wait_for(serves(lambda: http(url)), READY_TIMEOUT, f"the registry did not answer at {url}")
+    wait_for(serves(lambda: http(url)), READY_TIMEOUT, f"the registry did not answer at {url}")
 
 
 def _copy_volume(source: str, target: str, record: str = "") -> str:
@@ -232,7 +232,7 @@ def ensure_acme(state: State) -> None:
     def ask() -> bytes:
         return http(url, ca_file=str(state.folder / "acme-ca.pem"))[0]
 
-    engine.wait_for(serves(ask), READY_TIMEOUT, f"Pebble did not answer at {url}")
+    wait_for(serves(ask), READY_TIMEOUT, f"Pebble did not answer at {url}")
     # Pebble makes a new root at each start.
     write(state.folder / "ca.pem", ask().decode())
 
@@ -293,7 +293,7 @@ def make_bucket(state: State) -> None:
     """Wait until S3 takes signed requests, and have the bucket `backups`."""
     from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-    client = s3.connect(
+    store = s3.connect(
         s3_url(state),
         S3_REGION,
         state.s3_access_key,
@@ -303,17 +303,14 @@ def make_bucket(state: State) -> None:
         attempts=0,
         proxies=False,
     )
-    deadline = time.monotonic() + READY_TIMEOUT
-    while True:
-        try:
-            if BUCKET not in [bucket["Name"] for bucket in client.list_buckets()["Buckets"]]:
-                client.create_bucket(Bucket=BUCKET)
-        except (BotoCoreError, ClientError) as error:
-            if time.monotonic() > deadline:
-                raise LabError(f"S3 did not take requests at {s3_url(state)}: {error}") from error
-            time.sleep(0.3)
-        else:
-            return
+
+    def has_bucket() -> bool:
+        if BUCKET not in [bucket["Name"] for bucket in store.list_buckets()["Buckets"]]:
+            store.create_bucket(Bucket=BUCKET)
+        return True
+
+    said = f"S3 did not take requests at {s3_url(state)}"
+    wait_for(has_bucket, READY_TIMEOUT, said, every=0.3, not_yet=(BotoCoreError, ClientError))
 
 
 # Sink
@@ -330,4 +327,4 @@ def ensure_sink(state: State) -> None:
         ),
     )
     url = f"http://{state.address('sink')}:8080/health"
-    engine.wait_for(serves(lambda: http(url)), READY_TIMEOUT, f"the sink did not answer at {url}")
+    wait_for(serves(lambda: http(url)), READY_TIMEOUT, f"the sink did not answer at {url}")

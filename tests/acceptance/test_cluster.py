@@ -9,6 +9,7 @@ import pytest
 
 from lab.client import Lab
 from lab.compare import done
+from tests.evidence.plugin import Evidence, Short
 from tests.load import Load
 from tests.proofs import convergence, database_access, healing, hosts
 
@@ -19,12 +20,17 @@ pytestmark = [
 ]
 
 
-def test_us8_1_a_dry_run_of_bare_hosts_announces_exactly_what_the_run_does(first_cluster_deploy: dict[str, Any]) -> None:
+@pytest.mark.proof("cluster-dry-run")
+def test_us8_1_a_dry_run_of_bare_hosts_announces_exactly_what_the_run_does(
+    first_cluster_deploy: dict[str, Any], evidence: Evidence
+) -> None:
+    evidence(first_cluster_deploy)
     assert first_cluster_deploy["announced_and_done"] > 40
 
 
-def test_us8_1_a_second_run_changes_nothing_on_any_host(cluster: Lab) -> None:
-    convergence.second_run_changes_nothing(cluster)
+@pytest.mark.proof("cluster-second-run")
+def test_us8_1_a_second_run_changes_nothing_on_any_host(cluster: Lab, evidence: Evidence) -> None:
+    evidence(convergence.second_run_changes_nothing(cluster))
 
 
 def test_us8_1_fr024_fr025_app_hosts_share_the_load(cluster: Lab) -> None:
@@ -37,8 +43,9 @@ def test_us8_1_fr024_fr025_app_hosts_share_the_load(cluster: Lab) -> None:
     assert all(count > load.report.sent / 4 for count in after.values()), after
 
 
-def test_sec005_postgresql_answers_the_app_and_nobody_else(cluster: Lab) -> None:
-    database_access.only_the_app_is_answered(cluster)
+@pytest.mark.proof("database-access")
+def test_sec005_postgresql_answers_the_app_and_nobody_else(cluster: Lab, evidence: Evidence) -> None:
+    evidence(database_access.only_the_app_is_answered(cluster))
 
 
 def test_us1_2_fr026_sc008_a_killed_replica_costs_no_get_and_only_writes_in_flight(cluster: Lab) -> None:
@@ -51,14 +58,30 @@ def test_us1_3_fr006_a_killed_postgresql_is_back_by_itself(cluster: Lab) -> None
     healing.heals(cluster, fault, rate=20)
 
 
-def test_us8_3_a_host_that_is_cut_off_is_routed_around_and_taken_back(cluster: Lab) -> None:
-    hosts.cut_off_and_back(cluster, rate=25, seconds=12)
+@pytest.mark.full
+@pytest.mark.proof("healing")
+def test_us1_2_sc008_whatever_dies_is_back_by_itself(cluster: Lab, evidence: Evidence) -> None:
+    evidence(healing.everything_heals(cluster))
+
+
+@pytest.mark.proof("cut-off")
+def test_us8_3_a_host_that_is_cut_off_is_routed_around_and_taken_back(cluster: Lab, short: Short, evidence: Evidence) -> None:
+    evidence(hosts.cut_off_and_back(cluster, **short(rate=25, seconds=12)))
 
 
 @pytest.mark.long
-def test_us8_1_us8_4_a_third_app_host_is_added_and_removed_without_a_failed_request(cluster: Lab, spare: str) -> None:
-    hosts.added_and_removed(cluster, rate=20)
+@pytest.mark.proof("scaling")
+def test_us8_1_us8_4_a_third_app_host_is_added_and_removed_without_a_failed_request(
+    cluster: Lab, spare: str, short: Short, evidence: Evidence
+) -> None:
+    evidence(hosts.added_and_removed(cluster, **short(rate=20)))
     assert not database_access.answers(cluster, spare), "PostgreSQL is closed to who left"
+
+
+@pytest.mark.full
+@pytest.mark.proof("growing")
+def test_us8_1_a_single_host_becomes_two(two_hosts: Lab, evidence: Evidence) -> None:
+    evidence(hosts.one_host_becomes_two(two_hosts))
 
 
 @pytest.mark.long

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.client import Lab
+from tests.evidence.plugin import Evidence
 from tests.proofs import moving
 from tests.proofs.releasing import must, release
 
@@ -18,6 +19,13 @@ def one(lab: Lab) -> Iterator[Lab]:
     """The single host; other tests find it served by a release, and no old service declared."""
     yield lab
     must(release(lab, moving.OURS, "deploys/production.py"))
+
+
+@pytest.mark.full
+@pytest.mark.proof("cut-over")
+def test_us2_1_us2_4_a_cut_over_in_full(lab: Lab, evidence: Evidence) -> None:
+    """Small and large, four failures, a kill at each step from the page on."""
+    evidence(moving.in_full(lab))
 
 
 @pytest.mark.long

@@ -10,14 +10,19 @@ import pytest
 
 from lab.client import Lab
 from signupflow.images import inspect
-from tests.proofs import configuration, convergence, foreign, leaks
+from tests.evidence.plugin import Evidence, Short
+from tests.proofs import configuration, convergence, foreign, interruptions, leaks
 from tests.proofs.releasing import records
 
 pytestmark = pytest.mark.lab
 
 
-def test_us1_1_deploying_starts_the_system_and_it_serves(lab: Lab, first_deploy: dict[str, Any]) -> None:
+@pytest.mark.proof("exact-dry-run")
+def test_us1_1_us2_2_deploying_starts_the_system_and_it_serves(
+    first_deploy: dict[str, Any], lab: Lab, evidence: Evidence
+) -> None:
     """The first dry run announced exactly what the first run did, and then every domain serves."""
+    evidence(first_deploy)
     assert first_deploy["announced_and_done"] >= 20
     for domain in lab["domains"]:
         assert lab.https(domain, "/health").json()["status"] == "healthy"
@@ -95,26 +100,50 @@ def test_us1_1_rendered_compose_files_work_by_hand(lab: Lab) -> None:
         assert "Recreate" not in said, said
 
 
-def test_us1_1_second_run_changes_nothing(lab: Lab) -> None:
-    convergence.second_run_changes_nothing(lab)
+@pytest.mark.proof("second-run")
+def test_us1_1_second_run_changes_nothing(lab: Lab, evidence: Evidence) -> None:
+    evidence(convergence.second_run_changes_nothing(lab))
 
 
-def test_fr028_one_changed_variable_is_one_change(lab: Lab, tmp_path: Path) -> None:
-    convergence.one_variable_is_one_change(lab, tmp_path, list(leaks.markers(lab).values()))
+@pytest.mark.full
+@pytest.mark.proof("killed-runs")
+def test_us1_1_a_run_killed_anywhere_is_finished_by_the_next(fresh_lab: Lab, evidence: Evidence) -> None:
+    """Spread over what a first deploy takes; each run starts where the previous one was cut off."""
+    evidence(interruptions.killed_runs_converge(fresh_lab, (3, 6, 9, 12, 4, 7, 16, 5, 8, 11, 6, 13)))
 
 
-def test_fr029_operators_mistakes_are_refused_before_any_host(lab: Lab) -> None:
-    configuration.pyinfra_refuses_before_any_host(lab)
+@pytest.mark.proof("one-variable")
+def test_fr028_one_changed_variable_is_one_change(lab: Lab, tmp_path: Path, evidence: Evidence) -> None:
+    evidence(convergence.one_variable_is_one_change(lab, tmp_path, list(leaks.markers(lab).values())))
+
+
+@pytest.mark.proof("settings", part="command_line")
+def test_fr029_operators_mistakes_are_refused_before_any_host(lab: Lab, evidence: Evidence) -> None:
+    evidence(configuration.pyinfra_refuses_before_any_host(lab))
+
+
+@pytest.mark.full
+@pytest.mark.proof("settings", part="app_image")
+def test_fr029_the_image_refuses_each_wrong_setting(lab: Lab, evidence: Evidence) -> None:
+    evidence(configuration.the_image_refuses_each("signupflow/app:local"))
+
+
+@pytest.mark.full
+@pytest.mark.proof("settings", part="deploys")
+def test_fr029_deploys_refuse_each_wrong_setting(evidence: Evidence) -> None:
+    evidence(configuration.deploy_settings_refuse_each())
 
 
 @pytest.mark.long
-def test_fr001_a_foreign_image_deploys_by_group_data_alone(lab: Lab) -> None:
-    foreign.deploys_by_group_data_alone(lab)
+@pytest.mark.proof("foreign-image")
+def test_fr001_a_foreign_image_deploys_by_group_data_alone(lab: Lab, evidence: Evidence) -> None:
+    evidence(foreign.deploys_by_group_data_alone(lab))
     assert lab.wait_for_health(lab["domains"][0], seconds=30)["status"] == "healthy"
 
 
-def test_fr031_sec001_planted_secrets_are_nowhere(lab: Lab) -> None:
-    leaks.planted_secrets_are_nowhere(lab, ("signupflow/app:local",), thorough=False)
+@pytest.mark.proof("secrets")
+def test_fr031_sec001_planted_secrets_are_nowhere(lab: Lab, short: Short, evidence: Evidence) -> None:
+    evidence(leaks.planted_secrets_are_nowhere(lab, **short(images=("signupflow/app:local",), thorough=False)))
     leaks.age_file_is_opaque(lab)
 
 

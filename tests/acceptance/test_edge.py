@@ -9,25 +9,30 @@ import ssl
 import pytest
 
 from lab.client import Lab
+from tests.evidence.plugin import Evidence, Short
 from tests.proofs import edge
 
 pytestmark = pytest.mark.lab
 
 
-def test_us4_1_fr016_http_redirects_to_https(lab: Lab) -> None:
-    edge.http_redirects_to_https(lab)
+@pytest.mark.proof("certificates", part="redirects")
+def test_us4_1_fr016_http_redirects_to_https(lab: Lab, evidence: Evidence) -> None:
+    evidence(edge.http_redirects_to_https(lab))
 
 
-def test_us4_2_fr014_us4_4_fr017_each_domain_has_its_own_certificate(lab: Lab) -> None:
-    edge.each_domain_has_its_certificate(lab)
+@pytest.mark.proof("certificates", part="certificates")
+def test_us4_2_fr014_us4_4_fr017_each_domain_has_its_own_certificate(lab: Lab, evidence: Evidence) -> None:
+    evidence(edge.each_domain_has_its_certificate(lab))
 
 
-def test_us4_2_fr014_certificates_renew_with_no_failed_request(lab: Lab) -> None:
-    edge.renewal_under_load(lab, rate=20, seconds=100)
+@pytest.mark.proof("renewal")
+def test_us4_2_fr014_fr015_certificates_renew_with_no_failed_request(lab: Lab, short: Short, evidence: Evidence) -> None:
+    evidence(edge.renewal_under_load(lab, **short(rate=20, seconds=100)))
 
 
-def test_sec002_only_ssh_http_and_https_answer_from_outside(lab: Lab) -> None:
-    edge.only_public_ports_answer(lab, [*range(1, 10_000), 28_888, 29_999])
+@pytest.mark.proof("ports")
+def test_sec002_only_ssh_http_and_https_answer_from_outside(lab: Lab, short: Short, evidence: Evidence) -> None:
+    evidence(edge.only_public_ports_answer(lab, **short(ports=[*range(1, 10_000), 28_888, 29_999])))
 
 
 def test_sec002_answers_carry_security_headers(lab: Lab) -> None:

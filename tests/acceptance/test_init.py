@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from lab.client import Lab
-from tests.conftest import MARK, bare
+from tests.evidence.plugin import Evidence
+from tests.labs import MARK, bare
 from tests.proofs import initialising
 
 pytestmark = pytest.mark.lab
@@ -19,5 +20,6 @@ def two_bare_hosts() -> Iterator[Lab]:
 
 
 @pytest.mark.long
-def test_sc002_us1_1_the_transcript_of_init_leads_to_a_deploy_that_works(two_bare_hosts: Lab) -> None:
-    initialising.by_transcript(two_bare_hosts)
+@pytest.mark.proof("init")
+def test_sc002_us1_1_the_transcript_of_init_leads_to_a_deploy_that_works(two_bare_hosts: Lab, evidence: Evidence) -> None:
+    evidence(initialising.by_transcript(two_bare_hosts))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
-import time
 from typing import Any
 
 import httpx
 import pytest
 
 from lab.client import Lab
+from lab.waiting import wait_for
 from tests.app.conftest import migrated_file, sqlite_url  # noqa: F401 - fixtures
 from tests.app.harness import Organization, development
 from tests.app.test_process import running
@@ -20,14 +20,12 @@ pytestmark = pytest.mark.lab
 
 def received(lab: Lab, request_id: str, seconds: float = 20) -> list[dict[str, Any]]:
     """What the sink holds that names a request."""
-    deadline = time.monotonic() + seconds
-    while True:
+
+    def named() -> list[dict[str, Any]]:
         messages = httpx.get(f"{lab['sink_url']}/messages?kind=sentry", trust_env=False).json()
-        found = [message for message in messages if request_id in json.dumps(message)]
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"nothing of {request_id} among {len(messages)} messages"
-        time.sleep(0.2)
+        return [message for message in messages if request_id in json.dumps(message)]
+
+    return wait_for(named, seconds, f"the sink has nothing of {request_id}", every=0.2)
 
 
 def test_fr021_an_unexpected_error_reaches_sentry_without_personal_data(bare_lab: Lab, sqlite_url: str) -> None:  # noqa: F811

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from rich.console import Console
 
 from lab.client import Lab
+from tests.evidence.plugin import Evidence
+from tests.proofs import tenants
 from tests.tenants import event, organisation
 
 pytestmark = pytest.mark.lab
+
+
+@pytest.mark.full
+@pytest.mark.proof("tenants")
+def test_fr002_no_route_shows_or_changes_another_organisations_data(cluster: Lab, evidence: Evidence) -> None:
+    evidence(tenants.nothing_leaks(cluster, Console()))
 
 
 def test_fr002_two_organisations_never_see_each_others_events(lab: Lab) -> None:

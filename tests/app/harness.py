@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from fastapi import FastAPI
 
 from app.main import create_app
 from app.settings import Settings
+from lab.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL_FILE = ROOT.parent / "shared" / "data" / "signupflow.sqlite"
@@ -73,10 +73,7 @@ def serving(environment: Mapping[str, str]) -> Iterator[tuple[httpx.Client, Fast
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert server.started
+    wait_for(lambda: server.started, 60, "the server does not start", every=0.01)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=15) as client:
             yield client, app

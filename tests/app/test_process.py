@@ -20,6 +20,7 @@ from app.main import create_app
 from app.server import DrainingServer
 from app.settings import Settings
 from app.stream.publish import Change
+from lab.waiting import wait_for
 from tests.app.harness import ROOT, Organization, development, free_port, production
 
 
@@ -53,11 +54,8 @@ def running(environment: dict[str, str], module: str = "app") -> Iterator[tuple[
             process.kill()
 
 
-def wait_until(check: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+def wait_until(check: Callable[[], bool], seconds: float = 60) -> None:
+    wait_for(check, seconds, "it never came", every=0.02)
 
 
 def healthcheck(port: int) -> int:
@@ -90,9 +88,7 @@ def test_fr027_sigterm_ends_it_in_order_and_the_health_check_tells(sqlite_url: s
     assert healthcheck(port) == 1
     process = start(development(sqlite_url, PORT=str(port)))
     try:
-        deadline = time.monotonic() + 20
-        while healthcheck(port) != 0:
-            assert time.monotonic() < deadline
+        wait_until(lambda: healthcheck(port) == 0)
         answer = httpx.get(f"http://127.0.0.1:{port}/health/ready")
         assert answer.status_code == 200
         assert "server" not in answer.headers
@@ -108,9 +104,7 @@ def test_fr027_not_ready_from_the_moment_of_sigterm_but_still_serving(sqlite_url
     port = free_port()
     process = start(development(sqlite_url, PORT=str(port), DRAIN_SECONDS="2"))
     try:
-        deadline = time.monotonic() + 20
-        while healthcheck(port) != 0:
-            assert time.monotonic() < deadline
+        wait_until(lambda: healthcheck(port) == 0)
         body = b"{}"
         with socket.create_connection(("127.0.0.1", port)) as in_flight:
             in_flight.sendall(b"POST /api/v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n")

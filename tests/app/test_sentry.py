@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from sqlalchemy import text
 
 from app.errors import ApiError
+from lab.waiting import wait_for
 from tests.app.harness import PASSWORD, Organization, development, serving
 
 KEY = "3f9c1e7ab5d2486f903f9c1e7ab5d248"
@@ -56,10 +57,7 @@ class Sink:
         self.dsn = f"http://{KEY}@127.0.0.1:{self.server.server_port}/7"
 
     def wait(self, events: int) -> None:
-        deadline = time.monotonic() + 10
-        while len(self.events) < events:
-            assert time.monotonic() < deadline, f"{len(self.events)} of {events} events came"
-            time.sleep(0.01)
+        wait_for(lambda: len(self.events) >= events, 60, f"{events} events never came", every=0.01)
 
 
 @pytest.fixture

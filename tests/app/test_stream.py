@@ -18,6 +18,7 @@ from app.stream import answer
 from app.stream.answer import EventStream
 from app.stream.hub import BYE, MAX_BEHIND, MAX_STREAMS_OF_ONE, PAUSED, RESYNC, FullError, Hub
 from app.stream.publish import Change
+from lab.waiting import wait_for
 from tests.app.browsing import signed_in
 from tests.app.harness import Organization, Postgres, development, production, serving
 
@@ -50,14 +51,15 @@ class Listener:
         self.ended.set()
 
     def wait_for(self, name: str) -> dict[str, Any]:
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            while self._seen < len(self.events):
-                self._seen += 1
-                if self.events[self._seen - 1][0] == name:
-                    return self.events[self._seen - 1][1]
-            time.sleep(0.01)
-        raise AssertionError(f"no {name} within {SECONDS} s; there were {self.events}")
+        return wait_for(lambda: self._next(name), SECONDS, f"no event {name}", every=0.01)[0]
+
+    def _next(self, name: str) -> list[dict[str, Any]]:
+        """The next event of that name that nobody waited for yet; none while there is none."""
+        while self._seen < len(self.events):
+            self._seen += 1
+            if self.events[self._seen - 1][0] == name:
+                return [self.events[self._seen - 1][1]]
+        return []
 
     def close(self) -> None:
         # The reader sits in recv; shutting the socket down wakes it.
@@ -78,10 +80,7 @@ def listening(client: httpx.Client, headers: dict[str, str], **more: str) -> Ite
 
 
 def eventually(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not check():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(check, SECONDS, "it never came", every=0.01)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from backup import records
 from backup.records import BACKUP, DRILL, DUMPS, RESTORE, Record
 from lab.client import ROOT
+from lab.waiting import wait_for
 
 GOOD = Record(BACKUP, 1000.0, 1090.5, 0, "33 MB backed up", 3843760)
 BAD = Record(BACKUP, 2000.0, 2001.0, 3, "the store cannot be reached")
@@ -120,10 +120,7 @@ def holder(state: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(condition, seconds, "it never came", every=0.01)
 
 
 @pytest.mark.parametrize("end", ["kill", "orderly"])

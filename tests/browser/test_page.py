@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import httpx
 import pytest
 
 from app.locales import LANGUAGES
+from lab.waiting import wait_for
 from tests.app.harness import ROOT, Postgres, development, free_port
 from tests.browser.page import CHROMIUM, Site, signs_up_in_every_locale
 
@@ -33,10 +33,7 @@ def replica(database: str) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            deadline = time.monotonic() + 30
-            while not answers(port):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_for(lambda: answers(port), 30, "the server does not answer")
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()

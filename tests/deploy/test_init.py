@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shlex
 import sys
@@ -19,10 +18,11 @@ from signupflow.cli.init import checks, files, outside, storage
 from signupflow.cli.init.answers import Answers, Host, Storage
 from signupflow.cli.init.hostkeys import HostKey
 from signupflow.errors import OperatorError
+from tests.deploy.keys import ed25519
 from tests.deploy.test_init_checks import OUTPUT
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 
-KEY, OTHER = (HostKey("ssh-ed25519", base64.b64encode(text).decode()) for text in (b"one key", b"another key"))
+KEY, OTHER = ed25519("one key"), ed25519("another key")
 FLAGS = (
     "init", "production", "--host", "web1=198.51.100.7", "--domain", "signupflow.rescue-helpers.org",
     "--acme-email", "operations@rescue-helpers.org", "--public-key", DEPLOY_EXAMPLE["deploy_public_keys"][0],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import shutil
 import subprocess
 from dataclasses import replace
@@ -16,13 +15,12 @@ from signupflow.cli.init.checks import FAIL, OK, WARN, Needs
 from signupflow.cli.init.hostkeys import HostKey
 from signupflow.errors import OperatorError
 from signupflow.settings import from_data
+from tests.deploy.keys import ed25519, rsa_key
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 
 EDGE = Host("web1", "198.51.100.7", ("edge", "app"), "10.0.0.1")
 DB = Host("db1", "198.51.100.8", ("app", "db"), "10.0.0.2")
-ED = HostKey("ssh-ed25519", base64.b64encode(b"one key").decode())
-OTHER = HostKey("ssh-ed25519", base64.b64encode(b"another key").decode())
-RSA = HostKey("ssh-rsa", base64.b64encode(b"an rsa key").decode())
+ED, OTHER, RSA = ed25519("one key"), ed25519("another key"), rsa_key()
 
 OUTPUT = """clock 1000.5
 privilege root
@@ -179,6 +177,19 @@ def test_sec002_hashed_names_in_known_hosts_are_found(tmp_path: Path) -> None:
     assert "198.51.100.7" not in text
     assert hostkeys.pinned(text, "198.51.100.7") == hostkeys.pinned(text, hostkeys.marker("h", 2222)) == [HostKey(kind, blob)]
     assert hostkeys.pinned(text, "198.51.100.8") == []
+
+
+def test_sec002_lines_that_hold_no_key_pin_nothing_and_end_nothing() -> None:
+    """A file that somebody edited: no salt, half a line, no base64, a key that is cut off; the good line after them counts."""
+    broken = (
+        f"|1|!|? ssh-ed25519 {ED.blob}",
+        "h",
+        "h ssh-ed25519 !!",
+        f"h ssh-ed25519 {ED.blob[:20]}",
+        f"h what-is-this {ED.blob}",
+    )
+    text = "\n".join((*broken, f"h\t{ED.kind} {ED.blob} me"))
+    assert hostkeys.pinned(text, "h") == [ED]
 
 
 def test_sec002_of_what_was_scanned_the_best_key_comes_first() -> None:

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import gevent
 import pytest
 
+from lab.waiting import wait_for
 from operations.deployment import PublicProbe
 from signupflow import probe
 from signupflow.release import journal, lease, ledger, prune, readiness, scratch, watch
@@ -23,6 +24,8 @@ from signupflow.release.lease import Lease
 from signupflow.release.rollout import Step
 from signupflow.release.watch import Count
 from tests.deploy.test_report import RECORD
+
+pytestmark = pytest.mark.whole
 
 # The lease's scripts run in a shell, here in this machine's.
 
@@ -330,10 +333,7 @@ def test_sc009_what_piled_up_while_nothing_answered_is_not_sent_after_the_end() 
     ended: list[probe.Counted] = []
     running = threading.Thread(target=lambda: ended.append(asked.run()))
     running.start()
-    deadline = time.monotonic() + 10
-    while asked._due.qsize() < 100:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: asked._due.qsize() >= 100, 10, "no requests pile up", every=0.01)
     asked.stop()
     answering.set()
     running.join(10)

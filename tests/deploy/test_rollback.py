@@ -9,6 +9,8 @@ from signupflow.release import rollback
 from signupflow.release.ledger import Record
 from signupflow.release.schema import Migration
 
+pytestmark = pytest.mark.whole
+
 
 def record(version: str, kind: str = "release", outcome: str = "released", image: str = "") -> Record:
     image = image or "sha256:" + version.replace(".", "") * 16

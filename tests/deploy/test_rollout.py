@@ -13,6 +13,8 @@ from signupflow.release.resume import Generation, Observed, Work, back, decide, 
 from signupflow.release.rollout import BACKWARD, ENDS, Event, Rollout, Step
 from signupflow.release.schema import Migration
 
+pytestmark = pytest.mark.whole
+
 FULL = Rollout("web1", new=8, old=7, replicas=2, soak_seconds=25, weights=(10, 50), pause_seconds=5, bake_seconds=30)
 FIRST = Rollout("web1", new=1, old=0, replicas=1, soak_seconds=25, weights=(10,), bake_seconds=30)
 BACK = Rollout("web1", new=7, old=8, replicas=2, known=True, soak_seconds=25, weights=(10,), bake_seconds=30)

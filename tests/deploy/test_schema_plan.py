@@ -22,6 +22,8 @@ from signupflow.release.schema import (
     verdict,
 )
 
+pytestmark = pytest.mark.whole
+
 HEADER = 'import sqlalchemy as sa\nfrom alembic import op\nrevision = "2"\ndown_revision = "1"\n'
 
 

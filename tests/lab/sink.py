@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import httpx
 
 from lab.images import SINK
 from lab.network import free_port
+from lab.waiting import wait_for
 
 
 class Sink:
@@ -27,10 +27,7 @@ class Sink:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        deadline = time.monotonic() + 15
-        while not self.answers():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(self.answers, 15, "the sink does not answer")
 
     def answers(self) -> bool:
         try:

@@ -30,6 +30,6 @@ def holds(examples: int = EXAMPLES) -> Evidence:
         "failures": int(suite.get("failures", 0)) + int(suite.get("errors", 0)),
         "seconds": float(suite.get("time", 0)),
     }
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.returncode == 0, {**evidence, "said": done.stdout[-3000:]}
     assert evidence["tests"], evidence
     return evidence

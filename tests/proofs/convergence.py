@@ -10,6 +10,7 @@ from typing import Any
 
 from lab.client import Lab
 from lab.compare import announced, compare, done
+from lab.waiting import wait_for
 from signupflow.engine_client import docker_client
 
 Evidence = dict[str, Any]
@@ -73,10 +74,7 @@ def reboot(lab: Lab, host: str = "h1") -> None:
     subprocess.run(
         [docker_client(), "restart", "--time", "60", f"signupflow-{lab['name']}-{host}"], check=True, capture_output=True
     )
-    deadline = time.monotonic() + 60
-    while not lab.deploy_login_works(host):
-        assert time.monotonic() < deadline, f"{host} takes no SSH 60 s after its restart"
-        time.sleep(0.2)
+    wait_for(lambda: lab.deploy_login_works(host), 60, f"{host} takes no SSH after its restart", every=0.2)
 
 
 def _containers(lab: Lab) -> str:

@@ -89,10 +89,11 @@ def each_is_taken_back(lab: Lab, rate: float = 150, cases: tuple[Case, ...] = CA
             wrong.append({**row, "said": done.said[-3000:]})
         wait_until_whole(lab)
         one_generation(lab)
-    assert not wrong, wrong
+    evidence = {"rate": rate, "version_that_serves": version, "cases": rows}
+    assert not wrong, {**evidence, "wrong": wrong}
     if again:
         must(release(lab, releases.image("good", 2)))
-    return {"rate": rate, "version_that_serves": version, "cases": rows}
+    return evidence
 
 
 def second_host_fails(lab: Lab, rate: float = 100, faults: bool = True) -> Evidence:

@@ -35,8 +35,9 @@ def executed(lab: Lab) -> Evidence:
     sql(lab, "drop schema if exists repair cascade")
     assert ran
     failed = [row for row in ran if row["exit"]]
-    assert not failed, failed
-    return {"executed": ran, "not_executed": not_run}
+    evidence = {"executed": ran, "not_executed": not_run}
+    assert not failed, evidence
+    return evidence
 
 
 def prepared(lab: Lab) -> None:

@@ -12,6 +12,7 @@ from http.client import HTTPException
 from typing import Any
 
 from lab.client import ROOT, Lab
+from lab.waiting import wait_for
 from tests.load import Call, Load
 from tests.tenants import event, organisation
 
@@ -147,16 +148,8 @@ def _whole(lab: Lab) -> bool:
 
 
 def _wait_until(holds: Callable[[], bool], otherwise: str, seconds: float = 60) -> None:
-    """Poll; what cannot be asked yet (a host that boots) does not hold."""
-    deadline, last = time.monotonic() + seconds, ""
-    while True:
-        try:
-            if holds():
-                return
-        except (OSError, RuntimeError, ValueError, HTTPException) as error:
-            last = str(error)
-        assert time.monotonic() < deadline, f"{otherwise} after {seconds:.0f} s {last}"
-        time.sleep(0.2)
+    """What cannot be asked yet (a host that boots) does not hold."""
+    wait_for(holds, seconds, otherwise, every=0.2, not_yet=(OSError, RuntimeError, ValueError, HTTPException))
 
 
 def server_statuses(lab: Lab) -> dict[str, str]:

@@ -22,6 +22,7 @@ from typing import Any
 import bcrypt
 
 from lab.client import ROOT
+from lab.waiting import wait_for
 from tests.app.harness import PASSWORD, REAL_FILE, Postgres, development, postgres_binaries, run_alembic, serving
 from tests.sqlite_import import files
 from tests.sqlite_import.cases import CARRIED, REFUSED, put
@@ -34,6 +35,7 @@ ZONES = ("UTC", "Asia/Shanghai")
 TEMPLATE = "built"
 # Times the real file's rows: 1.4 million.
 LARGE = 590
+GOAL_ROWS_PER_SECOND = 47_000
 # What a server of a small company has: twice the shipped default is little.
 MEMORY = ("shared_buffers=512MB", "max_wal_size=4GB")
 
@@ -302,9 +304,15 @@ def speed(times: int = LARGE) -> Evidence:
                     "parts": report["seconds"],
                 }
             )
-        return {"rows": rows, "file_mb": round(path.stat().st_size / 2**20), "runs": ours,
-                "median_rows_per_second": statistics.median(run["rows_per_second"] for run in ours),
-                "pgloader": _pgloader(here, path, rows)}  # fmt: skip
+        evidence = {
+            "rows": rows,
+            "file_mb": round(path.stat().st_size / 2**20),
+            "runs": ours,
+            "median_rows_per_second": statistics.median(run["rows_per_second"] for run in ours),
+            "pgloader": _pgloader(here, path, rows),
+        }
+        assert evidence["median_rows_per_second"] >= GOAL_ROWS_PER_SECOND, evidence
+        return evidence
 
 
 def _pgloader(here: Machine, path: Path, rows: int) -> Evidence | str:
@@ -416,10 +424,8 @@ def killed(moments: int = 20, times: int = 60) -> Evidence:
 
 
 def _nobody_imports(target: str) -> None:
-    deadline = time.monotonic() + 60
-    while asked(target, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'signupflow-sqlite-import'") != [(0,)]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'signupflow-sqlite-import'"
+    wait_for(lambda: asked(target, query) == [(0,)], 60, "the server still has the program's connection")
 
 
 def _connection_cut(path: Path, here: Machine) -> Evidence:

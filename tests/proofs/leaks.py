@@ -20,6 +20,7 @@ from signupflow.secretfile import decrypt, identity
 
 Evidence = dict[str, Any]
 CONTROL = "positive-control-" + "7c41"
+IMAGES = ("signupflow/app:local", "signupflow/postgres:17", "signupflow/ops:local")
 
 
 def planted(lab: Lab) -> dict[str, str]:
@@ -144,7 +145,7 @@ def layers(image: str) -> str:
     return b"".join(texts).decode("latin-1")
 
 
-def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...], thorough: bool = True) -> Evidence:
+def planted_secrets_are_nowhere(lab: Lab, images: tuple[str, ...] = IMAGES, thorough: bool = True) -> Evidence:
     """Search outputs, process lists, images, inspections, logs, readable files and git for every secret."""
     found: dict[str, list[str]] = {}
     controls: dict[str, bool] = {}

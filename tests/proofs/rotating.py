@@ -20,6 +20,7 @@ from typing import Any
 from deploys.postgres.roles import database_url
 from lab import engine
 from lab.client import POLITELY, ROOT, Lab
+from lab.waiting import wait_for
 from signupflow import rotation
 from signupflow.errors import OperatorError
 from signupflow.secretfile import Secrets, decrypt, identity
@@ -227,7 +228,7 @@ def accepting(lab: Lab, keys: list[dict[str, str]]) -> Iterator[None]:
 
 def _restarted_store(lab: Lab) -> None:
     engine.docker("restart", "--time", "5", f"signupflow-{lab['name']}-s3")
-    engine.wait_for(lambda: _answers(lab["s3_endpoint_address"]), 60, "the object store did not come back")
+    wait_for(lambda: _answers(lab["s3_endpoint_address"]), 60, "the object store did not come back")
 
 
 def _answers(url: str) -> bool:

@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 
 from lab.client import ROOT
+from lab.waiting import wait_for
 from sqlite_import import load, workplace
 from tests.app.harness import Postgres, free_port
 from tests.sqlite_import.conftest import asked, assert_same, dump
@@ -132,10 +133,8 @@ def test_us2_4_killed_at_some_moment_leaves_the_target_as_it_was_or_whole(
 
 def settled(url: str) -> None:
     """The server has seen that the program is gone."""
-    deadline = time.monotonic() + 30
-    while asked(url, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'signupflow-sqlite-import'") != [(0,)]:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'signupflow-sqlite-import'"
+    wait_for(lambda: asked(url, query) == [(0,)], 30, "the server still has the program's connection")
 
 
 @pytest.mark.parametrize(
@@ -190,10 +189,7 @@ def test_us2_1_a_run_that_is_told_to_end_leaves_nothing_behind(source: Path, tar
         process = subprocess.Popen(
             [sys.executable, PROGRAM, source, target, "--work-dir", tmp_path], stderr=subprocess.PIPE, text=True
         )
-        deadline = time.monotonic() + 60
-        while not any(tmp_path.glob("signupflow-import-*/*.copy")):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(lambda: any(tmp_path.glob("signupflow-import-*/*.copy")), 60, "the program writes nothing", every=0.01)
         process.terminate()
         _, said = process.communicate(timeout=60)
     connection.close()

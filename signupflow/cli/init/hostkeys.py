@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from paramiko.hostkeys import HostKeyEntry, HostKeys, InvalidHostKey
+from paramiko.ssh_exception import SSHException
 
 # The first of these that a host shows is pinned.
 PREFERRED = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
@@ -35,37 +36,33 @@ def marker(address: str, port: int) -> str:
 
 def scanned(text: str) -> list[HostKey]:
     """The keys that `ssh-keyscan` printed for one host, the preferred one first."""
-    rows = (line.split() for line in text.splitlines() if line.strip() and not line.startswith("#"))
-    keys = {HostKey(row[1], row[2]) for row in rows if len(row) >= 3 and row[1] in PREFERRED and _is_base64(row[2])}
+    keys = {key for _, key in map(_entry, text.splitlines()) if key and key.kind in PREFERRED}
     return sorted(keys, key=lambda key: (PREFERRED.index(key.kind), key.blob))
-
-
-def _is_base64(text: str) -> bool:
-    try:
-        return bool(base64.b64decode(text, validate=True))
-    except binascii.Error:
-        return False
 
 
 def pinned(known_hosts: str, host: str) -> list[HostKey]:
     """The keys that a `known_hosts` text has for a host (as `marker` names it), hashed names included."""
-    keys = []
-    for line in known_hosts.splitlines():
-        row = line.split()
-        # Remarks, and lines that are marked (@revoked, @cert-authority), begin with what names no host.
-        if len(row) >= 3 and any(_names(name, host) for name in row[0].split(",")):
-            keys.append(HostKey(row[1], row[2]))
-    return keys
+    return [key for names, key in map(_entry, known_hosts.splitlines()) if key and any(_is(name, host) for name in names)]
 
 
-def _names(pattern: str, host: str) -> bool:
-    if not pattern.startswith("|1|"):
-        return pattern == host
+def _entry(line: str) -> tuple[list[str], HostKey | None]:
+    """The names and the key of a line; none of remarks, of lines with a marker (@revoked), and of what is no key."""
+    words = line.split()
+    if len(words) < 3 or words[0].startswith(("#", "@")):
+        return [], None
     try:
-        salt, digest = (base64.b64decode(part) for part in pattern.split("|")[2:4])
-    except (ValueError, binascii.Error):
+        entry = HostKeyEntry.from_line(" ".join(words[:3]))
+    except (InvalidHostKey, SSHException, ValueError):
+        return [], None
+    return (entry.hostnames, HostKey(entry.key.get_name(), entry.key.get_base64())) if entry else ([], None)
+
+
+def _is(name: str, host: str) -> bool:
+    """Whether a name of `known_hosts`, in clear or hashed, is the host's."""
+    try:
+        return name == host or (name.startswith("|1|") and HostKeys.hash_host(host, name) == name)
+    except (AssertionError, ValueError, IndexError):  # a salt that is none
         return False
-    return hmac.compare_digest(hmac.new(salt, host.encode(), "sha1").digest(), digest)
 
 
 def stranger(shown: Sequence[HostKey], pins: Sequence[HostKey]) -> HostKey | None:

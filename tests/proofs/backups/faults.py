@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.client import Lab
+from lab.waiting import wait_for
 from tests.proofs.backups.host import (
     Evidence,
     idle,
@@ -23,7 +24,6 @@ from tests.proofs.backups.host import (
     sql,
     stored,
     told,
-    wait_for,
 )
 
 
@@ -165,7 +165,7 @@ def segment_missing(lab: Lab) -> Iterator[str]:
     for _ in range(3):
         sql(lab, "create table if not exists proof_wal (n int); insert into proof_wal values (1)")
         sql(lab, "select pg_switch_wal()")
-    wait_for(lambda: len(set(objects(lab, "lab/archive/")) - before) >= 3, "three segments are archived")
+    wait_for(lambda: len(set(objects(lab, "lab/archive/")) - before) >= 3, 60, "three segments are archived", every=0.3)
     new = sorted(key for key in set(objects(lab, "lab/archive/")) - before if ".backup" not in key)
     with object_changed(lab, new[1], lambda data: None):
         yield new[1].rpartition("/")[2].partition("-")[0]
@@ -237,7 +237,8 @@ def faulty(lab: Lab, fault: Fault) -> Evidence:
         for _ in range(2):
             on_host(lab, "systemctl start signupflow-backup-watch.service")
         if fault.alert == "unwatched":
-            wait_for(lambda: sum(told(lab, since, "nobody watches over the backups").values()) > 0, "the last resort's alert")
+            alert = "nobody watches over the backups"
+            wait_for(lambda: sum(told(lab, since, alert).values()) > 0, 60, "the last resort's alert", every=0.3)
     begun = told(lab, since, "nobody watches" if fault.alert == "unwatched" else f"ALERT {fault.alert}")
     assert begun == {"mail": 1, "webhook": 1}, (fault.name, begun)
     assert metrics(lab) == good, "a failure was counted as a success"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from lab.client import Lab
+from lab.waiting import wait_for
 from signupflow.shared import s3
 
 Evidence = dict[str, Any]
@@ -50,10 +50,11 @@ def sql(lab: Lab, query: str) -> str:
 
 def idle(lab: Lab) -> None:
     """Until no backup runs, as the first deploy's may."""
-    deadline = time.monotonic() + IDLE_SECONDS
-    while on_host(lab, "systemctl is-active signupflow-backup.service").said.strip() in ("active", "activating"):
-        assert time.monotonic() < deadline, "a backup runs for too long"
-        time.sleep(0.5)
+
+    def is_idle() -> bool:
+        return on_host(lab, "systemctl is-active signupflow-backup.service").said.strip() not in ("active", "activating")
+
+    wait_for(is_idle, IDLE_SECONDS, "a backup runs for too long", every=0.5)
 
 
 def backup(lab: Lab) -> Done:
@@ -127,13 +128,6 @@ def told(lab: Lab, since: int, words: str) -> dict[str, int]:
         text = item["subject"] + item["body"] if item["kind"] == "mail" else json.dumps(item["json"], ensure_ascii=False)
         found[item["kind"]] += words in text
     return found
-
-
-def wait_for(holds: Callable[[], bool], what: str, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
-        time.sleep(0.3)
 
 
 def labels(lab: Lab) -> set[str]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from backup import archive
 from lab.client import Lab
+from lab.waiting import wait_for
 from tests.proofs.backups import faults
 from tests.proofs.backups.host import PSQL, Evidence, backup, idle, listed, must, on_host, sql
 
@@ -46,10 +47,8 @@ class Writer:
 
     def until(self, more: int, seconds: float = 60) -> None:
         """Until so many more rows were acknowledged."""
-        deadline, wanted = time.monotonic() + seconds, len(self.acknowledged) + more
-        while len(self.acknowledged) < wanted:
-            assert time.monotonic() < deadline, "nothing is acknowledged any more"
-            time.sleep(0.05)
+        wanted = len(self.acknowledged) + more
+        wait_for(lambda: len(self.acknowledged) >= wanted, seconds, "nothing is acknowledged any more")
 
     def __exit__(self, *_: object) -> None:
         self._run.kill()
