@@ -22,7 +22,7 @@ from lab import engine
 from lab.errors import LabError
 from signupflow import archives, dryrun
 from signupflow.cli.running import Target, executable, shown
-from signupflow.delivery import access, allowed, drift, issues, markdown, runner, scan, source
+from signupflow.delivery import access, drift, exceptions, issues, markdown, runner, scan, source
 from signupflow.delivery import build as builds
 from signupflow.delivery.build import Build
 from signupflow.delivery.github import GitHub
@@ -81,13 +81,14 @@ def build(image_name: str) -> None:
 
 @main.command()
 @click.option("--report", type=click.Path(path_type=Path), default=REPORT, show_default=True, help="Trivy's JSON.")
-@click.option("--allow-list", type=click.Path(path_type=Path), default=Path("security/allowed.toml"), show_default=True)
+@click.option("--exceptions", "file", type=click.Path(path_type=Path), default=Path(".trivyignore.yaml"), show_default=True)
 @click.option(
     "--build", "record", type=click.Path(path_type=Path), default=BUILD, show_default=True, help="Which image it must be of."
 )
 @click.option("--today", hidden=True, type=click.DateTime(["%Y-%m-%d"]))
-def gate(report: Path, allow_list: Path, record: Path, today: datetime | None) -> None:
-    """Refuse an image with a fixable high or critical vulnerability. Exit 0 passes, 1 is refused, 2 cannot tell."""
+def gate(report: Path, file: Path, record: Path, today: datetime | None) -> None:
+    """Refuse an image of which the report names a vulnerability. Exit 0 passes, 1 is refused, 2 cannot tell."""
+    day = (today or datetime.now(UTC)).date()
     try:
         found = scan.read(_text(report), str(report))
         made = Build.from_json(_text(record), str(record))
@@ -95,14 +96,13 @@ def gate(report: Path, allow_list: Path, record: Path, today: datetime | None) -
             raise OperatorError(
                 f"{report} is of image {found.image[:19]}, not of {made.config[:19]} in {record}; scan this build"
             )
-        entries = allowed.parse(_text(allow_list), str(allow_list))
+        entries = exceptions.parse(_text(file), str(file), day)
     except OperatorError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(UNREADABLE)
-    verdict = scan.judge(found, entries, (today or datetime.now(UTC)).date())
-    runner.summary(scan.as_markdown(verdict))
-    if not verdict.passes:
-        named = ", ".join(sorted({item.id for item, _ in verdict.refused}))
+    runner.summary(scan.as_markdown(found, entries, day))
+    if found.vulnerabilities:
+        named = ", ".join(sorted({item.id for item in found.vulnerabilities}))
         click.echo(f"Error: the image is refused for {named}; the table says what to do", err=True)
         sys.exit(REFUSED)
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 WANTED, REJECTED = "approval wanted: ", "not approved: "
 
@@ -69,18 +70,21 @@ def download() -> None:
 def scan() -> None:
     """The scanner's part, recorded: its program and its data are not to be had here."""
     if _input("format") == "cyclonedx":
-        content: object = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": []}
+        content: dict[str, Any] = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": []}
     else:
-        found = {"VulnerabilityID": "CVE-2026-0001", "PkgName": "libexample", "InstalledVersion": "1.0", "Severity": "HIGH"}
-        if os.environ["RUN_SCAN_FINDS"] == "fixable":
-            found["FixedVersion"] = "1.1"
+        found = {
+            **{"VulnerabilityID": "CVE-2026-0001", "PkgName": "libexample", "InstalledVersion": "1.0"},
+            **{"FixedVersion": "1.1", "Severity": "HIGH"},
+        }
         content = {
             "SchemaVersion": 2,
             "ArtifactName": "delivery/image.tar",
             "ArtifactType": "container_image",
             "Metadata": {"ImageID": json.loads(Path("delivery/build.json").read_text())["config"]},
-            "Results": [{"Target": "debian", "Class": "os-pkgs", "Type": "debian", "Vulnerabilities": [found]}],
+            "Results": [{"Target": "debian", "Class": "os-pkgs", "Type": "debian"}],
         }
+        if os.environ["RUN_SCAN_FINDS"] == "fixable":
+            content["Results"][0]["Vulnerabilities"] = [found]
     Path(_input("output")).write_text(json.dumps(content))
 
 

@@ -161,6 +161,8 @@ def test_us3_1_us3_2_us3_3_sc002_a_push_is_tested_built_scanned_pushed_and_deplo
     assert (deployed["IMAGE"], deployed["SIGNUPFLOW_INVENTORY"]) == (IMAGE, "hosts.py")
     assert deployed["SIGNUPFLOW_AGE_KEY"] == AGE_KEY
     assert noted.variables("scripts/delivery.py access")["SSH_PRIVATE_KEY"] == SSH_KEY
+    pushed = noted.variables("scripts/delivery.py push")
+    assert (pushed["REGISTRY_USER"], pushed["REGISTRY_TOKEN"]) == ("somebody", GITHUB_TOKEN)
     assert not noted.asked
     # FR-009: a job that reaches no host gets none of its secrets, and nothing that the job before left in its home.
     for command in ("make check", "scripts/delivery.py build", "scripts/delivery.py gate"):
