@@ -1,7 +1,7 @@
 """What Trivy's report of an image says, and of which image: JSON, schema version 2.
 
-image.yml tells Trivy to leave out what nobody has fixed, what is not grave and what .trivyignore.yaml exempts: whatever it still names
-stops the image.
+Trivy leaves out what nobody has fixed, what is not grave and what .trivyignore.yaml exempts (see image.yml).
+Whatever it still names stops the image.
 """
 
 from __future__ import annotations
