@@ -1,4 +1,3 @@
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,10 @@ def test_a_command_that_hangs_is_cut_off() -> None:
 
 
 def test_waiting_ends_at_its_deadline() -> None:
-    started = time.monotonic()
+    asked: list[None] = []
     with pytest.raises(LabError, match="never came"):
-        engine.wait_for(lambda: False, 0.2, "it never came", interval=0.05)
-    assert time.monotonic() - started < 2
+        engine.wait_for(lambda: asked.append(None) is not None, 0.2, "it never came", interval=0.05)
+    assert 1 <= len(asked) <= 6
 
 
 def test_without_an_engine_and_without_root_the_message_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
