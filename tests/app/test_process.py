@@ -22,6 +22,8 @@ from app.settings import Settings
 from app.stream.publish import Change
 from tests.app.harness import ROOT, Organization, development, free_port, production
 
+pytestmark = pytest.mark.slow
+
 
 def start(environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(

@@ -152,6 +152,7 @@ def black_hole() -> Iterator[str]:
         yield f"http://{KEY}@127.0.0.1:{listener.getsockname()[1]}/7"
 
 
+@pytest.mark.slow
 def test_fr021_an_endpoint_that_is_away_costs_requests_nothing(sqlite_url: str) -> None:
     """Beside the same without one: requests that wait for the endpoint would take minutes for each second."""
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 import collections
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.app.harness import Organization, development, serving
+
+pytestmark = pytest.mark.slow
 
 
 def test_sc011_requests_wait_for_connections_without_blocking_those_that_have_one(postgres_url: str) -> None:

@@ -21,6 +21,8 @@ from signupflow.backup.scratch import Scratch
 from tests.app.harness import PASSWORD, Organization, Postgres, production, run_alembic, running_postgres, serving
 from tests.lab_client import ROOT
 
+pytestmark = pytest.mark.slow
+
 STAGING_PASSWORD = "for staging, " + "by everybody"
 
 

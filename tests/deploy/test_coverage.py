@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.lab_client import ROOT
+
+pytestmark = pytest.mark.slow
 
 PURE = (
     "turn",

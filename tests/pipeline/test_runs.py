@@ -22,6 +22,8 @@ from tests.lab_client import ROOT
 from tests.pipeline.act import RunResult
 from tests.pipeline.github import Environment, GitHubSide
 
+pytestmark = pytest.mark.slow
+
 DIGEST = f"sha256:{'ab' * 32}"
 IMAGE = f"registry.test/app:1@{DIGEST}"
 GITHUB_TOKEN, SSH_KEY, AGE_KEY = "made-up-token", "made-up first line\nand a second", "made-up-age-key"

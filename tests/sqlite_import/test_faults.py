@@ -19,6 +19,8 @@ from tests.lab_client import ROOT
 from tests.sqlite_import.conftest import asked, assert_same, dump
 from tests.sqlite_import.test_migration import migrated
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = ROOT / "scripts" / "migrate_sqlite_to_postgres.py"
 
 
