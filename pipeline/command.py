@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from pipeline import access, allowed, drift, issues, markdown, runner, scan, source
+from pipeline import access, drift, exceptions, issues, markdown, runner, scan, source
 from pipeline import build as builds
 from pipeline.build import Build
 from pipeline.github import GitHub
@@ -77,13 +77,14 @@ def build(image_name: str) -> None:
 
 @main.command()
 @click.option("--report", type=click.Path(path_type=Path), default=REPORT, show_default=True, help="Trivy's JSON.")
-@click.option("--allow-list", type=click.Path(path_type=Path), default=Path("security/allowed.toml"), show_default=True)
+@click.option("--exceptions", "file", type=click.Path(path_type=Path), default=Path(".trivyignore.yaml"), show_default=True)
 @click.option(
     "--build", "record", type=click.Path(path_type=Path), default=BUILD, show_default=True, help="Which image it must be of."
 )
 @click.option("--today", hidden=True, type=click.DateTime(["%Y-%m-%d"]))
-def gate(report: Path, allow_list: Path, record: Path, today: datetime | None) -> None:
-    """Refuse an image with a fixable high or critical vulnerability. Exit 0 passes, 1 is refused, 2 cannot tell."""
+def gate(report: Path, file: Path, record: Path, today: datetime | None) -> None:
+    """Refuse an image of which the report names a vulnerability. Exit 0 passes, 1 is refused, 2 cannot tell."""
+    day = (today or datetime.now(UTC)).date()
     try:
         found = scan.read(_text(report), str(report))
         made = Build.from_json(_text(record), str(record))
@@ -91,14 +92,13 @@ def gate(report: Path, allow_list: Path, record: Path, today: datetime | None) -
             raise OperatorError(
                 f"{report} is of image {found.image[:19]}, not of {made.config[:19]} in {record}; scan this build"
             )
-        entries = allowed.parse(_text(allow_list), str(allow_list))
+        entries = exceptions.parse(_text(file), str(file), day)
     except OperatorError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(UNREADABLE)
-    verdict = scan.judge(found, entries, (today or datetime.now(UTC)).date())
-    runner.summary(scan.as_markdown(verdict))
-    if not verdict.passes:
-        named = ", ".join(sorted({item.id for item, _ in verdict.refused}))
+    runner.summary(scan.as_markdown(found, entries, day))
+    if found.vulnerabilities:
+        named = ", ".join(sorted({item.id for item in found.vulnerabilities}))
         click.echo(f"Error: the image is refused for {named}; the table says what to do", err=True)
         sys.exit(REFUSED)
 
@@ -203,7 +203,9 @@ def served(inventory: str) -> None:
 def look(image: str, commit: str, name: str, inventory: str) -> None:
     """Compare hosts with what was deployed: a dry run. Exit 0 nothing differs, 2 something does, 1 cannot tell."""
     what = drift.Served(str(builds.pinned(image)), commit)
-    said, told = _answer(Target(inventory).command("production", "--dry", "--diff", "--json", app_image=what.image))
+    command = Target(inventory).command("production", "--dry", "--diff", "--json", app_image=what.image)
+    # 2: what differs is a change that a run would be refused for, such as one that interrupts PostgreSQL.
+    said, told = _answer(command, accepted=(0, 2))
     found = drift.compared(name, what, said, dryrun.read(told))
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "drift.json").write_text(found.as_json())
@@ -261,14 +263,14 @@ def _log_in(name: str, user: str, token: str) -> None:
     engine_client.docker(*words, stdin=token)
 
 
-def _answer(command: list[str], environment: dict[str, str] | None = None) -> tuple[str, str]:
+def _answer(command: list[str], environment: dict[str, str] | None = None, accepted: tuple[int, ...] = (0,)) -> tuple[str, str]:
     """What a pyinfra command printed for programs, and what for people."""
     shown(command)
     done = subprocess.run(
         executable(command), cwd=ROOT, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
     )
     click.echo(done.stderr, err=True)
-    if done.returncode:
+    if done.returncode not in accepted:
         raise OperatorError(f"pyinfra ended with {done.returncode}; its own message is above")
     return done.stdout, done.stderr
 

@@ -29,6 +29,8 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.app.harness import PASSWORD, ROOT, Organization, production, serving
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "10"))
 CHECKS = [
     not_a_server_error,

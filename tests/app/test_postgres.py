@@ -1,7 +1,6 @@
 """On a real PostgreSQL: it connects and serves, refuses fast while the server is away, and recovers by itself."""
 
 import contextlib
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -12,6 +11,7 @@ from sqlalchemy import select, text
 from app.models import AuditLog
 from lab.waiting import wait_for
 from tests.app.harness import Organization, Postgres, production, run_alembic, serving
+from tests.timing import within
 
 
 @pytest.fixture
@@ -90,20 +90,16 @@ def test_us1_3_the_database_goes_and_comes_and_the_app_reconnects(postgres: Post
         organization = Organization(client)
         postgres.stop()
         try:
-            slowest = 0.0
-            for _ in range(20):
-                began = time.perf_counter()
-                answer = client.get("/api/v1/people", headers=organization.admin)
-                slowest = max(slowest, time.perf_counter() - began)
-                assert_unavailable(answer)
-            assert slowest < 2.5
+            # How long at most, and how soon it is back, is measured by `make prove LINE=database`.
+            for _ in range(10):
+                assert_unavailable(within(2.5, lambda: client.get("/api/v1/people", headers=organization.admin)))
             health = client.get("/health")
             assert health.status_code == 503
             assert health.json()["components"]["database"]["lastSuccessfulConnection"].endswith("Z")
             assert client.get("/health/live").status_code == 200
         finally:
             postgres.start()
-        wait_for(lambda: client.get("/api/v1/people", headers=organization.admin).status_code == 200, 5, "no service")
+        wait_for(lambda: client.get("/api/v1/people", headers=organization.admin).status_code == 200, 60, "no service")
         assert client.get("/health").status_code == 200
 
 

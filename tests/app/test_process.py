@@ -23,6 +23,8 @@ from app.stream.publish import Change
 from lab.waiting import wait_for
 from tests.app.harness import ROOT, Organization, development, free_port, production
 
+pytestmark = pytest.mark.slow
+
 
 def start(environment: dict[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(

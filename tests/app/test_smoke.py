@@ -18,6 +18,8 @@ from app.models import Base
 from app.models.base import JSONText
 from tests.app.harness import HEAD, ROOT, Postgres, run_alembic
 
+pytestmark = pytest.mark.slow
+
 SURVIVED = {
     "a nullable column": "ALTER TABLE events ADD COLUMN room varchar",
     "a required column with a server default": "ALTER TABLE people ADD COLUMN pronouns varchar NOT NULL DEFAULT ''",

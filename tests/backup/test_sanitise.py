@@ -21,6 +21,8 @@ from backup.scratch import Scratch
 from lab.client import ROOT
 from tests.app.harness import PASSWORD, Organization, Postgres, production, run_alembic, running_postgres, serving
 
+pytestmark = pytest.mark.slow
+
 STAGING_PASSWORD = "for staging, " + "by everybody"
 
 

@@ -15,7 +15,10 @@ from lab.waiting import wait_for
 from tests.app.harness import ROOT, Postgres, development, free_port
 from tests.browser.page import CHROMIUM, Site, signs_up_in_every_locale
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium fonts-wqy-microhei")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium fonts-wqy-microhei"),
+]
 
 # One key in both, as in a deployment: who signs in at one replica is known to the other.
 KEYS = "k1:6d1f0b8e3a9c47529e8d5b7c1f02a364e97b85d0c3"

@@ -45,6 +45,7 @@ def signupflow(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "signupflow", *words], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "command"), VERBS.items(), ids=lambda value: value[0] if isinstance(value, tuple) else "")
 def test_fr009_a_verb_prints_the_command_it_runs_and_ends_with_its_code(words: tuple[str, ...], command: str) -> None:
     done = signupflow(*words, "--inventory", "nowhere.py")

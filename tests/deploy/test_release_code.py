@@ -304,7 +304,6 @@ def test_sc009_the_probe_sees_a_server_that_is_not_there() -> None:
     assert time.monotonic() - began < 2 * probe.TIMEOUT
 
 
-@pytest.mark.quiet
 def test_sc009_the_probe_tells_what_it_sees_while_it_runs() -> None:
     command = [sys.executable, "-m", "signupflow.probe", "--address", "127.0.0.1", "--domain", "nobody.test", "--rate", "50"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""From a commit to production, on this machine: the workflow files are read, and their steps run in the lab.
+"""From a commit to production, on this machine: act runs the workflow files as they are, their steps on the lab.
 
 One lab with two hosts: `h1` is staging, `h2` production, each with all roles and its own secrets. A repository of its own stands
 in for GitHub's, its REST API is answered on loopback, and what scans and attests has a stand-in that says so.
@@ -6,15 +6,12 @@ in for GitHub's, its REST API is answered on loopback, and what scans and attest
 
 from __future__ import annotations
 
-import json
 import os
 import pprint
 import shutil
 import subprocess
 import sys
 import threading
-import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,16 +19,27 @@ from pathlib import Path
 from typing import Any
 
 from lab.client import PYINFRA, ROOT, Lab
-from lab.github.runner import Play, Runner, RunResult
-from pipeline.build import Build
 from tests.delivery.fake_github import REPOSITORY, TOKEN, FakeGitHub, serving
+from tests.pipeline.act import RunResult
+from tests.pipeline.github import Environment, GitHubSide
 from tests.proofs.releasing import QUICK
 
 Evidence = dict[str, Any]
 STAGING, PRODUCTION = "staging", "production"
 HOSTS = {STAGING: "h1", PRODUCTION: "h2"}
-# A suite that takes half an hour is CI's; here the fast gate stands for it, and for commits that are about something else a part.
-WHOLE = ('sudo -E env "PATH=$PATH" bash .ci/run', 'sudo -E env "PATH=$PATH" make test-long')
+# Suites that take half an hour are CI's: these programs are found before the real ones. The fast gate runs whole in the run that
+# ends well, and a part of it for commits that are about something else.
+SUDO = """#!/bin/sh
+case "$*" in
+  *" bash .ci/run" | *" make test-long") echo "not run here: $*" ;;
+  *) echo "not expected here: sudo $*" >&2; exit 1 ;;
+esac
+"""
+MAKE = """#!/bin/sh
+PATH="${{PATH#*:}}"
+[ "$*" = check ] || exec make "$@"
+{gate}
+"""
 PART = "make setup && .venv/bin/python -m pytest -q tests/deploy/test_pure.py"
 LEFT_OUT = ("actions/attest",)
 
@@ -54,7 +62,7 @@ def proven(lab: Lab, folder: Path, told: Callable[[str], None]) -> Evidence:
 
 @dataclass
 class Pipeline:
-    """The repository, its workflows' runner, and the two environments."""
+    """The repository, GitHub beside it, and the two environments."""
 
     lab: Lab
     folder: Path
@@ -65,7 +73,21 @@ class Pipeline:
     vulnerable: bool = False
     # The last commit that arrived in staging: the one that production may get.
     staged: str = ""
-    queues: dict[str, threading.Lock] = field(default_factory=lambda: defaultdict(threading.Lock))
+    # Set when a step begins.
+    stepping: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.side = GitHubSide(
+            origin=self.origin,
+            folder=self.folder,
+            repository=REPOSITORY,
+            environments={},
+            protected=(PRODUCTION,),
+            approve=self._asked,
+            told=self._stepped,
+            api_url=self.github.address,
+            venv=(ROOT / ".venv").resolve(),
+        )
 
     @property
     def origin(self) -> Path:
@@ -87,9 +109,10 @@ class Pipeline:
             _python(self.work, "scripts/secrets.py", "init", name, *files)
             _bootstrapped(self.lab, self.work, name)
             self._reaches_registry(host)
+        self.side.environments = self._environments()
         self.commit("The hosts of this lab")
 
-    def commit(self, message: str, change: Callable[[Path], None] = lambda work: None) -> str:
+    def commit(self, message: str, change: Callable[[Path], object] = lambda work: None) -> str:
         """A commit on main, pushed; its full name."""
         change(self.work)
         _git(self.work, "add", "--all")
@@ -99,29 +122,22 @@ class Pipeline:
         return _git(self.work, "rev-parse", "HEAD").strip()
 
     def pushed(self, sha: str, gate: str = PART) -> RunResult:
-        """What a push to main starts. `gate` runs in the place of the suites."""
-        done = self._runner(sha, {"make check": gate} | dict.fromkeys(WHOLE, "true")).run(
-            self.work / ".github/workflows/deploy-staging.yml", self._context(sha, "push")
-        )
-        self.github.run(len(self.github.runs) + 1, conclusion=done.result)
+        """What a push to main starts. `gate` runs in the place of `make check`."""
+        programs = self.folder / f"programs-{sha[:12]}"
+        programs.mkdir()
+        for name, text in {"sudo": SUDO, "make": MAKE.format(gate=gate)}.items():
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+        found = "fixable" if self.vulnerable else "nothing"
+        done = self.side.run("deploy-staging.yml", "push", sha, programs=programs, scan_finds=found)
+        self.github.run(done.number, conclusion=done.result)
         if done.result == "success":
             self.staged = sha
         return done
 
-    def waits_for_its_turn(self, seconds: float = 60) -> bool:
-        """Whether a run is under way, by the lock of its group; waited for."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if any(lock.locked() for lock in list(self.queues.values())):
-                return True
-            time.sleep(0.05)
-        return False
-
     def promoted(self, sha: str) -> RunResult:
         """What somebody starts by hand."""
-        return self._runner(sha, {}).run(
-            self.work / ".github/workflows/deploy-production.yml", self._context(sha, "workflow_dispatch")
-        )
+        return self.side.run("deploy-production.yml", "workflow_dispatch", sha)
 
     def serves(self, name: str) -> str:
         """The version that an environment answers with."""
@@ -176,111 +192,27 @@ class Pipeline:
             self.lab.ssh(host, f"sudo tee /etc/systemd/system/lab-registry.{kind} >/dev/null", stdin=text)
         self.lab.ssh(host, "sudo systemctl daemon-reload && sudo systemctl start lab-registry.socket")
 
-    def _runner(self, sha: str, replaced: Mapping[str, str]) -> Runner:
-        known_hosts = Path(self.lab["known_hosts"]).read_text()
-        of_environment = {
-            name: {
-                "secrets": {
-                    "SSH_PRIVATE_KEY": Path(self.lab["ssh_key"]).read_text(),
-                    "SIGNUPFLOW_AGE_KEY": (self.folder / f"{name}.key").read_text().strip(),
-                },
-                "vars": {"SSH_KNOWN_HOSTS": known_hosts, "SIGNUPFLOW_INVENTORY": f"inventory_{name}.py"},
-            }
+    def _environments(self) -> dict[str, Environment]:
+        """What each environment's settings on GitHub would hold."""
+        hosts, key = (Path(self.lab[name]).read_text() for name in ("known_hosts", "ssh_key"))
+        given = {
+            name: Environment(
+                {"SSH_PRIVATE_KEY": key, "SIGNUPFLOW_AGE_KEY": (self.folder / f"{name}.key").read_text().strip()},
+                {"SSH_KNOWN_HOSTS": hosts, "SIGNUPFLOW_INVENTORY": f"inventory_{name}.py"},
+            )
             for name in HOSTS
         }
-        return Runner(
-            repository=self.origin,
-            folder=self.folder / "runs" / sha[:12] / f"{time.time():.0f}",
-            actions={
-                "actions/checkout": self._checkout,
-                "actions/upload-artifact": self._kept,
-                "actions/download-artifact": self._fetched,
-                "aquasecurity/trivy-action": self._scanned,
-                **dict.fromkeys(LEFT_OUT, lambda play: {}),
-            },
-            environments={
-                "": {
-                    "secrets": {"GITHUB_TOKEN": TOKEN},
-                    "vars": {"IMAGE_NAME": f"{self.lab['registry_push']}/somebody/signupflow"},
-                },
-                **of_environment,
-                "production-plan": of_environment[PRODUCTION],
-            },
-            protected=(PRODUCTION,),
-            approve=self._asked,
-            told=self.told,
-            queues=self.queues,
-            replaced=lambda command: replaced.get(command.strip(), command),
-        )
-
-    def _context(self, sha: str, event: str) -> dict[str, Any]:
-        return {
-            "sha": sha, "ref": "refs/heads/main", "ref_name": "main", "actor": "somebody", "event_name": event, "event": {},
-            "repository": REPOSITORY, "api_url": self.github.address, "run_id": str(len(self.github.runs) + 1),
-        }  # fmt: skip
+        image = f"{self.lab['registry_push']}/somebody/signupflow"
+        return {"": Environment({"GITHUB_TOKEN": TOKEN}, {"IMAGE_NAME": image}), **given, "production-plan": given[PRODUCTION]}
 
     def _asked(self, environment: str, summaries: str) -> bool:
         """Somebody looks at the plan on the run's page."""
         self.approved.append(summaries)
         return self.approving
 
-    def _checkout(self, play: Play) -> Mapping[str, str]:
-        """The commit, and this machine's virtual environment by hard links: `make setup` then finds it and installs nothing."""
-        _git(play.workspace, "clone", "--quiet", str(self.origin), ".")
-        _git(play.workspace, "checkout", "--quiet", "--detach", play.arguments.get("ref") or play.sha)
-        ours = (ROOT / ".venv").resolve()
-        subprocess.run(["cp", "--archive", "--link", str(ours), str(play.workspace / ".venv")], check=True)
-        for name in ("bin/signupflow", ".installed"):
-            (play.workspace / ".venv" / name).unlink(missing_ok=True)
-        return {}
-
-    def _kept(self, play: Play) -> Mapping[str, str]:
-        """Files by the last part of their paths, as the action keeps what it is given one folder of."""
-        target = self.folder / "artifacts" / play.arguments["name"]
-        found = [play.workspace / line for line in play.arguments["path"].split()]
-        there = [path for path in found if path.exists()]
-        if not there:
-            if play.arguments.get("if-no-files-found") == "error":
-                raise RuntimeError(f"nothing at {play.arguments['path']}")
-            return {}
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        for path in there:
-            if path.is_dir():
-                shutil.copytree(path, target, dirs_exist_ok=True)
-            else:
-                shutil.copy(path, target)
-        return {}
-
-    def _fetched(self, play: Play) -> Mapping[str, str]:
-        source = self.folder / "artifacts" / play.arguments["name"]
-        if not source.is_dir():
-            raise RuntimeError(f"no artifact {play.arguments['name']}")
-        shutil.copytree(source, play.workspace / play.arguments.get("path", "."), dirs_exist_ok=True)
-        return {}
-
-    def _scanned(self, play: Play) -> Mapping[str, str]:
-        """The scanner's part, recorded: its program and its data are not to be had here."""
-        made = Build.from_json((play.workspace / "delivery/build.json").read_text(), "build.json")
-        found = {"VulnerabilityID": "CVE-2026-0001", "PkgName": "libexample", "InstalledVersion": "1.0", "Severity": "HIGH"}
-        report = {
-            "SchemaVersion": 2,
-            "ArtifactName": "delivery/image.tar",
-            "ArtifactType": "container_image",
-            "Metadata": {"ImageID": made.config},
-            "Results": [
-                {
-                    "Target": "debian",
-                    "Class": "os-pkgs",
-                    "Type": "debian",
-                    "Vulnerabilities": [found | ({"FixedVersion": "1.1"} if self.vulnerable else {})],
-                }
-            ],
-        }
-        sbom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": []}
-        content = sbom if play.arguments["format"] == "cyclonedx" else report
-        (play.workspace / play.arguments["output"]).write_text(json.dumps(content))
-        return {}
+    def _stepped(self, line: str) -> None:
+        self.stepping.set()
+        self.told(line)
 
 
 def _green(pipeline: Pipeline) -> Evidence:
@@ -299,7 +231,10 @@ def _green(pipeline: Pipeline) -> Evidence:
         },
         "in_the_place_of_all_tests": gate,
         "steps": {
-            f"{job.name}: {step.label}": step.seconds for run in (staged, promoted) for job in run.jobs for step in job.steps
+            f"{job.name}: {step.label}": step.seconds
+            for run in (staged, promoted)
+            for job in run.jobs
+            for step in job.steps.values()
         },
         "serves": versions,
         "tags": dict(pipeline.github.refs),
@@ -314,10 +249,10 @@ def _green(pipeline: Pipeline) -> Evidence:
 
 def _unchanged(pipeline: Pipeline, run: RunResult, job: str, before: Mapping[str, str]) -> Evidence:
     """A run that fails in a job leaves both environments as they were."""
-    evidence = {
+    evidence: Evidence = {
         "result": run.result,
         "failed_in": run.why().partition("\n")[0],
-        "skipped": [item.name for item in run.jobs if item.result == "skipped"],
+        "skipped": run.skipped,
         "serves_what_it_did": {name: pipeline.serves(name) for name in HOSTS} == before,
     }
     assert run.result == "failure", evidence
@@ -331,9 +266,9 @@ def _test_fails(pipeline: Pipeline) -> Evidence:
     path = Path("tests/deploy/test_pure.py")
     text = (pipeline.work / path).read_text()
     broken = "\n\ndef test_that_fails() -> None:\n    assert False\n"
-    sha = pipeline.commit("Breaks a test", lambda work: (work / path).write_text(text + broken) and None)
+    sha = pipeline.commit("Breaks a test", lambda work: (work / path).write_text(text + broken))
     evidence = _unchanged(pipeline, pipeline.pushed(sha), "check", before)
-    pipeline.commit("Mends it", lambda work: (work / path).write_text(text) and None)
+    pipeline.commit("Mends it", lambda work: (work / path).write_text(text))
     assert "deploy" in evidence["skipped"], evidence
     return evidence
 
@@ -354,9 +289,9 @@ def _bad_release(pipeline: Pipeline) -> Evidence:
     before = {name: pipeline.serves(name) for name in HOSTS}
     path = Path("app/__main__.py")
     text = (pipeline.work / path).read_text()
-    sha = pipeline.commit("Never starts", lambda work: (work / path).write_text("raise SystemExit(3)\n") and None)
+    sha = pipeline.commit("Never starts", lambda work: (work / path).write_text("raise SystemExit(3)\n"))
     evidence = _unchanged(pipeline, pipeline.pushed(sha), "deploy", before)
-    pipeline.commit("Starts again", lambda work: (work / path).write_text(text) and None)
+    pipeline.commit("Starts again", lambda work: (work / path).write_text(text))
     return evidence
 
 
@@ -365,18 +300,20 @@ def _not_approved(pipeline: Pipeline) -> Evidence:
     pipeline.approving = False
     run = pipeline.promoted(pipeline.staged)
     pipeline.approving = True
+    assert "not approved: production" in run.why(), run.why()
     return _unchanged(pipeline, run, "deploy", before)
 
 
 def _two_at_once(pipeline: Pipeline) -> Evidence:
     """The second run waits for the first; staging ends with the second commit."""
     commits = [pipeline.commit(f"One of two, number {number}") for number in (1, 2)]
+    pipeline.stepping.clear()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(pipeline.pushed, commits[0])
-        assert pipeline.waits_for_its_turn(), "the first run did not begin"
+        assert pipeline.stepping.wait(60), "the first run did not begin"
         second = pool.submit(pipeline.pushed, commits[1])
         runs = [first.result(), second.result()]
-    evidence = {
+    evidence: Evidence = {
         "results": [run.result for run in runs],
         "seconds_between_them": round(runs[1].began - runs[0].ended, 1),
         "serves_the_second": commits[1][:12] in pipeline.serves(STAGING),

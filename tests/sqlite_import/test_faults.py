@@ -20,6 +20,8 @@ from tests.app.harness import Postgres, free_port
 from tests.sqlite_import.conftest import asked, assert_same, dump
 from tests.sqlite_import.test_migration import migrated
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = ROOT / "scripts" / "migrate_sqlite_to_postgres.py"
 
 
