@@ -3,7 +3,9 @@
 from pyinfra import config
 
 from deploys.preflight import check
+from operations.output import shape
 
 config.SUDO = True
 
+shape()
 check()

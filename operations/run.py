@@ -17,13 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import click
 import gevent
 from pyinfra import logger
 from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 
+from operations import output
 from operations.hooks import called
 from operations.probing import SteadyProbe
 from operations.remote import ScriptError, run
@@ -198,7 +198,7 @@ class Run:
         if self.release and (self.worked or self.switched or self.first or self.taken_back or self.failures):
             self._record(counted)
         for reason in self.failures[:1]:
-            click.echo(f"{click.style('Error:', fg='red', bold=True)} {reason}", err=True)
+            output.error(reason)
         self.give_back()
 
     def _record(self, counted: Counted | None) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -78,9 +80,30 @@ def executable(command: Sequence[str]) -> list[str]:
 def execute(command: Sequence[str]) -> None:
     """Show a command, run it on this terminal, and end with its exit code when that is not 0."""
     shown(command)
-    code = subprocess.run(executable(command), cwd=ROOT, check=False).returncode
+    code = _to_its_end(executable(command))
     if code:
         sys.exit(code)
+
+
+def _to_its_end(command: Sequence[str]) -> int:
+    """The exit code of a command that is left alone when somebody interrupts it.
+
+    A terminal sends Ctrl-C to both: the command leads traffic back and says how things stand, and this waits for it
+    (`subprocess.run` kills it after a quarter of a second). A SIGTERM or SIGHUP comes to this alone, and is passed on.
+    """
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        before = {signal.SIGINT: signal.signal(signal.SIGINT, _left_to_the_command)}
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before[number] = signal.signal(number, lambda number, _: process.send_signal(number))
+        try:
+            return process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _left_to_the_command(number: int, frame: FrameType | None) -> None:
+    """Nothing: the command has had the same signal."""
 
 
 def result_of(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
