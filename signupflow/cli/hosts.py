@@ -114,7 +114,7 @@ def psql(write: bool, sql: str, target: Target) -> None:
 def console(command: tuple[str, ...], target: Target) -> None:
     """A Python prompt in a replica that serves, or COMMAND there (after `--`). It has the app's settings and its database."""
     name, data = hosts_of(target, "app")[0]
-    terminal = not command and sys.stdin.isatty()
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
     inside = shlex.join(command or ("python",))
     none = "{ echo 'no replica runs here' >&2; exit 1; }"
     find = f'c=$(docker ps --quiet {CONTAINERS["app"]} | head -n 1); test -n "$c" || {none}'

@@ -56,14 +56,15 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def changing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--yes` and `--dry`, given to the verb as pyinfra's words."""
+    """`--yes`, `--dry` and `--verbose`, given to the verb as pyinfra's words."""
 
     @click.option("--yes", "-y", is_flag=True, help="Do not ask before the first change.")
     @click.option("--dry", is_flag=True, help="Show what would change, line by line; touch nothing.")
+    @click.option("--verbose", "-v", is_flag=True, help="Show what does not change as well.")
     @functools.wraps(command)
-    def wrapped(*args: Any, yes: bool, dry: bool, **rest: Any) -> Any:
+    def wrapped(*args: Any, yes: bool, dry: bool, verbose: bool, **rest: Any) -> Any:
         words = ("--dry", "--diff") if dry else ("-y",) if yes else ()
-        return command(*args, words=words, **rest)
+        return command(*args, words=(*words, "-v") if verbose else words, **rest)
 
     return wrapped
 

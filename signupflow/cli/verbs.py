@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from signupflow.cli.running import Target, changing_options, execute, result_of, target_options
+from signupflow.errors import OperatorError
 
 JSON = {"SIGNUPFLOW_JSON": "1"}
+
+
+@click.command()
+@click.option("--user", default="root", show_default=True, help="A login that hosts have now: root, or one with sudo.")
+@changing_options
+@target_options
+def bootstrap(user: str, target: Target, words: tuple[str, ...]) -> None:
+    """Give bare hosts the deploy login; once, before the first deploy."""
+    execute(target.command("bootstrap", *words, "--user", user))
 
 
 @click.command()
@@ -90,6 +102,42 @@ def history(as_json: bool, target: Target) -> None:
 @click.command()
 @changing_options
 @target_options
+def resume(target: Target, words: tuple[str, ...]) -> None:
+    """Finish a release that was cut off, and look at nothing below the app. `deploy` does the same and looks at everything."""
+    execute(target.command("resume", *words))
+
+
+@click.command("remove-host")
+@click.argument("host")
+@changing_options
+@target_options
+def remove_host(host: str, target: Target, words: tuple[str, ...]) -> None:
+    """Take app host HOST out of service without losing a request: out of the routes, drained, stopped."""
+    if target.limit:
+        raise OperatorError("remove-host takes the host as its argument; leave --limit out")
+    execute(replace(target, limit=(host,)).command("remove_host", *words))
+
+
+@click.command("migrate-sqlite")
+@changing_options
+@target_options
+def migrate_sqlite(target: Target, words: tuple[str, ...]) -> None:
+    """Move an old service from its SQLite file to PostgreSQL, once, behind the maintenance page."""
+    execute(target.command("migrate_sqlite", *words))
+
+
+@click.command()
+@click.option("--to", "moment", default="", metavar="TIME", help="ISO 8601 with its zone; default the last change.")
+@changing_options
+@target_options
+def recover(moment: str, target: Target, words: tuple[str, ...]) -> None:
+    """From empty hosts, the object storage and the age key to the running service with its data."""
+    execute(target.command("disaster_recovery", *words, recover_to=moment))
+
+
+@click.command()
+@changing_options
+@target_options
 def abort(target: Target, words: tuple[str, ...]) -> None:
     """Take back a release that was cut off: every host serves what it served before."""
     execute(target.command("abort", *words))
@@ -103,4 +151,7 @@ def unlock(target: Target, words: tuple[str, ...]) -> None:
     execute(target.command("unlock", *words))
 
 
-ALL = (deploy, rollback, restart, scale, maintenance, upgrade, doctor, status, history, abort, unlock)
+ALL = (
+    *(bootstrap, deploy, rollback, restart, scale, maintenance, upgrade, doctor, status, history),
+    *(abort, resume, unlock, remove_host, migrate_sqlite, recover),
+)

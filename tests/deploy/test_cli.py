@@ -25,6 +25,14 @@ VERBS = {
         "pyinfra nowhere.py deploys/maintenance.py -y --data maintenance=on --data 'reason=a move'"
     ),
     ("upgrade", "docker", "-y"): "pyinfra nowhere.py deploys/upgrade.py -y --data upgrade=docker",
+    ("restart", "-y", "-v"): "pyinfra nowhere.py deploys/restart.py -y -v",
+    ("bootstrap", "-y"): "pyinfra nowhere.py deploys/bootstrap.py -y --user root",
+    ("resume", "-y"): "pyinfra nowhere.py deploys/resume.py -y",
+    ("remove-host", "web3", "-y"): "pyinfra nowhere.py deploys/remove_host.py -y --limit web3",
+    ("migrate-sqlite", "--dry"): "pyinfra nowhere.py deploys/migrate_sqlite.py --dry --diff",
+    ("recover", "--to", "2026-11-27T02:15:00Z", "--dry"): (
+        "pyinfra nowhere.py deploys/disaster_recovery.py --dry --diff --data recover_to=2026-11-27T02:15:00Z"
+    ),
     ("abort", "-y"): "pyinfra nowhere.py deploys/abort.py -y",
     ("unlock", "-y"): "pyinfra nowhere.py deploys/unlock.py -y",
     ("status",): "pyinfra nowhere.py deploys/status.py -y",
