@@ -115,7 +115,7 @@ def _judge(state: State, said: Closing, dry: bool) -> None:
         # A deploy that only looks has printed what it saw.
         return
     elif dry:
-        said.success(closing.would_change(_done(state, "would"), _done(state, "might")))
+        said.success(closing.would_change(_done(state, "would")))
     elif state.current_stage < StateStage.Execute:
         said.success("Not confirmed. Nothing changed.")
     else:
@@ -128,7 +128,7 @@ def _well(ended_by: BaseException | None) -> bool:
 
 
 def _done(state: State, what: str) -> dict[str, int]:
-    """Host to how many operations `changed` something there, `would`, or `might` if what is before them does."""
+    """Host to how many operations `changed` something there, or `would`."""
     return {
         item.name: sum(_outcome(data, what) for data in state.ops[item].values())
         for item in state.inventory
@@ -140,7 +140,8 @@ def _outcome(data: Any, what: str) -> bool:
     meta = data.operation_meta
     if what == "changed":
         return bool(meta.is_complete() and meta.did_succeed(_raise_if_not_complete=False) and meta.did_change())
-    return bool(meta._maybe_is_change) and bool(data.global_arguments["_if"]) == (what == "might")
+    # Conditional ones too: a release's steps go on only while nothing has failed.
+    return bool(meta._maybe_is_change)
 
 
 def _failed(state: State) -> dict[str, list[str]]:
@@ -175,6 +176,10 @@ class Changes(logging.Filter):
             return not self.quiet
         if not self.quiet:
             return True
+        if record.funcName == "_main":
+            # pyinfra's next section: what waits here has said nothing.
+            self.header = None
+            return True
         if not self._tells(record):
             return False
         self._name()
@@ -206,7 +211,7 @@ class Changes(logging.Filter):
         return where not in ON_THE_WAY
 
     def _row(self, text: str) -> bool:
-        """A row of pyinfra's tables: its heading, operations that change something or failed, the total."""
+        """A row of pyinfra's tables: its heading, what would change, and at the end what failed and the total."""
         if text.startswith("Operation "):
             self.rows = iter(_rows(ctx_state.get()))
             return True
@@ -214,11 +219,9 @@ class Changes(logging.Filter):
 
 
 def _rows(state: State) -> list[bool]:
-    """For each operation in order, whether its row is shown: in the plan what would change, in the results what did or failed."""
-    kinds = ("would", "might") if state.current_stage < StateStage.Execute else ("changed",)
+    """For each operation in order, whether its row is shown. What changed has been printed as it did."""
+    order = state.get_op_order()
+    if state.current_stage < StateStage.Execute:
+        return [any(_outcome(ops[op_hash], "would") for ops in state.ops.values() if op_hash in ops) for op_hash in order]
     failed = {name for names in _failed(state).values() for name in names}
-    return [
-        any(_outcome(state.ops[item][op_hash], kind) for item in state.inventory if op_hash in state.ops[item] for kind in kinds)
-        or bool(failed & state.get_op_meta(op_hash).names)
-        for op_hash in state.get_op_order()
-    ]
+    return [bool(failed & state.get_op_meta(op_hash).names) for op_hash in order]

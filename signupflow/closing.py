@@ -92,14 +92,10 @@ def changed(operations: Mapping[str, int]) -> str:
     return f"Changed: {touched}." if touched else NOTHING_CHANGED
 
 
-def would_change(operations: Mapping[str, int], conditional: Mapping[str, int] | None = None) -> str:
-    """What a dry run found: host to how many operations would change something; `conditional` if what is before them does."""
+def would_change(operations: Mapping[str, int]) -> str:
+    """What a dry run found: host to how many operations would change something there, when none before them fails."""
     count = sum(1 for number in operations.values() if number)
-    maybe = {name: number for name, number in (conditional or {}).items() if number}
-    if not count and not maybe:
-        return NOTHING_WOULD_CHANGE
-    said = f"{_many(count, 'host')} would change: {_counted(operations)}" if count else "Nothing would change by itself"
-    return f"{said}; depending on that: {_counted(maybe)}" if maybe else said
+    return f"{_many(count, 'host')} would change: {_counted(operations)}" if count else NOTHING_WOULD_CHANGE
 
 
 def failed_on(operations: Mapping[str, Sequence[str]], done: Mapping[str, int]) -> str:

@@ -54,7 +54,7 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 @click.option("--no-check", is_flag=True, help="Write without asking the hosts anything but their keys.")
 @click.option("--yes", "-y", is_flag=True, help="Trust the host keys as fetched, and ask nothing.")
 def init(**given: Any) -> None:
-    """Set up ENVIRONMENT (default production) for hosts you own: check them, pin their keys, write what deploys need.
+    """Check hosts, pin their keys, write what deploys need. For ENVIRONMENT (default production) and hosts you own.
 
     Asks on a terminal for what no flag says. Writes nothing before every check has passed, and never over a file that somebody
     made. Exit code 1: a check failed; 2: something was said wrong, or is missing.

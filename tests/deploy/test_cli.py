@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from signupflow.cli import main
+from signupflow.cli import SECTIONS, main
 from signupflow.cli.hosts import ssh
 from signupflow.cli.running import Target
 from tests.lab_client import ROOT
@@ -62,6 +62,13 @@ def test_fr009_every_verb_explains_itself_and_has_its_deploy() -> None:
         assert command.help, name
     for command in VERBS.values():
         assert (ROOT / shlex.split(command)[2]).is_file(), command
+
+
+def test_fr009_help_lists_every_verb_once() -> None:
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(main.commands)
+    shown = CliRunner().invoke(main, ["--help"]).output
+    for name in main.commands:
+        assert f"  {name} " in shown, name
 
 
 def test_fr009_a_plan_that_is_none_is_refused(tmp_path: Path) -> None:

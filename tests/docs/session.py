@@ -48,13 +48,14 @@ class Session:
     lab: Lab
     folder: Path
     shown: dict[str, str] = field(default_factory=dict)
+    unexpected: list[str] = field(default_factory=list)
 
     def type(self, name: str, *words: str, exits: int = 0, hidden: tuple[str, ...] = (), answer: str = "") -> None:
         """Run `signupflow WORDS` to its end and keep it as NAME; `hidden` words are a lab's and are not shown."""
         code, text = self._on_terminal([sys.executable, "-m", "signupflow", *map(self._in_lab, words), *hidden], answer)
         self._keep(name, words, text)
         if code != exits:
-            raise SystemExit(f"`signupflow {shlex.join(words)}` ended with {code}, not {exits}:\n{text[-4000:]}")
+            self.unexpected.append(f"`signupflow {shlex.join(words)}` ended with {code}, not {exits}")
 
     def interrupt(self, name: str, *words: str, at: str, by: signal.Signals) -> None:
         """The same, cut off by a signal once `at` stands on the terminal: SIGINT as a person would, SIGKILL as a power cut."""
@@ -198,7 +199,7 @@ def prepared(name: str) -> Lab:
 def main(name: str, again: Path | None, keep: Path | None) -> None:
     """Type every verb on a lab, and put what the terminal showed into docs/verbs and docs/pictures."""
     if again:
-        shown: dict[str, str] = json.loads(again.read_text())
+        shown, unexpected = json.loads(again.read_text()), list[str]()
     else:
         with tempfile.TemporaryDirectory() as folder:
             session = Session(prepared(name), Path(folder))
@@ -207,13 +208,16 @@ def main(name: str, again: Path | None, keep: Path | None) -> None:
             finally:
                 if keep:
                     keep.write_text(json.dumps(session.shown, indent=1))
-            shown = session.shown
+            shown, unexpected = session.shown, session.unexpected
     verbs.write_outputs({key: _plain(text) for key, text in shown.items()})
     verbs.write_tables()
     for picture, (key, chosen) in PICTURES.items():
         with contextlib.suppress(KeyError):
             title = shown[key].partition("\n")[0].removeprefix("$ ")
             pictures.write(ROOT / "docs" / "pictures" / f"{picture}.svg", chosen(shown[key]).strip("\n"), title, COLUMNS)
+
+    if unexpected:
+        raise click.ClickException("look at the pages before they are committed: " + "; ".join(unexpected))
 
 
 def _plain(text: str) -> str:

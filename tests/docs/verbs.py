@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from signupflow.cli import main
+from signupflow.cli import SECTIONS, main
 from tests.lab_client import ROOT
 
 FOLDER = ROOT / "docs" / "verbs"
@@ -56,10 +56,11 @@ def made() -> dict[str, str]:
 def index() -> str:
     """The table of verbs: what each does, in the first sentence of its help."""
     rows = []
-    for verb, command in sorted(main.commands.items()):
-        said = " ".join((command.help or "").split("\n\n")[0].split())
-        rows.append(f"| [{verb}]({verb}.md) | {said} |\n")
-    return "".join(["| Verb | |\n", "|---|---|\n", *rows])
+    for title, names in SECTIONS.items():
+        for number, verb in enumerate(names):
+            said = " ".join((main.commands[verb].help or "").split("\n\n")[0].split())
+            rows.append(f"| {title if not number else ''} | [{verb}]({verb}.md) | {said} |\n")
+    return "".join(["| | Verb | |\n", "|---|---|---|\n", *rows])
 
 
 def filled(text: str, pattern: re.Pattern[str], block: Callable[[str], str | None]) -> str:
