@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import functools
 import logging
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -27,8 +28,17 @@ from pyinfra.context import ctx_state
 from signupflow import closing
 from signupflow.closing import Ending
 
-# Functions of pyinfra whose lines say only that it goes on.
-ON_THE_WAY = {"_prepare_deploy_operations", "load_deploy_file", "load_file"}
+# Function of pyinfra to what it writes when it has nothing to tell.
+SILENT = {
+    "_prepare_deploy_operations": "",
+    "load_deploy_file": "",
+    "load_file": "",
+    "run_host_op": "Skipped",
+    "_run_host_op": "No changes",
+    # How many commands went before the one that failed tells nobody why; and when every host has failed, each has said why.
+    "log_error_or_warning": r"executed \d+ commands$",
+    "show": "No hosts remaining!",
+}
 INTERRUPTED = 130
 # What takes longer is named while it runs, whether it changes anything or not.
 LONG_SECONDS = 3.0
@@ -197,18 +207,14 @@ class Changes(logging.Filter):
 
     def _tells(self, record: logging.LogRecord) -> bool:
         """Whether the line says something that somebody waits for."""
-        where, text = record.funcName, str(record.msg)
+        where, text = record.funcName or "", str(record.msg)
         if where == "log_operation_start":
             self.header = record
             gevent.spawn_later(LONG_SECONDS, self._late, record)
             return False
-        if where == "_run_host_op":
-            return "No changes" not in text
-        if where == "run_host_op":
-            return record.levelno > logging.INFO or "Skipped" not in text
         if where == "print_rows":
             return self._row(text)
-        return where not in ON_THE_WAY
+        return where not in SILENT or not re.search(SILENT[where], text)
 
     def _row(self, text: str) -> bool:
         """A row of pyinfra's tables: its heading, what would change, and at the end what failed and the total."""

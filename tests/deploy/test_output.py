@@ -123,6 +123,8 @@ def test_a28_a_failure_of_all_hosts_ends_with_the_reason_and_not_with_pyinfra_s(
     done = project.run("-y")
     assert done.returncode == 1
     assert last(done).startswith("Error: @fake/web1: Install packages failed; @fake/web2: Install packages failed. ")
+    assert "executed 0 commands" not in done.stderr
+    assert "No hosts remaining" not in done.stderr
 
 
 def test_a28_a_refusal_is_the_last_line(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 from pathlib import Path
 
@@ -22,7 +23,7 @@ THEME = TerminalTheme(
 )
 # Rich's own frame without its web font: a picture in a README loads nothing.
 FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg" role="img">
-<title>{chrome_title}</title>
+<title>TITLE</title>
 <style>
 .{unique_id}-matrix {{ font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: {char_height}px;
   line-height: {line_height}px; }}
@@ -47,7 +48,9 @@ FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="htt
 def svg(text: str, title: str, columns: int) -> str:
     console = Console(record=True, width=columns, file=io.StringIO(), force_terminal=True, legacy_windows=False)
     console.print(Text.from_ansi(text), soft_wrap=False, overflow="fold", crop=False)
-    made = console.export_svg(title=title, theme=THEME, code_format=FORMAT, unique_id="terminal")
+    made = console.export_svg(
+        title=title, theme=THEME, code_format=FORMAT.replace("TITLE", html.escape(title)), unique_id="terminal"
+    )
     return "\n".join(line.rstrip() for line in made.splitlines()) + "\n"
 
 

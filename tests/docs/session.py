@@ -1,9 +1,9 @@
 """One session on a lab in which every verb is typed, and what the terminal showed is put into docs/verbs and docs/pictures.
 
-    python -m tests.docs.session [--name NAME] [--only DOCUMENTED...]
+    python -m tests.docs.session [--name NAME] [--keep FILE]
 
 Nothing is edited but what a lab has of its own: its hosts' names and addresses stand as an example's, and options that only a
-lab needs (where its secrets file is) are left out.
+lab needs (where its secrets file is) are left out. The lab's zone is as long as the example's, so that columns stay in line.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")
 NOT_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-ln-z]|\x1b[=>]")
 # Versions that are released: two good ones, and one that never says that it is ready.
 VERSIONS = {"1.4.0": "good", "1.5.0": "good", "1.6.0": "unready"}
+# What all that is typed later stands on.
+NEEDED = ("bootstrap", "deploy-first")
+EXAMPLE = "example.org"
 OPERATOR, MACHINE = "ada", "laptop"
 
 
@@ -52,13 +55,19 @@ class Session:
 
     def type(self, name: str, *words: str, exits: int = 0, hidden: tuple[str, ...] = (), answer: str = "") -> None:
         """Run `signupflow WORDS` to its end and keep it as NAME; `hidden` words are a lab's and are not shown."""
+        if name in self.shown:
+            return
         code, text = self._on_terminal([sys.executable, "-m", "signupflow", *map(self._in_lab, words), *hidden], answer)
         self._keep(name, words, text)
         if code != exits:
             self.unexpected.append(f"`signupflow {shlex.join(words)}` ended with {code}, not {exits}")
+            if name in NEEDED:
+                raise SystemExit(self.unexpected[-1])
 
     def interrupt(self, name: str, *words: str, at: str, by: signal.Signals) -> None:
         """The same, cut off by a signal once `at` stands on the terminal: SIGINT as a person would, SIGKILL as a power cut."""
+        if name in self.shown:
+            return
         _, text = self._on_terminal([sys.executable, "-m", "signupflow", *words], "", at, by)
         self._keep(name, words, text)
 
@@ -69,15 +78,14 @@ class Session:
 
     def _in_lab(self, word: str) -> str:
         """An example's host as the lab's."""
-        return str(self.lab["hosts"][0]["fqdn"]) if word == "web1.example.org" else word
+        return str(self.lab["hosts"][0]["fqdn"]) if word == f"h1.{EXAMPLE}" else word
 
     def _in_example(self, text: str) -> str:
         """The lab's names and addresses as an example's."""
         zone = self.lab["hosts"][0]["fqdn"].partition(".")[2]
         for theirs, ours in (
             (self.lab["inventory"], "inventory.py"),
-            *((item["fqdn"], f"web{number}.example.org") for number, item in enumerate(self.lab["hosts"], 1)),
-            (zone, "example.org"),
+            (zone, EXAMPLE),
             *((item["address"], f"203.0.113.{9 + number}") for number, item in enumerate(self.lab["hosts"], 1)),
             (self.lab["ssh_key"], "~/.ssh/id_ed25519"),
             (self.lab["known_hosts"], "known_hosts"),
@@ -167,7 +175,7 @@ def everything(session: Session) -> None:
     type_("status-killed", "status")
     type_("unlock", "unlock", "-y")
     type_("resume", "resume", "-y", "--data", "app_version=1.4.0")
-    type_("remove-host", "remove-host", "web1.example.org", "-y", exits=2)
+    type_("remove-host", "remove-host", f"h1.{EXAMPLE}", "-y", exits=2)
     type_("migrate-sqlite", "migrate-sqlite", "--dry", exits=2)
     type_("recover", "recover", "--dry")
     type_("history", "history")
@@ -189,26 +197,37 @@ def prepared(name: str) -> Lab:
         releases.image(kind, named=version)
     lab = Lab.running(name)
     lab.make_secrets()
-    return lab
+    return _patient(lab)
+
+
+def _patient(lab: Lab) -> Lab:
+    """The lab with an inventory that waits longer for containers: a machine that is busy with other things shows no faults."""
+    inventory = Path(lab["inventory"])
+    patient = inventory.with_name("verbs.py")
+    patient.write_text(
+        inventory.read_text().replace("'app_rehearsal_seconds': 0,", "'app_rehearsal_seconds': 0, 'app_start_seconds': 300,")
+    )
+    return Lab({**lab, "inventory": str(patient)})
 
 
 @click.command()
-@click.option("--name", default="verbs", show_default=True, help="Which lab; it must be a new one.")
-@click.option("--again", type=click.Path(exists=True, path_type=Path), help="Write the pages from a session kept as JSON.")
-@click.option("--keep", type=click.Path(path_type=Path), help="Keep the session as JSON.")
-def main(name: str, again: Path | None, keep: Path | None) -> None:
+@click.option("--name", default="sample", show_default=True, help="Which lab, of six letters; it must be a new one.")
+@click.option("--keep", type=click.Path(path_type=Path), help="JSON of the session: one that was cut off goes on from it.")
+@click.option("--write-only", is_flag=True, help="Type nothing: write the pages from what --keep holds.")
+def main(name: str, keep: Path | None, write_only: bool) -> None:
     """Type every verb on a lab, and put what the terminal showed into docs/verbs and docs/pictures."""
-    if again:
-        shown, unexpected = json.loads(again.read_text()), list[str]()
-    else:
+    if not write_only and len(f"{name}.test") != len(EXAMPLE):
+        raise click.BadParameter(f"{name}.test is not as long as {EXAMPLE}: columns would not be in line", param_hint="--name")
+    shown: dict[str, str] = json.loads(keep.read_text()) if keep and keep.exists() else {}
+    unexpected: list[str] = []
+    if not write_only:
         with tempfile.TemporaryDirectory() as folder:
-            session = Session(prepared(name), Path(folder))
+            session = Session(prepared(name), Path(folder), shown, unexpected)
             try:
                 everything(session)
             finally:
                 if keep:
-                    keep.write_text(json.dumps(session.shown, indent=1))
-            shown, unexpected = session.shown, session.unexpected
+                    keep.write_text(json.dumps(shown, indent=1))
     verbs.write_outputs({key: _plain(text) for key, text in shown.items()})
     verbs.write_tables()
     for picture, (key, chosen) in PICTURES.items():
