@@ -128,13 +128,14 @@ def _say_left_out(env: Environment, secrets: set[str]) -> None:
 def _say_next(made: answers.Answers, environments: Mapping[str, Environment], bootstrapped: frozenset[str]) -> None:
     """The commands as they then work, in the repository's root."""
     inventory = made.named(made.inventory)
+    where = f" -i {inventory}" if inventory != "inventory.py" else ""
     bare = [host.name for host in made.hosts if host.name not in bootstrapped]
     limit = "".join(f" --limit {name}" for name in bare) if bootstrapped else ""
     (env, *_) = environments.values()
     lines = ["make build"] if _unbuilt(env) else []
     if bare:
-        lines.append(f"pyinfra {inventory} deploys/bootstrap.py --user {made.ssh_user}{limit}")
-    lines += [f"pyinfra {inventory} deploys/production.py --dry --diff", f"pyinfra {inventory} deploys/production.py"]
+        lines.append(f"signupflow bootstrap{where} --user {made.ssh_user}{limit}")
+    lines += [f"signupflow deploy{where} --dry", f"signupflow deploy{where}"]
     click.echo(f"\nNext, in {made.root}:")
     for line in lines:
         click.echo(f"  {line}")
