@@ -4,8 +4,10 @@ from pyinfra import config
 
 from deploys.preflight import check
 from operations import patches
+from operations.output import shape
 
 config.SUDO = True
 
 patches.apply()
+shape()
 check()

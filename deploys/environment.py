@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-import click
 from pyinfra import host, inventory
 from pyinfra.api import Host, Inventory
 
 from deploys.host_data import host_data
 from operations.delegate import connectable
+from operations import output
 from signupflow import secretfile, settings
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
@@ -127,14 +127,9 @@ def commit() -> str:
 
 
 def refuse(why: str) -> NoReturn:
-    """End the run before anything is changed, with one clear line: once, though every host's greenlet may come here."""
-    if not _refused:
-        _refused.append(why)
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} {why}", err=True)
+    """End the run before anything is changed, with one clear last line, though every host's greenlet may come here."""
+    output.error(why)
     sys.exit(2)
-
-
-_refused: list[str] = []
 
 
 def holding(role: str) -> Host:

@@ -15,14 +15,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import click
 import gevent
 from pyinfra.api import Host, State
 
+from operations import output
 from operations.lock import DeployLock
 from operations.probing import SteadyProbe
 from operations.recorder import Recorder
 from signupflow import report
+from signupflow.closing import Ending, Outcome
 from signupflow.probe import Counted, Entry
 from signupflow.release import ledger, watch
 
@@ -229,9 +230,21 @@ class DeploymentContext:
         counted = self.probe.finish()
         if self.recorder.ledger and self.recorder.release and self.lock.lease:
             self._record(counted, outcome)
-        if self.failures:
-            click.echo(f"{click.style('Error:', fg='red', bold=True)} {self.failures.first}", err=True)
+        self._say_last(outcome)
         self.lock.release()
+
+    def _say_last(self, outcome: str) -> None:
+        """The last line: what serves where now, or why not. What is no release and went well is told by what changed."""
+        progress, serving = self.progress, self.progress.serving
+        if outcome == INTERRUPTED:
+            output.ended(Ending(Outcome.INTERRUPTED, serving))
+        elif self.failures:
+            back = progress.rolled_back and not progress.left
+            output.ended(Ending(Outcome.ROLLED_BACK if back else Outcome.FAILED, serving, self.failures.first))
+        elif self.recorder.outcome == "aborted":
+            output.ended(Ending(Outcome.ABORTED, serving))
+        elif progress.any:
+            output.ended(Ending(Outcome.RELEASED, serving, seconds=time.monotonic() - self.identity.started))
 
     def _record(self, counted: Counted | None, outcome: str) -> None:
         progress, recorder, held = self.progress, self.recorder, self.lock.lease

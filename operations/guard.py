@@ -115,16 +115,12 @@ class Guard(BaseStateCallback):
             return
         if self.signal:
             self.context.interrupt()
-            self.context.failures.add(self._interruption())
+            self.context.failures.add("interrupted")
             self.context.close(INTERRUPTED)
             return
         if not self.context.failures:
             self.context.failures.add("the run ended before its last step; what it printed stands above")
         self.context.close()
-
-    def _interruption(self) -> str:
-        serving = ", ".join(f"{host} has {version}" for host, version in self.context.progress.serving.items())
-        return f"interrupted. {serving or 'Nothing was switched'}. Finish: `signupflow deploy`; undo: `signupflow abort`"
 
     def _interrupted(self, number: int, frame: object) -> None:
         """Ctrl-C, or whoever supervises this. A second one does not wait for the record."""

@@ -108,6 +108,7 @@ def rollout(context: DeploymentContext, release: ReleaseSpec, again: bool = Fals
     plan = planned(host, release, Serving.parse(found.content), again)
     if plan.nothing:
         if state.is_executing:
+            context.progress.serving[host.name] = release.version or "?"
             _adopt(context, edge, release)
         host.noop(f"{release.app} generation {plan.observed.current} serves as desired")
         return
@@ -172,7 +173,6 @@ def _adopt(context: DeploymentContext, edge: Host, release: ReleaseSpec) -> None
     entry = _unsettled(release)
     if entry is not None:
         context.progress.switched.setdefault(host.name, entry.old)
-        context.progress.serving.setdefault(host.name, release.version or "?")
         context.progress.adopted.add(entry.run)
         _register(context, inventory.get_host(host.name), edge, release, entry.old)
 

@@ -86,7 +86,7 @@ def target_options(command: click.decorators.FC) -> click.decorators.FC:
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Keep an environment's secrets in one age file that is safe to commit."""
+    """Keep an environment's secrets in one age file. It is safe to commit."""
 
 
 @main.command()

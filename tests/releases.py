@@ -33,16 +33,19 @@ KINDS = ("good", *AT_START, *(f"migration-{name}" for name in MIGRATIONS))
 
 
 @functools.cache
-def image(kind: str, number: int = 1, after: int | None = None) -> str:
+def image(kind: str, number: int = 1, after: int | None = None, named: str = "") -> str:
     """Builds the image of a kind and gives its tag, such as `signupflow/release:good-2`, version `1.2.0-good`.
 
-    `after`: seconds from the start until `errors` or `crash` begins; the kind's own when None. Built over the application's
+    `after`: seconds from the start until `errors` or `crash` begins; the kind's own when None. `named`: a version in the place
+    of that, and `signupflow/app` with it as the tag. Built over the application's
     image as it is now (signupflow/app:local), which must be there. Raises LabError when it cannot be built.
     """
     assert kind in KINDS, f"{kind} is none of {', '.join(KINDS)}"
     migration = kind.removeprefix("migration-") if kind.startswith("migration-") else ""
     version = f"1.{number}.0-{kind}" + ("" if after is None else f".{after}")
     tag = f"{NAME}:{kind}-{number}" + ("" if after is None else f"-after-{after}")
+    if named:
+        version, tag = named, f"signupflow/app:{named}"
     history = migrations(migration)
     arguments = {
         "BASE": BASE,

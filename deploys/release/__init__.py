@@ -191,6 +191,8 @@ def recorded() -> None:
     new = image(env.app_image)
     edge = holding("edge")
     run.ledger, run.version_before = (edge, env.app_name), _version_before(edge)
+    for item in _apps():
+        deployment().progress.serving.setdefault(item.name, run.version_before)
     run.release = {
         "version": new.version,
         "image": new.image_id or new.on_host,

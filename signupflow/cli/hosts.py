@@ -72,7 +72,7 @@ def ssh(name: str, data: Mapping[str, Any], script: str, terminal: bool = False,
 @click.option("--follow", "-f", is_flag=True, help="Go on as they come; end with Ctrl-C.")
 @target_options
 def logs(service: str, lines: int, follow: bool, target: Target) -> None:
-    """What the containers of SERVICE (app, traefik, postgres) write, on all hosts that run it."""
+    """Show what the containers of a service write. On all hosts that run it."""
     running = []
     for name, data in hosts_of(target, ROLES[service]):
         followed = "--follow" if follow else ""
@@ -98,7 +98,7 @@ def logs(service: str, lines: int, follow: bool, target: Target) -> None:
 @click.option("--command", "-c", "sql", default="", help="Run this and end.")
 @target_options
 def psql(write: bool, sql: str, target: Target) -> None:
-    """PostgreSQL's prompt on the database host, read-only unless told otherwise."""
+    """Open PostgreSQL's prompt, read-only unless told otherwise."""
     ((name, data),) = hosts_of(target, "db")[:1]
     database = data.get("postgres_database", "signupflow")
     mode = "" if write else "-e PGOPTIONS='-c default_transaction_read_only=on'"
@@ -112,9 +112,12 @@ def psql(write: bool, sql: str, target: Target) -> None:
 @click.argument("command", nargs=-1)
 @target_options
 def console(command: tuple[str, ...], target: Target) -> None:
-    """A Python prompt in a replica that serves, or COMMAND there (after `--`). It has the app's settings and its database."""
+    """Open a Python prompt in a replica, or run COMMAND there. Options of COMMAND stand after `--`.
+
+    It has the app's settings and its database.
+    """
     name, data = hosts_of(target, "app")[0]
-    terminal = not command and sys.stdin.isatty()
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
     inside = shlex.join(command or ("python",))
     none = "{ echo 'no replica runs here' >&2; exit 1; }"
     find = f'c=$(docker ps --quiet {CONTAINERS["app"]} | head -n 1); test -n "$c" || {none}'

@@ -27,7 +27,7 @@ SHOWN_LINES = 6
 @click.option("--output", "-o", type=click.Path(dir_okay=False), default="plan.json", show_default=True, help="Where to keep it.")
 @target_options
 def plan(version: str | None, output: str, target: Target) -> None:
-    """Dry-run a deploy (of VERSION), show it, and keep it for `apply`."""
+    """Dry-run a deploy, show it, and keep it for `apply`."""
     _refuse_to_replace(Path(output))
     command = target.command("production", app_version=version)
     text = _dry(command)
@@ -47,7 +47,7 @@ def plan(version: str | None, output: str, target: Target) -> None:
 @click.command()
 @click.argument("path", metavar="PLAN", type=click.Path(exists=True, dir_okay=False))
 def apply(path: str) -> None:
-    """Run PLAN, if a dry run now says exactly what it said then; refuse otherwise, and name what changed."""
+    """Run PLAN, if nothing has changed since. A dry run must say exactly what it said then; otherwise what changed is named."""
     kept = Plan.from_json(Path(path).read_text(), path)
     sources = _sources(kept.command[1])
     changed = sorted(name for name in {*kept.sources, *sources} if kept.sources.get(name) != sources.get(name))

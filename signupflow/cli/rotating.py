@@ -76,7 +76,7 @@ def rotating_options(command: click.decorators.FC) -> click.decorators.FC:
 
 @click.group(cls=AnyOrder)
 def rotate() -> None:
-    """Replace a secret without downtime; the old one is refused at the end. Run again what was cut off: it goes on."""
+    """Replace a secret without downtime. The old one is refused at the end. Run again what was cut off: it goes on."""
 
 
 @rotate.command()

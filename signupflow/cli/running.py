@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import click
@@ -57,17 +59,18 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def changing_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """`--yes`, `--dry` and `--diff`, given to the verb as pyinfra's words. A dry run shows differences anyway."""
+    """`--yes`, `--dry`, `--diff` and `--verbose`, given to the verb as pyinfra's words. A dry run shows differences anyway."""
 
     @click.option("--yes", "-y", is_flag=True, help="Do not ask before the first change.")
     @click.option("--dry", is_flag=True, help="Show what would change, line by line; touch nothing.")
     @click.option("--diff", is_flag=True, help="Show the lines of files that change; --dry always does.")
+    @click.option("--verbose", "-v", is_flag=True, help="Show what does not change as well.")
     @functools.wraps(command)
-    def wrapped(*args: Any, yes: bool, dry: bool, diff: bool, **rest: Any) -> Any:
+    def wrapped(*args: Any, yes: bool, dry: bool, diff: bool, verbose: bool, **rest: Any) -> Any:
         if dry and yes:
             raise OperatorError("--dry touches nothing, so there is nothing that --yes could answer; leave one of them out")
-        words = (*(["--dry"] if dry else []), *(["-y"] if yes else []), *(["--diff"] if dry or diff else []))
-        return command(*args, words=words, **rest)
+        flags = {"--dry": dry, "-y": yes, "--diff": dry or diff, "-v": verbose}
+        return command(*args, words=tuple(flag for flag, given in flags.items() if given), **rest)
 
     return wrapped
 
@@ -84,9 +87,30 @@ def executable(command: Sequence[str]) -> list[str]:
 def execute(command: Sequence[str]) -> None:
     """Show a command, run it on this terminal, and end with its exit code when that is not 0."""
     shown(command)
-    code = subprocess.run(executable(command), cwd=ROOT, check=False).returncode
+    code = _to_its_end(executable(command))
     if code:
         sys.exit(code)
+
+
+def _to_its_end(command: Sequence[str]) -> int:
+    """The exit code of a command that is left alone when somebody interrupts it.
+
+    A terminal sends Ctrl-C to both: the command leads traffic back and says how things stand, and this waits for it
+    (`subprocess.run` kills it after a quarter of a second). A SIGTERM or SIGHUP comes to this alone, and is passed on.
+    """
+    with subprocess.Popen(command, cwd=ROOT) as process:
+        before = {signal.SIGINT: signal.signal(signal.SIGINT, _left_to_the_command)}
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before[number] = signal.signal(number, lambda number, _: process.send_signal(number))
+        try:
+            return process.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _left_to_the_command(number: int, frame: FrameType | None) -> None:
+    """Nothing: the command has had the same signal."""
 
 
 def result_of(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:

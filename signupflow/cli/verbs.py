@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from signupflow.cli.running import Target, changing_options, execute, result_of, target_options
+from signupflow.errors import OperatorError
 
 JSON = {"SIGNUPFLOW_JSON": "1"}
+
+
+@click.command()
+@click.option("--user", default="root", show_default=True, help="A login that hosts have now: root, or one with sudo.")
+@changing_options
+@target_options
+def bootstrap(user: str, target: Target, words: tuple[str, ...]) -> None:
+    """Give bare hosts the deploy login, before the first deploy."""
+    execute(target.command("bootstrap", *words, "--user", user))
 
 
 @click.command()
@@ -14,7 +26,10 @@ JSON = {"SIGNUPFLOW_JSON": "1"}
 @changing_options
 @target_options
 def deploy(version: str | None, target: Target, words: tuple[str, ...]) -> None:
-    """Converge every host and release VERSION (a tag of `app_image`, or TAG@sha256:...); default what group_data names."""
+    """Bring every host up to date and release VERSION.
+
+    VERSION is a tag of `app_image`, or TAG@sha256:...; without it, what group_data names.
+    """
     execute(target.command("production", *words, app_version=version))
 
 
@@ -23,7 +38,7 @@ def deploy(version: str | None, target: Target, words: tuple[str, ...]) -> None:
 @changing_options
 @target_options
 def rollback(version: str | None, target: Target, words: tuple[str, ...]) -> None:
-    """Go back to the release before the one that serves, or to VERSION. Refused when it cannot run on the present schema."""
+    """Go back to the release before, or to VERSION. Refused when it cannot run on the present schema."""
     execute(target.command("rollback", *words, rollback_to=version))
 
 
@@ -31,7 +46,7 @@ def rollback(version: str | None, target: Target, words: tuple[str, ...]) -> Non
 @changing_options
 @target_options
 def restart(target: Target, words: tuple[str, ...]) -> None:
-    """New containers of the same release, host after host, with no lost request."""
+    """Replace the containers by new ones of the same release. Host after host, with no lost request."""
     execute(target.command("restart", *words))
 
 
@@ -50,7 +65,7 @@ def scale(replicas: int, target: Target, words: tuple[str, ...]) -> None:
 @changing_options
 @target_options
 def maintenance(switch: str, reason: str, target: Target, words: tuple[str, ...]) -> None:
-    """Put a maintenance page before the app (503, Retry-After; health stays visible), or take it away."""
+    """Put a maintenance page before the app, or take it away. It answers 503 with Retry-After; health stays visible."""
     execute(target.command("maintenance", *words, maintenance=switch, reason=reason))
 
 
@@ -59,7 +74,7 @@ def maintenance(switch: str, reason: str, target: Target, words: tuple[str, ...]
 @changing_options
 @target_options
 def upgrade(what: str, target: Target, words: tuple[str, ...]) -> None:
-    """Bring one thing that the app stands on up to date; interruptions are declared, counted and short."""
+    """Bring Docker, Traefik or PostgreSQL up to date. Interruptions are declared and counted."""
     execute(target.command("upgrade", *words, upgrade=what))
 
 
@@ -75,7 +90,7 @@ def doctor(target: Target) -> None:
 @click.option("--json", "as_json", is_flag=True, help="JSON in the place of tables.")
 @target_options
 def status(as_json: bool, target: Target) -> None:
-    """One screen: hosts, releases, replicas, health, certificates, the lease, the last deployments."""
+    """Show what serves where, and how it is. Releases, health, certificates, the deploy lock, the last deployments."""
     result_of(target.command("status", "-y"), JSON if as_json else None)
 
 
@@ -83,15 +98,51 @@ def status(as_json: bool, target: Target) -> None:
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each record.")
 @target_options
 def history(as_json: bool, target: Target) -> None:
-    """Who deployed what, from which commit, when, and how it ended; fails when the record was tampered with."""
+    """Show who deployed what, when, and how it ended. Fails when the record was tampered with."""
     result_of(target.command("history", "-y"), JSON if as_json else None)
 
 
 @click.command()
 @changing_options
 @target_options
+def resume(target: Target, words: tuple[str, ...]) -> None:
+    """Finish a release that was cut off. Looks at nothing below the app; `deploy` finishes it too, and looks at everything."""
+    execute(target.command("resume", *words))
+
+
+@click.command("remove-host")
+@click.argument("host")
+@changing_options
+@target_options
+def remove_host(host: str, target: Target, words: tuple[str, ...]) -> None:
+    """Take an app host out of service without losing a request. It is drained and stopped."""
+    if target.limit:
+        raise OperatorError("remove-host takes the host as its argument; leave --limit out")
+    execute(replace(target, limit=(host,)).command("remove_host", *words))
+
+
+@click.command("migrate-sqlite")
+@changing_options
+@target_options
+def migrate_sqlite(target: Target, words: tuple[str, ...]) -> None:
+    """Move an old service from SQLite to PostgreSQL, once. Behind the maintenance page."""
+    execute(target.command("migrate_sqlite", *words))
+
+
+@click.command()
+@click.option("--to", "moment", default="", metavar="TIME", help="ISO 8601 with its zone; default the last change.")
+@changing_options
+@target_options
+def recover(moment: str, target: Target, words: tuple[str, ...]) -> None:
+    """Bring the service and its data back on empty hosts. From the object storage, with the age key."""
+    execute(target.command("disaster_recovery", *words, recover_to=moment))
+
+
+@click.command()
+@changing_options
+@target_options
 def abort(target: Target, words: tuple[str, ...]) -> None:
-    """Take back a release that was cut off: every host serves what it served before."""
+    """Undo a release that was cut off. Every host serves what it served before."""
     execute(target.command("abort", *words))
 
 
@@ -99,8 +150,11 @@ def abort(target: Target, words: tuple[str, ...]) -> None:
 @changing_options
 @target_options
 def unlock(target: Target, words: tuple[str, ...]) -> None:
-    """Take the lease away from a deployment that will not come back."""
+    """Take the deploy lock from a deploy that will not come back."""
     execute(target.command("unlock", *words))
 
 
-ALL = (deploy, rollback, restart, scale, maintenance, upgrade, doctor, status, history, abort, unlock)
+ALL = (
+    *(bootstrap, deploy, rollback, restart, scale, maintenance, upgrade, doctor, status, history),
+    *(abort, resume, unlock, remove_host, migrate_sqlite, recover),
+)

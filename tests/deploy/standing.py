@@ -13,6 +13,7 @@ from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from deploys import app, environment, ownership
 from deploys.deployment import deployment
 from deploys.release import chosen
+from operations.output import last
 from signupflow.rotation import APP_PASSWORD, MIGRATOR_PASSWORD
 from signupflow.secretfile import Secrets
 from signupflow.settings.backups import PASSPHRASE
@@ -91,7 +92,7 @@ def forget() -> None:
     deployment.cache_clear()
     environment._settings.cache_clear()
     environment._chosen.clear()
-    environment._refused.clear()
+    last.cache_clear()
     chosen._found.clear()
     ownership._seen.clear()
     if hasattr(app, "_domains"):

@@ -13,6 +13,8 @@ from click.testing import CliRunner
 from lab.client import ROOT
 from signupflow.cli import main
 from signupflow.cli.hosts import hosts_of, ssh
+from signupflow.cli import SECTIONS, main
+from signupflow.cli.hosts import ssh
 from signupflow.cli.running import Target
 from signupflow.errors import OperatorError
 from tests.deploy import told
@@ -32,6 +34,14 @@ VERBS = {
         "pyinfra nowhere.py deploys/maintenance.py -y --data maintenance=on --data 'reason=a move'"
     ),
     ("upgrade", "docker", "-y"): "pyinfra nowhere.py deploys/upgrade.py -y --data upgrade=docker",
+    ("restart", "-y", "-v"): "pyinfra nowhere.py deploys/restart.py -y -v",
+    ("bootstrap", "-y"): "pyinfra nowhere.py deploys/bootstrap.py -y --user root",
+    ("resume", "-y"): "pyinfra nowhere.py deploys/resume.py -y",
+    ("remove-host", "web3", "-y"): "pyinfra nowhere.py deploys/remove_host.py -y --limit web3",
+    ("migrate-sqlite", "--dry"): "pyinfra nowhere.py deploys/migrate_sqlite.py --dry --diff",
+    ("recover", "--to", "2026-11-27T02:15:00Z", "--dry"): (
+        "pyinfra nowhere.py deploys/disaster_recovery.py --dry --diff --data recover_to=2026-11-27T02:15:00Z"
+    ),
     ("abort", "-y"): "pyinfra nowhere.py deploys/abort.py -y",
     ("unlock", "-y"): "pyinfra nowhere.py deploys/unlock.py -y",
     ("status",): "pyinfra nowhere.py deploys/status.py -y",
@@ -122,6 +132,13 @@ def test_fr009_every_verb_explains_itself_and_has_its_deploy() -> None:
         assert command.help, name
     for command in VERBS.values():
         assert (ROOT / shlex.split(command)[2]).is_file(), command
+
+
+def test_fr009_help_lists_every_verb_once() -> None:
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(main.commands)
+    shown = CliRunner().invoke(main, ["--help"]).output
+    for name in main.commands:
+        assert f"  {name} " in shown, name
 
 
 def test_fr009_a_plan_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ def test_sc002_init_checks_writes_and_says_what_is_next(world: World) -> None:
     assert f"{KEY.fingerprint} (new)" in done.output
     assert "web1" in done.output
     inventory = world.directory / "inventory.py"
-    assert f"  pyinfra {inventory} deploys/bootstrap.py --user root\n" in done.output
-    assert done.output.endswith(f"  pyinfra {inventory} deploys/production.py\n")
+    assert f"  signupflow bootstrap -i {inventory} --user root\n" in done.output
+    assert done.output.endswith(f"  signupflow deploy -i {inventory}\n")
     assert (world.directory / "known_hosts").read_text() == f"198.51.100.7 {KEY.kind} {KEY.blob}\n"
     values = secretfile.decrypt(world.directory / "secrets" / "production.age", secretfile.identity("production"))
     assert "jwt_keys" in values

@@ -19,7 +19,7 @@ def killed_runs_converge(lab: Lab, seconds: tuple[float, ...]) -> Evidence:
     """SIGKILL pyinfra this long after each start, on a host that was bare before the first; then run to the end."""
     kills = []
     for delay in seconds:
-        command = [PYINFRA, lab["inventory"], "deploys/production.py", "-y"]
+        command = [PYINFRA, lab["inventory"], "deploys/production.py", "-y", "-v"]
         run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
         try:
             said, _ = run.communicate(timeout=delay)

@@ -54,7 +54,7 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 @click.option("--no-check", is_flag=True, help="Write without asking the hosts anything but their keys.")
 @click.option("--yes", "-y", is_flag=True, help="Trust the host keys as fetched, and ask nothing.")
 def init(**given: Any) -> None:
-    """Set up ENVIRONMENT (default production) for hosts you own: check them, pin their keys, write what deploys need.
+    """Check hosts, pin their keys, write what deploys need. For ENVIRONMENT (default production) and hosts you own.
 
     Asks on a terminal for what no flag says. Writes nothing before every check has passed, and never over a file that somebody
     made. Exit code 1: a check failed; 2: something was said wrong, or is missing.
@@ -139,13 +139,14 @@ def _say_left_out(env: Environment, secrets: set[str]) -> None:
 def _say_next(made: answers.Answers, environments: Mapping[str, Environment], bootstrapped: frozenset[str]) -> None:
     """The commands as they then work, in the repository's root."""
     inventory = made.named(made.inventory)
+    where = f" -i {inventory}" if inventory != "inventory.py" else ""
     bare = [host.name for host in made.hosts if host.name not in bootstrapped]
     limit = "".join(f" --limit {name}" for name in bare) if bootstrapped else ""
     (env, *_) = environments.values()
     lines = ["make build"] if _unbuilt(env) else []
     if bare:
-        lines.append(f"pyinfra {inventory} deploys/bootstrap.py --user {made.ssh_user}{limit}")
-    lines += [f"pyinfra {inventory} deploys/production.py --dry --diff", f"pyinfra {inventory} deploys/production.py"]
+        lines.append(f"signupflow bootstrap{where} --user {made.ssh_user}{limit}")
+    lines += [f"signupflow deploy{where} --dry", f"signupflow deploy{where}"]
     click.echo(f"\nNext, in {made.root}:")
     for line in lines:
         click.echo(f"  {line}")
