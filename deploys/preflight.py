@@ -15,6 +15,7 @@ from pyinfra_cli.util import parse_cli_arg
 from deploys.app.configuration import secret_values
 from deploys.environment import fleet_of, image, order, secrets_of
 from deploys.host_data import host_data, remember
+from deploys.inputs import keep_or_compare
 from deploys.postgres.roles import roles_sql
 from signupflow import rotation
 from signupflow.errors import OperatorError
@@ -29,7 +30,7 @@ REFUSED = {
 }
 
 # Files of deploys/ that are none.
-NO_DEPLOYS = {"__init__", "environment", "host_data", "inventory_json", "preflight"}
+NO_DEPLOYS = {"__init__", "environment", "host_data", "inputs", "inventory_json", "preflight"}
 
 # What pyinfra's connectors take as text.
 CONNECTOR_TEXTS = {
@@ -67,7 +68,8 @@ def _check(params: dict[str, Any]) -> None:
         raise OperatorError(f"no inventory file {path}; use inventory.py, or the path that `python -m lab inventory` prints")
     if not deploys:
         return
-    environments = _environments(_inventory(params), params)
+    inventory = _inventory(params)
+    environments = _environments(inventory, params)
     names = {deploy.name for deploy in deploys}
     if names <= WITHOUT_SECRETS:
         return
@@ -80,6 +82,7 @@ def _check(params: dict[str, Any]) -> None:
         for reference in (env.traefik_image, env.postgres_image, env.app_image):
             image(reference)
         _revision_known(env)
+    keep_or_compare(environments, inventory)
 
 
 def _revision_known(env: Environment) -> None:

@@ -81,10 +81,10 @@ def executable(command: Sequence[str]) -> list[str]:
     return [PYINFRA if word == "pyinfra" and not index else word for index, word in enumerate(command)]
 
 
-def execute(command: Sequence[str]) -> None:
+def execute(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
     """Show a command, run it on this terminal, and end with its exit code when that is not 0."""
     shown(command)
-    code = subprocess.run(executable(command), cwd=ROOT, check=False).returncode
+    code = subprocess.run(executable(command), cwd=ROOT, env={**os.environ, **(environment or {})}, check=False).returncode
     if code:
         sys.exit(code)
 
