@@ -89,7 +89,7 @@ def read(code: IntEnum = Backup.CONFIGURATION, directory: Path = DIRECTORY) -> C
 
 def app_image(schema: Path = SCHEMA) -> str:
     """The app's image as this host names it; empty when nothing was released yet."""
-    found = re.search(r"^  migrate:\n\s+image: (\S+)$", schema.read_text() if schema.is_file() else "", re.MULTILINE)
+    found = re.search(r'^  migrate:\n\s+image: "?([^\s"]+)"?$', schema.read_text() if schema.is_file() else "", re.MULTILINE)
     return found[1] if found else ""
 
 

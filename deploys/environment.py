@@ -12,8 +12,8 @@ from pyinfra import host, inventory
 from pyinfra.api import Host, Inventory
 
 from deploys.host_data import host_data
-from operations.delegate import connectable
 from operations import output
+from operations.delegate import connectable
 from signupflow import secretfile, settings
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member

@@ -18,6 +18,7 @@ from deploys import connecting, declared
 from deploys.app.configuration import secret_values
 from deploys.environment import fleet_of, image, order, secrets_of
 from deploys.host_data import host_data, remember
+from deploys.inputs import keep_or_compare
 from deploys.postgres.roles import roles_sql
 from signupflow import rotation
 from signupflow.errors import OperatorError
@@ -33,7 +34,7 @@ REFUSED = {
 }
 
 # Files of deploys/ that are none.
-NO_DEPLOYS = {"__init__", "environment", "host_data", "inventory_json", "preflight"}
+NO_DEPLOYS = {"__init__", "environment", "host_data", "inputs", "inventory_json", "preflight"}
 
 # What pyinfra's connectors take as text.
 CONNECTOR_TEXTS = {
@@ -87,6 +88,7 @@ def _check(params: dict[str, Any]) -> None:
                 image(getattr(env, setting))
             if declared.APP[1] in needed:
                 _revision_known(env)
+    keep_or_compare(environments, inventory)
 
 
 def _revision_known(env: Environment) -> None:

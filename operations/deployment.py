@@ -30,6 +30,10 @@ from signupflow.release import ledger, watch
 INTERRUPTED = "interrupted"
 
 
+class InterruptedDeploymentError(Exception):
+    """Somebody ends this deployment: raised in whatever is being done on a host."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """Which deployment this is, for as long as it lasts. `started` is monotonic seconds, `started_at` UTC."""
@@ -166,6 +170,7 @@ class DeploymentContext:
         self.probe = PublicProbe()
         self.recorder = recorder or Recorder()
         self.keeps_failed = False
+        self.interrupted = False
         self.working: set[gevent.Greenlet] = set()
         self.closed = False
         self._done: set[str] = set()
@@ -203,9 +208,10 @@ class DeploymentContext:
         }
 
     def interrupt(self) -> None:
-        """Stop what is being done on hosts: it would go on beside the end of this process."""
-        mine = [job for job in self.working if job is not gevent.getcurrent()]
-        gevent.killall(mine, block=True, timeout=5)
+        """Fail what is being done on hosts: a host in the middle of its rollout goes back, and then nothing follows."""
+        for job in list(self.working):
+            if not job.dead:
+                job.kill(InterruptedDeploymentError("interrupted"), block=False)
 
     def roll_back_rest(self) -> None:
         """Roll back switched hosts that no operation came to any more: whatever ended the run, traffic goes back."""
@@ -220,12 +226,13 @@ class DeploymentContext:
             except Exception as error:
                 self.failures.add(f"{name}: could not be rolled back: {error}; when it is back: signupflow abort")
 
-    def close(self, outcome: str = "") -> None:
+    def close(self) -> None:
         """The end, however it came: roll back what is left, count the probe, write the record, give the lock back."""
         if self.closed:
             return
         self.closed = True
-        if outcome != INTERRUPTED:
+        outcome = INTERRUPTED if self.interrupted else ""
+        if not self.interrupted:
             self.roll_back_rest()
         counted = self.probe.finish()
         if self.recorder.ledger and self.recorder.release and self.lock.lease:

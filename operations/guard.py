@@ -20,7 +20,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from operations.deployment import INTERRUPTED, DeploymentContext
+from operations.deployment import DeploymentContext
 from operations.failed import Failed
 from operations.lock import LockLostError
 
@@ -74,6 +74,7 @@ class Guard(BaseStateCallback):
     def __init__(self, context: DeploymentContext) -> None:
         self.context = context
         self.signal = 0
+        self.executing = False
 
     def attach(self, state: State) -> None:
         """Once, when pyinfra begins to work on hosts."""
@@ -86,6 +87,9 @@ class Guard(BaseStateCallback):
         signal.signal(signal.SIGHUP, self._hung_up)
 
     def operation_start(self, state: State, op_hash: str) -> None:  # type: ignore[override]
+        self.executing = True
+        if self.signal:
+            sys.exit(128 + self.signal)
         try:
             self.context.lock.renew()
         except LockLostError as error:
@@ -114,20 +118,23 @@ class Guard(BaseStateCallback):
         if self.context.closed or not state.is_executing:
             return
         if self.signal:
-            self.context.interrupt()
             self.context.failures.add("interrupted")
-            self.context.close(INTERRUPTED)
+            self.context.close()
             return
         if not self.context.failures:
             self.context.failures.add("the run ended before its last step; what it printed stands above")
         self.context.close()
 
     def _interrupted(self, number: int, frame: object) -> None:
-        """Ctrl-C, or whoever supervises this. A second one does not wait for the record."""
+        """Ctrl-C, or whoever supervises this. A second one does not wait for anything."""
         if self.signal:
             os._exit(128 + number)
         self.signal = number
-        sys.exit(128 + number)
+        self.context.interrupted = True
+        if not self.executing:
+            sys.exit(128 + number)
+        logger.warning("--> Interrupted: a host in the middle of its rollout goes back first; once more ends this at once")
+        gevent.spawn(self.context.interrupt)
 
     def _hung_up(self, number: int, frame: object) -> None:
         """The terminal is gone: nobody reads on, and the run goes on to its end."""

@@ -128,7 +128,7 @@ def rollout(context: DeploymentContext, release: ReleaseSpec, again: bool = Fals
 def rolled_back(context: DeploymentContext, release: ReleaseSpec, keep: bool) -> Iterator[PyinfraCommand]:
     """On a host that has switched in this run already, when the run has failed since: the release before serves again."""
     before = context.progress.switched.get(host.name)
-    if keep or not context.failures or before is None:
+    if keep or not context.failures or before is None or context.interrupted:
         host.noop("nothing to roll back")
         return
     edge, found = _edge(release.route)

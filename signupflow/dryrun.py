@@ -10,7 +10,9 @@ from typing import Any
 
 from signupflow.errors import OperatorError
 
-FORMAT = 1
+FORMAT = 2
+# Variables by which a run is told where to write what it is made from, and where that of the plan is which it applies.
+INPUTS, PLANNED = "SIGNUPFLOW_INPUTS", "SIGNUPFLOW_PLANNED_INPUTS"
 # Lines of a host begin with its name; what belongs to none (the release's steps, the table of changes) is kept under this.
 EVERYBODY = "the release"
 LINE = re.compile(r"^ *\[(?P<host>[^\]]+)\] ?(?P<text>.*)$")
@@ -21,12 +23,16 @@ NOISE = re.compile(r"^(-->.*(config|inventory|Connecting|Disconnecting|Preparing
 
 @dataclass(frozen=True)
 class Plan:
-    """`made` is UTC in ISO 8601; `command` pyinfra's without --dry; `sources` file to SHA-256; `hosts` host to its lines."""
+    """`made` is UTC in ISO 8601; `command` pyinfra's without --dry; `sources` file to SHA-256; `hosts` host to its lines.
+
+    `inputs` are the settings, secrets, images and files that it is made from: name to digest (deploys/inputs.py).
+    """
 
     made: str
     by: str
     command: tuple[str, ...]
     sources: Mapping[str, str]
+    inputs: Mapping[str, str]
     hosts: Mapping[str, tuple[str, ...]]
     text: str
 
@@ -56,6 +62,12 @@ def read(text: str) -> dict[str, tuple[str, ...]]:
         match = LINE.match(line)
         found.setdefault(match["host"] if match else EVERYBODY, []).append(match["text"] if match else line)
     return {name: tuple(lines) for name, lines in sorted(found.items())}
+
+
+def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Names of inputs that differ, are new, or are gone; settings of all hosts alike are many, so what is one comes first."""
+    names = [name for name in {*before, *now} if before.get(name) != now.get(name)]
+    return sorted(names, key=lambda name: (" of " in name, name))
 
 
 def announced(dry: Mapping[str, Any]) -> list[tuple[str, str]]:

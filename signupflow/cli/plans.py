@@ -6,18 +6,21 @@ import difflib
 import getpass
 import hashlib
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from signupflow.cli.running import ROOT, Target, executable, execute, shown, target_options
-from signupflow.dryrun import Plan, changed_hosts, read
+from signupflow.dryrun import INPUTS, PLANNED, Plan, changed_hosts, read
 from signupflow.errors import OperatorError
 
-# What a run is made from, beside the inventory, the secrets and the images, which a dry run reads anyway.
+# The files that a run is made from; the inventory, settings, secrets and images are the dry run's to tell (deploys/inputs.py).
 SOURCES = ("config.py", "deploys", "facts", "operations", "signupflow", "group_data")
 SHOWN_LINES = 6
 
@@ -30,13 +33,17 @@ def plan(version: str | None, output: str, target: Target) -> None:
     """Dry-run a deploy, show it, and keep it for `apply`."""
     _refuse_to_replace(Path(output))
     command = target.command("production", app_version=version)
-    text = _dry(command)
+    with tempfile.TemporaryDirectory() as folder:
+        inputs = Path(folder, "inputs.json")
+        text = _dry(command, {INPUTS: str(inputs)})
+        used = json.loads(inputs.read_text())
     click.echo(text)
     made = Plan(
         made=datetime.now(UTC).isoformat(timespec="seconds"),
         by=getpass.getuser(),
         command=tuple(command),
         sources=_sources(target.inventory),
+        inputs=used,
         hosts=read(text),
         text=text,
     )
@@ -53,14 +60,23 @@ def apply(path: str) -> None:
     changed = sorted(name for name in {*kept.sources, *sources} if kept.sources.get(name) != sources.get(name))
     if changed:
         raise OperatorError(f"{', '.join(changed[:5])} changed since the plan was made ({kept.made}); plan again")
-    now = read(_dry(kept.command))
+    with tempfile.TemporaryDirectory() as folder:
+        planned = Path(folder, "inputs.json")
+        planned.write_text(json.dumps(dict(kept.inputs)))
+        # The dry run compares what it is made from, and the run itself once more: nothing can change in between.
+        pinned = {PLANNED: str(planned)}
+        _same_as(kept, read(_dry(kept.command, pinned)))
+        execute([*kept.command, "-y"], pinned)
+
+
+def _same_as(kept: Plan, now: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuse when a dry run says something else than it said, and show where."""
     if hosts := changed_hosts(kept.hosts, now):
         for name in hosts:
             difference = difflib.unified_diff(kept.hosts.get(name, ()), now.get(name, ()), "planned", "now", lineterm="", n=0)
             for line in list(difference)[2 : 2 + SHOWN_LINES]:
                 click.echo(f"    {name}: {line}", err=True)
         raise OperatorError(f"{', '.join(hosts)} changed since the plan was made ({kept.made}); nothing was run, plan again")
-    execute([*kept.command, "-y"])
 
 
 def _refuse_to_replace(path: Path) -> None:
@@ -74,11 +90,18 @@ def _refuse_to_replace(path: Path) -> None:
             raise OperatorError(f"{path} is there and is no plan: name another file with --output")
 
 
-def _dry(command: tuple[str, ...] | list[str]) -> str:
+def _dry(command: tuple[str, ...] | list[str], environment: Mapping[str, str]) -> str:
     words = [*command, "--dry", "--diff"]
     shown(words)
     done = subprocess.run(
-        executable(words), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False
+        executable(words),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
     )
     if done.returncode:
         click.echo(done.stdout, err=True)

@@ -84,21 +84,21 @@ def executable(command: Sequence[str]) -> list[str]:
     return [PYINFRA if word == "pyinfra" and not index else word for index, word in enumerate(command)]
 
 
-def execute(command: Sequence[str]) -> None:
+def execute(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
     """Show a command, run it on this terminal, and end with its exit code when that is not 0."""
     shown(command)
-    code = _to_its_end(executable(command))
+    code = _to_its_end(executable(command), environment)
     if code:
         sys.exit(code)
 
 
-def _to_its_end(command: Sequence[str]) -> int:
+def _to_its_end(command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
     """The exit code of a command that is left alone when somebody interrupts it.
 
     A terminal sends Ctrl-C to both: the command leads traffic back and says how things stand, and this waits for it
     (`subprocess.run` kills it after a quarter of a second). A SIGTERM or SIGHUP comes to this alone, and is passed on.
     """
-    with subprocess.Popen(command, cwd=ROOT) as process:
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}) as process:
         before = {signal.SIGINT: signal.signal(signal.SIGINT, _left_to_the_command)}
         for number in (signal.SIGTERM, signal.SIGHUP):
             before[number] = signal.signal(number, lambda number, _: process.send_signal(number))

@@ -176,11 +176,12 @@ def test_sec004_a_record_from_a_run_is_checked_before_it_is_handed_on(tmp_path: 
 
 def test_sec004_a_plan_that_holds_markdown_stays_in_its_block(tmp_path: Path) -> None:
     plan = {
-        "format": 1,
+        "format": 2,
         "made": "t",
         "by": "ada",
         "command": ["pyinfra"],
         "sources": {},
+        "inputs": {},
         "hosts": {},
         "text": "```\n# approve me\n\x1b[31mred\x1b[0m",
     }

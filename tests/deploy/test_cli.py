@@ -11,10 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from lab.client import ROOT
-from signupflow.cli import main
-from signupflow.cli.hosts import hosts_of, ssh
 from signupflow.cli import SECTIONS, main
-from signupflow.cli.hosts import ssh
+from signupflow.cli.hosts import hosts_of, ssh
 from signupflow.cli.running import Target
 from signupflow.errors import OperatorError
 from tests.deploy import told

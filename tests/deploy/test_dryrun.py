@@ -41,10 +41,10 @@ def test_fr009_the_host_that_differs_is_named() -> None:
 
 
 def test_fr009_a_plan_survives_its_file_and_nothing_else_is_taken_for_one() -> None:
-    plan = Plan("t", "ada", ("pyinfra", "inventory.py"), {"config.py": "0"}, read(SAID), SAID)
+    plan = Plan("t", "ada", ("pyinfra", "inventory.py"), {"config.py": "0"}, {"secret jwt_keys": "0"}, read(SAID), SAID)
     assert Plan.from_json(plan.as_json(), "plan.json") == plan
-    for bad in ("", "[]", "{}", "null", '{"format": 1}', '{"format": 1, "hosts": {}, "command": [], "who": 1}'):
+    for bad in ("", "[]", "{}", "null", '{"format": 2}', '{"format": 2, "hosts": {}, "command": [], "who": 1}'):
         with pytest.raises(OperatorError, match=r"plan\.json is no plan: name a file that `signupflow plan` wrote"):
             Plan.from_json(bad, "plan.json")
     with pytest.raises(OperatorError, match="another version"):
-        Plan.from_json(plan.as_json().replace('"format": 1', '"format": 99'), "plan.json")
+        Plan.from_json(plan.as_json().replace('"format": 2', '"format": 99'), "plan.json")

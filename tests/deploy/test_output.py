@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab_client import PYINFRA, ROOT
+from lab.client import PYINFRA, ROOT
 
 CONFIG = """
 from pyinfra.connectors.fake import FakeConnector

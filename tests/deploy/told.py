@@ -38,10 +38,15 @@ def inventory(
     return path
 
 
+def deploy(path: Path, name: str = "status.py") -> Path:
+    """The deploy beside an inventory."""
+    found = path.with_name(name)
+    found.write_text(DEPLOY)
+    return found
+
+
 def pyinfra(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    deploy = path.with_name("status.py")
-    deploy.write_text(DEPLOY)
-    command = [str(PYINFRA), str(path), str(deploy), "-y", *words]
+    command = [str(PYINFRA), str(path), str(deploy(path)), "-y", *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

@@ -29,9 +29,9 @@ from pathlib import Path
 
 import click
 
+from lab.client import ROOT, Lab
 from tests import releases
 from tests.docs import pictures, verbs
-from tests.lab_client import ROOT, Lab
 
 COLUMNS, ROWS = 120, 50
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")

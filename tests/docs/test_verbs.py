@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from lab.client import ROOT
 from signupflow.cli import main
 from tests.docs import session, verbs
-from tests.lab_client import ROOT
 
 TABLES = verbs.made()
 

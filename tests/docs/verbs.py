@@ -12,8 +12,8 @@ from pathlib import Path
 
 import click
 
+from lab.client import ROOT
 from signupflow.cli import SECTIONS, main
-from tests.lab_client import ROOT
 
 FOLDER = ROOT / "docs" / "verbs"
 INDEX = FOLDER / "README.md"
