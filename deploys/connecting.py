@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -20,7 +21,8 @@ class Advice(BaseStateCallback):
     def host_connect_error(state: State, host: Host, error: Exception) -> None:
         _lost[host.name] = None
         if str(error).startswith("Authentication error"):
-            user = host.data.ssh_user or "the login"
+            named = re.search(r"username=([^,)]+)", str(error))
+            user = named[1] if named else "the login"
             click.echo(
                 f"{host.print_prefix}it does not let {user} in. A new host is bootstrapped first: `{bootstrap(host.name)}` "
                 "(or --user with the login that it has)",
