@@ -16,7 +16,7 @@ from deploys.release import MOVING, ready
 from deploys.schema import schema
 from deploys.traefik import traefik
 
-ready(MOVING)
+ready(kind=MOVING)
 base_host()
 docker_engine()
 app_image()

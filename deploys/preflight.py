@@ -108,12 +108,13 @@ def _inventory(params: dict[str, Any]) -> Inventory:
         raise OperatorError(f"--data {unnamed[0]} has no value; write --data NAME=VALUE")
     overrides = dict(item.split("=", 1) for item in params["data"])
     overrides |= {name: str(params[name]) for name in ("ssh_user", "ssh_port") if params.get(name)}
-    return make_inventory(
+    found: Inventory = make_inventory(
         params["inventory"],
         cwd=os.getcwd(),
         override_data={key: parse_cli_arg(value) for key, value in overrides.items()},
         group_data_directories=params["group_data"],
     )
+    return found
 
 
 def _environments(inventory: Inventory, params: dict[str, Any]) -> list[Environment]:

@@ -9,5 +9,5 @@ A host that is lost for good needs only the latter.
 from deploys.app import leave
 from deploys.release import leased
 
-leased("remove a host")
+leased(reason="remove a host")
 leave()

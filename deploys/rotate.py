@@ -13,7 +13,7 @@ from deploys.release.chosen import keep_what_serves
 from deploys.schema import schema
 
 keep_what_serves()
-ready("rotation")
+ready(kind="rotation")
 app_image()
 roles()
 keys()

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from http.client import HTTPException
-from ssl import SSLError, cert_time_to_seconds
+from ssl import SSLError
 
 import gevent
 from pyinfra import host, inventory
@@ -84,7 +84,8 @@ def _status() -> screens.Status:
     edge = inventory.get_host(fleet().holder("edge").name)
     jobs = [gevent.spawn(_host, item, routes, env.app_name) for item in inventory]
     asked = [gevent.spawn(_domain, entry, env.health_path) for entry in entries(env)]
-    gevent.joinall([*jobs, *asked])
+    gevent.joinall(jobs)
+    gevent.joinall(asked)
     database = inventory.get_host(fleet().holder("db").name)
     records = [record for record in ledger.parse(_ledger()) if record.app == env.app_name]
     return screens.Status(
@@ -142,9 +143,7 @@ def _serves(number: int, items: list[Container], percent: int) -> screens.Serves
 
 def _domain(entry: Entry, path: str) -> screens.DomainState:
     try:
-        connection = entry.connect(timeout=10)
-        days = (cert_time_to_seconds(connection.sock.getpeercert()["notAfter"]) - time.time()) / 86400
-        connection.close()
+        days = entry.certificate_seconds() / 86400
         status, _ = probe.ask(entry, path)
         return screens.DomainState(entry.domain, status, "", days)
     except SSLError as error:

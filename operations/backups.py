@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from hashlib import sha256
 
 from pyinfra import host
@@ -21,7 +21,7 @@ FIRST_BACKUP = "signupflow-backup.service"
 
 
 @operation()
-def stanza(state: str, identity: str) -> Iterator[PyinfraCommand]:
+def stanza(state: str, identity: str) -> Generator[PyinfraCommand]:
     """Have both repositories know this database, prove that WAL arrives in them, and begin the first backup.
 
     `identity` says where the store is; a marker in `state` holds the digest of the one that was prepared last.
@@ -41,7 +41,7 @@ def stanza(state: str, identity: str) -> Iterator[PyinfraCommand]:
 
 
 @operation()
-def recovered(cluster: str, restore: str) -> Iterator[PyinfraCommand]:
+def recovered(cluster: str, restore: str) -> Generator[PyinfraCommand]:
     """Restore a cluster where there is none; one that is there is never touched."""
     if host.get_fact(Holds, condition=f"test -s {cluster}/PG_VERSION"):
         host.noop("there is a cluster on this host")

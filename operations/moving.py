@@ -6,7 +6,7 @@ import json
 import shlex
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
@@ -71,7 +71,7 @@ def last_step(target: Host, app: str) -> Step | None:
 
 
 @operation()
-def moved(move: Move, edge: Host) -> Iterator[PyinfraCommand]:
+def moved(move: Move, edge: Host) -> Generator[PyinfraCommand]:
     """The whole cut-over, as one state machine; it ends with the new service open, or with the old one."""
     last = last_step(host, move.app)
     if last is Step.MOVED:
