@@ -14,7 +14,6 @@ from pyinfra.api import Host
 from rich.console import Console
 
 from deploys.app import serving, unmoved
-from deploys.backups.configuration import STATE
 from deploys.environment import entries, environment, fleet, refuse
 from deploys.maintaining import page_path
 from facts.containers import Container, Containers
@@ -29,6 +28,7 @@ from signupflow.probe import Entry
 from signupflow.release import ledger
 from signupflow.routing import Serving
 from signupflow.shared import words as backup_words
+from signupflow.shared.places import BACKUP_STATE
 
 # Only the newest fit on a screen.
 SHOWN = 5
@@ -106,7 +106,7 @@ def _backup(database: Host) -> str:
     if not connectable(database):
         return "?"
     good, active = (
-        database.get_fact(ManagedFile, path=f"{STATE}/{name}").content for name in ("backup-good.json", "alerts.json")
+        database.get_fact(ManagedFile, path=f"{BACKUP_STATE}/{name}").content for name in ("backup-good.json", "alerts.json")
     )
     return backup_words.last_backup(good or "", active or "", time.time())
 

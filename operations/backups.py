@@ -9,9 +9,9 @@ from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from facts.database import CONTAINER
 from facts.host_files import Holds
 from operations.scripted import Scripted
+from signupflow.shared.places import POSTGRES
 
 # `check` switches to a new WAL segment and waits until it is in every repository.
 STANZA_SECONDS = 300
@@ -30,7 +30,7 @@ def stanza(state: str, identity: str) -> Generator[PyinfraCommand]:
     if host.get_fact(Holds, condition=f'test "$(cat {marker})" = {digest}'):
         host.noop("the store knows this database")
         return
-    pgbackrest = f"docker exec -u postgres {CONTAINER} pgbackrest --log-level-console=warn"
+    pgbackrest = f"docker exec -u postgres {POSTGRES} pgbackrest --log-level-console=warn"
     prepare = f"set -e\ninstall -d -m 0755 {state}\n{pgbackrest} stanza-create\n{pgbackrest} check\n"
     begin = f"echo {digest} > {marker}.new\nmv -f {marker}.new {marker}\nsystemctl start --no-block {FIRST_BACKUP}"
     yield Scripted(

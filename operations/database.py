@@ -10,13 +10,14 @@ from pyinfra import host, logger, state
 from pyinfra.api import QuoteString, StringCommand, operation
 from pyinfra.api.command import PyinfraCommand
 
-from facts.database import CONTAINER, PSQL, RoleDigests, SchemaRevision
+from facts.database import PSQL, RoleDigests, SchemaRevision
 from facts.host_files import ManagedFile, marker
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
 from operations.run import current as current_run
 from operations.scripted import Scripted
 from signupflow.release import schema, scratch
+from signupflow.shared.places import BACKUP_STATE, POSTGRES
 
 
 @operation()
@@ -46,7 +47,7 @@ def _unknown() -> Iterator[StringCommand]:
 
 
 # Where the commands of backups keep what they know; they find the backup that comes before a restore point by its time.
-BACKUPS = "/var/lib/signupflow/backup"
+BACKUPS = BACKUP_STATE
 # The statements' own limits end a migration before this (alembic/env.py).
 MIGRATION_SECONDS = 600
 
@@ -167,7 +168,7 @@ def _tried(wanted: Schema, image: str, otherwise: str, migrate: bool = False) ->
             f"if docker image inspect {shlex.quote(image)} >/dev/null 2>&1; then {smoke}; else"
             " echo 'the image that runs is not on this host: whether it lives with the new schema was not tried' >&2; fi"
         )
-    copied = scratch.script(PSQL, CONTAINER, wanted.database, [*steps, smoke])
+    copied = scratch.script(PSQL, POSTGRES, wanted.database, [*steps, smoke])
     yield Scripted("tried on a copy of the schema", copied, MIGRATION_SECONDS)
 
 

@@ -30,11 +30,12 @@ from signupflow.release.cause import cause
 from signupflow.release.resume import Work
 from signupflow.release.turn import BACKWARD, ENDS, Event, Step, Turn
 from signupflow.routing import Serving, generation_service, replica_names
+from signupflow.shared.places import TRAEFIK_API
 
 if TYPE_CHECKING:
     from operations.release import Release
 
-TRAEFIK = "http://127.0.0.1:8099"
+TRAEFIK = TRAEFIK_API
 # Traefik reads a changed file within milliseconds; this is for a machine that is busy with everything else.
 CONFIRM_SECONDS = 15.0
 # How often a share of traffic is judged, and how often all of it.

@@ -15,8 +15,8 @@ import pyrage
 
 from signupflow import certificate, secretfile
 from signupflow.errors import OperatorError
-from signupflow.fleet import POSTGRES
 from signupflow.settings.backups import S3_SECRETS
+from signupflow.shared.places import POSTGRES
 
 
 def generated() -> dict[str, str]:

@@ -18,6 +18,7 @@ from signupflow import moving, rotation
 from signupflow.release.turn import Turn
 from signupflow.render import compose_value, template
 from signupflow.routing import Serving, routers
+from signupflow.shared.places import POSTGRES
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -94,6 +95,7 @@ def desired(target: Host) -> releases.Release:
             data=data_directory(),
             networks=networks(hosts, name, database),
             database=database,
+            database_host=POSTGRES,
             database_address=hosts.database_address(name),
             address=address,
         )
