@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from backup.outcome import Backup, Failed
+from signupflow.shared.channels import Mail
 from signupflow.shared.places import BACKUP_CONFIGURATION, BACKUP_REPOSITORY, BACKUP_STATE, POSTGRES_DATA
 
 DIRECTORY = Path("/etc/signupflow-backup")
@@ -41,17 +42,6 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Mail:
-    """How alerts are mailed; nobody in `to`: not at all."""
-
-    to: tuple[str, ...]
-    sender: str
-    host: str
-    port: int
-    starttls: bool
-
-
-@dataclass(frozen=True)
 class Configuration:
     """One environment, as its deploy described it."""
 
@@ -64,6 +54,7 @@ class Configuration:
     store: Store | None
     days: int
     recipients: tuple[str, ...]
+    # Without its user and password, which are secrets.
     mail: Mail
 
     @classmethod
