@@ -7,6 +7,7 @@ that would take too long fails while it can still be taken back.
 
 import logging
 import os
+import sqlite3
 import sys
 
 from sqlalchemy import create_engine, event, text
@@ -77,7 +78,9 @@ def _postgresql(connection: Connection) -> None:
 
 def _sqlite_transactions(connection: Connection) -> None:
     # The driver would commit before each CREATE; opened by hand, the whole migration is one transaction here too.
-    connection.connection.isolation_level = None
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.isolation_level = None
     event.listen(connection, "begin", lambda opened: opened.exec_driver_sql("BEGIN IMMEDIATE"))
 
 

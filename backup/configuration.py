@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from backup.outcome import Backup, Failed
+from signupflow.shared.channels import Mail
+from signupflow.shared.places import BACKUP_CONFIGURATION, BACKUP_REPOSITORY, BACKUP_STATE, POSTGRES_DATA
 
 DIRECTORY = Path("/etc/signupflow-backup")
 # The same on the host.
-ON_HOST = Path("/etc/signupflow/backup")
+ON_HOST = Path(BACKUP_CONFIGURATION)
 SECRETS = Path("/run/secrets")
 # The same paths as on the host, because scratch instances get them mounted by the host's Docker Engine.
-STATE = Path("/var/lib/signupflow/backup")
-REPOSITORY = Path("/var/lib/signupflow/backup-repository")
-DATA = Path("/var/lib/signupflow/postgres")
+STATE = Path(BACKUP_STATE)
+REPOSITORY = Path(BACKUP_REPOSITORY)
+DATA = Path(POSTGRES_DATA)
 # Written by the schema step of every release and rollback, so it names the image whose schema the database has.
 SCHEMA = Path("/etc/signupflow-schema/compose.yaml")
 AUTHORITY = DIRECTORY / "s3-ca.pem"
@@ -40,17 +42,6 @@ class Store:
 
 
 @dataclass(frozen=True)
-class Mail:
-    """How alerts are mailed; nobody in `to`: not at all."""
-
-    to: tuple[str, ...]
-    sender: str
-    host: str
-    port: int
-    starttls: bool
-
-
-@dataclass(frozen=True)
 class Configuration:
     """One environment, as its deploy described it."""
 
@@ -63,6 +54,7 @@ class Configuration:
     store: Store | None
     days: int
     recipients: tuple[str, ...]
+    # Without its user and password, which are secrets.
     mail: Mail
 
     @classmethod

@@ -22,6 +22,7 @@ from backup.restoring import Wanted
 from backup.scratch import Scratch
 from backup.server import CommandError, Server, engine
 from signupflow.shared import words
+from signupflow.shared.places import POSTGRES_UID
 
 MAGIC = b"PGDMP"
 BLOCK = 1 << 20
@@ -147,7 +148,7 @@ def _spooled(source: BinaryIO, path: os.PathLike[str]) -> int:
     count = len(first)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
     with os.fdopen(descriptor, "wb") as out:
-        os.chown(path, scratch.UID, scratch.UID)
+        os.chown(path, POSTGRES_UID, POSTGRES_UID)
         out.write(first)
         while block := source.read(BLOCK):
             out.write(block)

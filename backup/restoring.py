@@ -19,6 +19,7 @@ from backup.records import RESTORE, Record
 from backup.scratch import Scratch, Target
 from backup.server import CommandError, GoneError, Server, engine
 from signupflow.shared import words
+from signupflow.shared.places import POSTGRES_UID
 
 # The live server's last changes are archived before they are asked for.
 SWITCH_SECONDS = 60.0
@@ -174,7 +175,7 @@ def announce_timeline(cluster: Path) -> None:
         if not (status / f"{history.name}.done").exists():
             ready = status / f"{history.name}.ready"
             ready.touch(mode=0o600)
-            shutil.chown(ready, scratch.UID, scratch.UID)
+            shutil.chown(ready, POSTGRES_UID, POSTGRES_UID)
 
 
 def checked(instance: Scratch, configuration: Configuration, tell: Tell) -> checking.Contents:

@@ -27,14 +27,11 @@ from backup.making import Tell
 from backup.outcome import Backup, Failed, Restore, errors, meaning, reason
 from backup.server import LIVE, CommandError, Server, engine
 from signupflow.shared import words
+from signupflow.shared.places import BACKUP_REPOSITORY, BACKUP_SECRETS, POSTGRES_UID
 
 PREFIX = "scratch-"
-UID = 999  # user postgres of the official image
 INSIDE = "/var/lib/postgresql/scratch"
 LOG = f"{INSIDE}/scratch.log"
-# On this host; they are mounted into PostgreSQL's container at the same places (deploys/postgres).
-HOST_SECRETS = "/etc/signupflow/secrets/backup"
-HOST_REPOSITORY = "/var/lib/signupflow/backup-repository"
 
 # Its own limits, so that the live server keeps most of the host.
 MEMORY, CPUS = "1g", 1.0
@@ -165,16 +162,16 @@ def scratch(configuration: Configuration, kind: str, bytes_wanted: int, tell: Te
     name = f"{PREFIX}{kind}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     made = Scratch(name, client)
     made.directory.mkdir(mode=0o700)
-    os.chown(made.directory, UID, UID)
+    os.chown(made.directory, POSTGRES_UID, POSTGRES_UID)
     (made.directory / "cluster").mkdir(mode=0o700)
-    os.chown(made.directory / "cluster", UID, UID)
+    os.chown(made.directory / "cluster", POSTGRES_UID, POSTGRES_UID)
     try:
         client.containers.run(
             image(client, configuration),
             ["-c", "trap 'exit 0' TERM INT; sleep infinity & wait"],
             entrypoint=["sh"],
             name=name,
-            user=f"{UID}:{UID}",
+            user=f"{POSTGRES_UID}:{POSTGRES_UID}",
             detach=True,
             init=True,
             labels={"org.signupflow.stack": "scratch"},
@@ -184,9 +181,9 @@ def scratch(configuration: Configuration, kind: str, bytes_wanted: int, tell: Te
             environment={"PGBACKREST_CONFIG": "/run/backup/pgbackrest.conf", "PGBACKREST_STANZA": configuration.stanza},
             volumes={
                 str(made.directory): {"bind": INSIDE, "mode": "rw"},
-                HOST_SECRETS: {"bind": "/run/backup", "mode": "ro"},
+                BACKUP_SECRETS: {"bind": "/run/backup", "mode": "ro"},
                 str(ON_HOST): {"bind": str(DIRECTORY), "mode": "ro"},
-                HOST_REPOSITORY: {"bind": "/var/lib/pgbackrest", "mode": "rw"},
+                BACKUP_REPOSITORY: {"bind": "/var/lib/pgbackrest", "mode": "rw"},
             },
         )
         yield made

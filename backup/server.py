@@ -13,8 +13,9 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException, NotFound
 
-LIVE = "signupflow-postgres"
-POSTGRES_UID = 999  # of the official image
+from signupflow.shared.places import POSTGRES, POSTGRES_UID
+
+LIVE = POSTGRES
 # pgBackRest shares two cores with the server: the server comes first.
 POLITELY = ("nice", "-n", "10")
 

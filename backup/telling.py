@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from backup.configuration import Configuration, secret
-from signupflow.shared.channels import Channels, Mail, deliver
+from signupflow.shared.channels import Channels, deliver
 
 
 class UntoldError(Exception):
@@ -12,10 +14,7 @@ class UntoldError(Exception):
 
 def send(configuration: Configuration, subject: str, text: str) -> list[str]:
     """Tell every channel. What went wrong, one line each, when none took it: one that did is enough."""
-    mail = configuration.mail
-    channels = Channels(
-        secret("notify_webhook_url"),
-        Mail(mail.to, mail.sender, mail.host, mail.port, mail.starttls, secret("smtp_user"), secret("smtp_password")),
-    )
+    mail = replace(configuration.mail, user=secret("smtp_user"), password=secret("smtp_password"))
+    channels = Channels(secret("notify_webhook_url"), mail)
     problems = deliver(channels, subject, text)
     return problems if len(problems) == channels.count else []

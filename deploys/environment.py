@@ -105,7 +105,7 @@ def channels() -> Channels:
 
 @functools.cache
 def _decrypted(path: Path, environment_name: str, key_file: str) -> Secrets:
-    return Secrets(secretfile.decrypt(path, secretfile.identity(environment_name, key_file)))
+    return Secrets(secretfile.SecretsFile(environment_name, path, key_file).read())
 
 
 def image(reference: str) -> Image:

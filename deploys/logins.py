@@ -8,6 +8,6 @@ pyinfra inventory.py deploys/logins.py [--dry --diff]
 from deploys.base import login
 from deploys.release import leased, worked
 
-leased("rotation of SSH keys", kind="rotation")
+leased(reason="rotation of SSH keys", kind="rotation")
 login()
 worked()

@@ -11,6 +11,6 @@ from deploys.release import leased, worked
 wanted = environment().maintenance
 if not wanted:
     refuse("say --data maintenance=on or --data maintenance=off")
-leased(f"maintenance {wanted}", kind="maintenance")
+leased(reason=f"maintenance {wanted}", kind="maintenance")
 up() if wanted == "on" else down()
 worked()

@@ -17,7 +17,7 @@ from deploys.release import MOVING, ready
 from deploys.schema import schema
 from deploys.traefik import traefik
 
-ready(MOVING)
+ready(kind=MOVING)
 claim()
 base_host()
 docker_engine()

@@ -134,12 +134,13 @@ def _inventory(params: dict[str, Any]) -> Inventory:
     """The same inventory that pyinfra is about to load, with the same overrides."""
     overrides = pairs(params["data"]) | {name: str(params[name]) for name in ("ssh_user", "ssh_port") if params.get(name)}
     try:
-        return make_inventory(
+        found: Inventory = make_inventory(
             params["inventory"],
             cwd=os.getcwd(),
             override_data={key: parse_cli_arg(value) for key, value in overrides.items()},
             group_data_directories=params["group_data"],
         )
+        return found
     except SyntaxError as error:
         raise OperatorError(f"{_shown(error.filename)}, line {error.lineno}: {error.msg}: {(error.text or '').strip()}") from None
     except UnexpectedExternalError as error:

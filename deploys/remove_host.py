@@ -11,5 +11,5 @@ from deploys.release import leased
 from deploys.release.chosen import keep_what_is_there
 
 keep_what_is_there()
-leased("remove a host")
+leased(reason="remove a host")
 leave()

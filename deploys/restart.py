@@ -10,7 +10,7 @@ from deploys.release import observation, ready, release
 from deploys.release.chosen import keep_what_serves
 
 keep_what_serves()
-ready("restart")
+ready(kind="restart")
 app_image()
 release(again=True)
 observation()

@@ -13,7 +13,7 @@ from deploys.release.chosen import go_back
 from deploys.schema import schema
 
 go_back(environment().rollback_to)
-ready("rollback")
+ready(kind="rollback")
 app_image()
 schema()
 release()

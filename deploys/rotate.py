@@ -14,7 +14,7 @@ from deploys.schema import schema
 
 keep_what_serves()
 keep_database_image()
-ready("rotation")
+ready(kind="rotation")
 app_image()
 roles()
 keys()

@@ -10,7 +10,7 @@ from deploys.release import observation, ready, release
 from deploys.release.chosen import keep_what_serves
 
 keep_what_serves()
-ready("scale")
+ready(kind="scale")
 app_image()
 release()
 observation()

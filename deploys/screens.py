@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from http.client import HTTPException
-from ssl import SSLError, cert_time_to_seconds
+from ssl import SSLError
 
 import gevent
 from pyinfra import host, inventory
@@ -14,7 +14,6 @@ from pyinfra.api import Host
 from rich.console import Console
 
 from deploys.app import serving, unmoved
-from deploys.backups.configuration import STATE
 from deploys.environment import entries, environment, fleet, refuse
 from deploys.maintaining import page_path
 from facts.containers import Container, Containers
@@ -22,13 +21,14 @@ from facts.database import SchemaRevision
 from facts.host_files import ManagedFile
 from facts.release import HeldLease, Readiness
 from operations.delegate import connectable
-from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import probe, screens
 from signupflow.images import VERSION_LABEL
 from signupflow.probe import Entry
 from signupflow.release import ledger
+from signupflow.release.spec import APP_LABEL, GENERATION_LABEL
 from signupflow.routing import Serving
 from signupflow.shared import words as backup_words
+from signupflow.shared.places import BACKUP_STATE
 
 # Only the newest fit on a screen.
 SHOWN = 5
@@ -84,7 +84,8 @@ def _status() -> screens.Status:
     edge = inventory.get_host(fleet().holder("edge").name)
     jobs = [gevent.spawn(_host, item, routes, env.app_name) for item in inventory]
     asked = [gevent.spawn(_domain, entry, env.health_path) for entry in entries(env)]
-    gevent.joinall([*jobs, *asked])
+    gevent.joinall(jobs)
+    gevent.joinall(asked)
     database = inventory.get_host(fleet().holder("db").name)
     records = [record for record in ledger.parse(_ledger()) if record.app == env.app_name]
     return screens.Status(
@@ -105,7 +106,7 @@ def _backup(database: Host) -> str:
     if not connectable(database):
         return "?"
     good, active = (
-        database.get_fact(ManagedFile, path=f"{STATE}/{name}").content for name in ("backup-good.json", "alerts.json")
+        database.get_fact(ManagedFile, path=f"{BACKUP_STATE}/{name}").content for name in ("backup-good.json", "alerts.json")
     )
     return backup_words.last_backup(good or "", active or "", time.time())
 
@@ -142,9 +143,7 @@ def _serves(number: int, items: list[Container], percent: int) -> screens.Serves
 
 def _domain(entry: Entry, path: str) -> screens.DomainState:
     try:
-        connection = entry.connect(timeout=10)
-        days = (cert_time_to_seconds(connection.sock.getpeercert()["notAfter"]) - time.time()) / 86400
-        connection.close()
+        days = entry.certificate_seconds() / 86400
         status, _ = probe.ask(entry, path)
         return screens.DomainState(entry.domain, status, "", days)
     except SSLError as error:

@@ -13,6 +13,6 @@ from deploys.upgrading import upgrade
 what = environment().upgrade
 if not what:
     refuse("say --data upgrade=traefik, --data upgrade=postgres or --data upgrade=docker")
-leased(f"upgrade {what}", kind="upgrade")
-upgrade(what)
+leased(reason=f"upgrade {what}", kind="upgrade")
+upgrade(what=what)
 worked()

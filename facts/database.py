@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-CONTAINER = "signupflow-postgres"
-PSQL = f"docker exec -i -u postgres {CONTAINER} psql -X -At -v ON_ERROR_STOP=1"
+from signupflow.shared.places import POSTGRES, POSTGRES_DATA
+
+PSQL = f"docker exec -i -u postgres {POSTGRES} psql -X -At -v ON_ERROR_STOP=1"
 
 
 # Printed in the place of an answer: there is a cluster on this host, but its server does not answer.
-SILENT = "|| { test -e /var/lib/signupflow/postgres/cluster/PG_VERSION && echo '?'; true; }"
+SILENT = f"|| {{ test -e {POSTGRES_DATA}/cluster/PG_VERSION && echo '?'; true; }}"
 
 
 class RoleDigests(FactBase[dict[str, str] | None]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 import gevent
 from pyinfra import host, logger, state
@@ -22,7 +22,7 @@ LOG = f"docker logs --since 15m signupflow-traefik 2>&1 | grep '{certificates.FA
 
 
 @operation()
-def certified(context: DeploymentContext, entries: Sequence[Entry], seconds: float = WAIT_SECONDS) -> Iterator[StringCommand]:
+def certified(context: DeploymentContext, entries: Sequence[Entry], seconds: float = WAIT_SECONDS) -> Generator[StringCommand]:
     """On the edge, after its routes are written: `entries` are those of domains without a certificate so far.
 
     What does not come is told and fails nothing: the other domains serve, and the CA may need somebody to make a DNS record.

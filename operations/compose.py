@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Mapping
 
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api.command import PyinfraCommand
 
 from facts.containers import Container, Containers
 from facts.host_files import Holds, ManagedFile
@@ -45,7 +46,7 @@ def stack(
     secret_digests: Mapping[str, str] | None = None,
     seconds: int = 60,
     allow_interrupts: Collection[str] = (),
-) -> Iterator[StringCommand]:
+) -> Generator[PyinfraCommand]:
     """One service in one Compose project under `directory`, which works by hand as well.
 
     `files` are relative names to texts and include compose.yaml. Recreating a running service is
@@ -74,7 +75,7 @@ def stack(
 
 
 @operation()
-def gone(service: str, directory: str) -> Iterator[StringCommand]:
+def gone(service: str, directory: str) -> Generator[StringCommand]:
     """Take a stack away, its files as well."""
     there = host.get_fact(ManagedFile, path=f"{directory}/compose.yaml").exists
     if not there and not host.get_fact(Containers, label=f"{STACK_LABEL}={service}"):
@@ -87,7 +88,7 @@ def gone(service: str, directory: str) -> Iterator[StringCommand]:
 
 
 @operation()
-def directory(path: str, mode: str, uid: int) -> Iterator[StringCommand]:
+def directory(path: str, mode: str, uid: int) -> Generator[StringCommand]:
     """A directory that a container writes to."""
     if host.get_fact(Holds, condition=f'test "$(stat -c "%a %u" {path})" = "{mode.lstrip("0")} {uid}"'):
         host.noop(f"{path} is there")
@@ -96,7 +97,7 @@ def directory(path: str, mode: str, uid: int) -> Iterator[StringCommand]:
 
 
 @operation()
-def network(network: str, bridge: str) -> Iterator[StringCommand]:
+def network(network: str, bridge: str) -> Generator[StringCommand]:
     """A Docker network of its own for containers of several Compose projects; `bridge` is its interface on the host."""
     option = "com.docker.network.bridge.name"
     same = f'test "$(docker network inspect --format \'{{{{index .Options "{option}"}}}}\' {network})" = {bridge}'

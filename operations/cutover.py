@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPException
@@ -21,7 +21,6 @@ from facts.host_files import FileSizes, ManagedFile
 from operations.app_host import file_script
 from operations.delegate import connected
 from operations.deployment import DeploymentContext
-from operations.edge import TRAEFIK
 from operations.executor import Executor, StepFailedError
 from operations.failed import refused
 from operations.release import planned
@@ -33,6 +32,7 @@ from signupflow.release.cause import cause
 from signupflow.release.rollout import Event
 from signupflow.release.spec import APP_LABEL, ReleaseSpec
 from signupflow.routing import Serving
+from signupflow.shared.places import TRAEFIK_API as TRAEFIK
 
 # The longest that an import may take; its lease is renewed meanwhile.
 IMPORT_SECONDS = 6 * 3600.0
@@ -74,7 +74,7 @@ def last_step(target: Host, app: str) -> Step | None:
 
 
 @operation()
-def moved(context: DeploymentContext, move: Move, edge: Host) -> Iterator[PyinfraCommand]:
+def moved(context: DeploymentContext, move: Move, edge: Host) -> Generator[PyinfraCommand]:
     """The whole cut-over, as one state machine; it ends with the new service open, or with the old one."""
     last = last_step(host, move.app)
     if last is Step.MOVED:

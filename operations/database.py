@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from dataclasses import dataclass
 
 from pyinfra import host, logger, state
 from pyinfra.api import QuoteString, StringCommand, operation
 from pyinfra.api.command import PyinfraCommand
 
-from facts.database import CONTAINER, PSQL, RoleDigests, SchemaRevision
+from facts.database import PSQL, RoleDigests, SchemaRevision
 from facts.host_files import ManagedFile, marker
 from operations.failed import Failed, refused
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
 from operations.scripted import Scripted
 from signupflow.release import schema, scratch
+from signupflow.shared.places import BACKUP_STATE, POSTGRES
 
 
 @operation()
-def roles(database: str, sql: str, digests: Mapping[str, str]) -> Iterator[PyinfraCommand]:
+def roles(database: str, sql: str, digests: Mapping[str, str]) -> Generator[PyinfraCommand]:
     """Roles, passwords and the database, by one idempotent script.
 
     `digests` are keyed digests of what each role was made from; the script leaves them as the
@@ -46,7 +47,7 @@ def _unknown() -> Iterator[Failed]:
 
 
 # Where the commands of backups keep what they know; they find the backup that comes before a restore point by its time.
-BACKUPS = "/var/lib/signupflow/backup"
+BACKUPS = BACKUP_STATE
 # The statements' own limits end a migration before this (alembic/env.py).
 MIGRATION_SECONDS = 600
 
@@ -73,7 +74,7 @@ def migrated(
     running: Callable[[], str],
     allow_interrupts: Collection[str] = (),
     named: Callable[[str], None] = lambda _: None,
-) -> Iterator[PyinfraCommand]:
+) -> Generator[PyinfraCommand]:
     """Bring the schema to the image's revision, once, as the migrator role, before any replica starts.
 
     With a revision (the image's label) the database itself says whether there is anything to do, and a migration that the
@@ -168,7 +169,7 @@ def _tried(wanted: Schema, image: str, otherwise: str, migrate: bool = False) ->
             f"if docker image inspect {shlex.quote(image)} >/dev/null 2>&1; then {smoke}; else"
             " echo 'the image that runs is not on this host: whether it lives with the new schema was not tried' >&2; fi"
         )
-    copied = scratch.script(PSQL, CONTAINER, wanted.database, [*steps, smoke])
+    copied = scratch.script(PSQL, POSTGRES, wanted.database, [*steps, smoke])
     yield Scripted("tried on a copy of the schema", copied, MIGRATION_SECONDS)
 
 

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import gevent
 from pyinfra.api import Host, State
@@ -171,7 +172,7 @@ class DeploymentContext:
         self.recorder = recorder or Recorder()
         self.keeps_failed = False
         self.interrupted = False
-        self.working: set[gevent.Greenlet] = set()
+        self.working: set[gevent.Greenlet[..., Any]] = set()
         self.closed = False
         self._done: set[str] = set()
 
@@ -235,7 +236,7 @@ class DeploymentContext:
         if not self.interrupted:
             self.roll_back_rest()
         counted = self.probe.finish()
-        if self.recorder.ledger and self.recorder.release and self.lock.lease:
+        if self.recorder.kept_on and self.recorder.release and self.lock.lease:
             self._record(counted, outcome)
         self._say_last(outcome)
         self.lock.release()
@@ -255,11 +256,11 @@ class DeploymentContext:
 
     def _record(self, counted: Counted | None, outcome: str) -> None:
         progress, recorder, held = self.progress, self.recorder, self.lock.lease
-        if recorder.ledger is None or held is None or not (recorder.always or progress.any or self.failures or outcome):
+        if recorder.kept_on is None or held is None or not (recorder.always or progress.any or self.failures or outcome):
             return
         record = ledger.Record(
             run=self.identity.id,
-            app=recorder.ledger[1],
+            app=recorder.kept_on[1],
             owner=self.identity.deployed_by,
             reason=held.reason,
             began=self.identity.started_at.isoformat(timespec="seconds"),

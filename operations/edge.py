@@ -12,8 +12,8 @@ from operations.remote import ScriptError, run
 from signupflow.release import watch
 from signupflow.release.spec import RouteSpec
 from signupflow.routing import Serving
+from signupflow.shared.places import TRAEFIK_API as TRAEFIK
 
-TRAEFIK = "http://127.0.0.1:8099"
 # Traefik reads a changed file within milliseconds; this is for a machine that is busy with everything else.
 CONFIRM_SECONDS = 15.0
 POLL_SECONDS = 0.05

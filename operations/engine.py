@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 
 from pyinfra import host, logger
 from pyinfra.api import QuoteString, StringCommand, operation
@@ -29,7 +29,7 @@ PACKAGES = {
 
 
 @operation()
-def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator[PyinfraCommand]:
+def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Generator[PyinfraCommand]:
     """Docker and its Compose plugin, running with this configuration.
 
     The configuration is written before the packages, so the engine's first start uses it.
@@ -40,7 +40,8 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
     if not supported(found.id, found.version):
         yield refused(f"{found.id} {found.version} is an unsupported distribution: use {SUPPORTED}")
         return
-    missing = sorted(set(names) - host.get_fact(InstalledPackages, packages=names))
+    installed: set[str] = host.get_fact(InstalledPackages, packages=names)
+    missing = sorted(set(names) - installed)
     current = host.get_fact(ManagedFile, path=CONFIG)
     unit = host.get_fact(Units, names=("docker.service",)).get("docker.service")
     running = unit == Unit(enabled=True, running=True)
@@ -67,7 +68,7 @@ def docker(daemon_json: str, allow_interrupts: Collection[str] = ()) -> Iterator
 
 
 @operation()
-def upgraded(again: bool = False) -> Iterator[StringCommand]:
+def upgraded(again: bool = False) -> Generator[StringCommand]:
     """Docker's packages as new as the distribution's archive has them; containers go on meanwhile (`live-restore`).
 
     With `again` the present version is installed once more, which restarts the engine as an upgrade does.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from hashlib import sha256
 from pathlib import PurePosixPath
 
@@ -31,7 +31,7 @@ def show(current: HostFile, dest: str, content: str, mode: str, owner: str) -> N
         logger.info(f"{host.print_prefix}    {dest}: {current.mode} {current.owner} -> {mode} {owner}")
 
 
-def written(dest: str, content: str, mode: str, owner: str, validate: str = "") -> Iterator[StringCommand]:
+def written(dest: str, content: str, mode: str, owner: str, validate: str = "") -> Generator[StringCommand]:
     """Commands that write a file beside its place, validate it (`{}` is its path) and rename it over."""
     new = QuoteString(f"{dest}.new")
     yield StringCommand("mkdir -p", QuoteString(str(PurePosixPath(dest).parent)), "&& install -m 0600 /dev/null", new)
@@ -50,7 +50,7 @@ def config(
     validate: str = "",
     apply: str = "",
     holds: str = "true",
-) -> Iterator[StringCommand]:
+) -> Generator[StringCommand]:
     """Own the whole of a configuration file, and put it into effect.
 
     `apply` runs when the file changed, when an earlier run was cut off before it, or when
@@ -78,7 +78,7 @@ def config(
 
 
 @operation()
-def absent(path: str, apply: str = "") -> Iterator[StringCommand]:
+def absent(path: str, apply: str = "") -> Generator[StringCommand]:
     """Take a configuration file away and have that taken up: `apply` runs after it, also when a killed run had not."""
     current = host.get_fact(ManagedFile, path=path)
     if not current.exists and not current.applied:

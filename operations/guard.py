@@ -101,7 +101,9 @@ class Guard(BaseStateCallback):
                 operation.command_generator = guarded(operation.command_generator, self.context.failures.add)
 
     def operation_host_start(self, state: State, host: Host, op_hash: str) -> None:  # type: ignore[override]
-        self.context.working.add(gevent.getcurrent())
+        job = gevent.getcurrent()
+        if isinstance(job, gevent.Greenlet):
+            self.context.working.add(job)
 
     def operation_host_error(  # type: ignore[override]
         self, state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0

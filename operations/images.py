@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from pyinfra import host, logger
@@ -25,7 +25,7 @@ LAYERS = "docker image ls --all --quiet --no-trunc | sort -u | xargs -r docker i
 
 
 @operation()
-def present(image: Image) -> Iterator[PyinfraCommand]:
+def present(image: Image) -> Generator[PyinfraCommand]:
     """Have the image on the host, so that starting it needs no network."""
     found = host.get_fact(ImageId, reference=image.on_host)
     if found and found == (image.image_id or found):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gevent
 from pyinfra import logger
@@ -102,7 +103,7 @@ class DeployLock:
     lease: Lease | None = None
     held: dict[str, tuple[Host, float]] = field(default_factory=dict)
     lost: str = ""
-    _renewing: gevent.Greenlet | None = None
+    _renewing: gevent.Greenlet[..., Any] | None = None
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from ssl import SSLError, cert_time_to_seconds
+from typing import Any
 
 from pyinfra import host, inventory, logger, state
 from pyinfra.api import Host, StringCommand, operation
@@ -44,7 +45,7 @@ class Checks:
 
 
 @operation()
-def ready(context: DeploymentContext, checks: Checks) -> Iterator[Failed]:
+def ready(context: DeploymentContext, checks: Checks) -> Generator[Failed]:
     """Fail with everything this host lacks for a release, each in a line. Changes nothing."""
     problems = list(_problems(context, checks))
     if not problems:
@@ -75,7 +76,7 @@ def _public(entry: Entry, checks: Checks) -> Iterator[str]:
     """The certificate and the health of what serves now, as the public entry shows them."""
     try:
         connection = entry.connect(timeout=10)
-        certificate = connection.sock.getpeercert()
+        certificate: dict[str, Any] = connection.sock.getpeercert()  # type: ignore[union-attr]
         connection.close()
         left = cert_time_to_seconds(certificate["notAfter"]) - time.time()
         yield from readiness.certificate_problems(entry.domain, left, checks.lifetime_seconds)
@@ -95,7 +96,7 @@ def _public(entry: Entry, checks: Checks) -> Iterator[str]:
 
 
 @operation()
-def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook: str = "") -> Iterator[Failed]:
+def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook: str = "") -> Generator[Failed]:
     """The lease on all `hosts`, in their order, for the time of this run. It leaves no trace, so it is no change.
 
     One host's step takes it for all. When it is refused, or `hook` (run here, with the lease held) fails, everything taken is
@@ -105,13 +106,13 @@ def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook
         host.noop("the lease is taken while a run lasts")
         return
     try:
-        refused = context.acquire([connected(inventory.get_host(name)) for name in hosts], reason)
+        holder = context.acquire([connected(inventory.get_host(name)) for name in hosts], reason)
     except (ConnectError, ScriptError) as error:
         context.lock.release()
         yield refused(f"the lease cannot be taken: {error}", fleet=True)
         return
-    if refused:
-        yield refused(f"another deployment is at work: {refused}", fleet=True)
+    if holder:
+        yield refused(f"another deployment is at work: {holder}", fleet=True)
         return
     if hook and (problem := called("before", hook, context.variables())):
         context.lock.release()
@@ -121,7 +122,7 @@ def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook
 
 
 @operation()
-def everybody(context: DeploymentContext, what: str) -> Iterator[Failed]:
+def everybody(context: DeploymentContext, what: str) -> Generator[Failed]:
     """Go on only when no host has failed: what follows is for all or for none."""
     if not patches.applied():
         yield refused("config.py was not read: run pyinfra in the repository's root, without --config", fleet=True)
@@ -142,7 +143,7 @@ def everybody(context: DeploymentContext, what: str) -> Iterator[Failed]:
 
 
 @operation()
-def probed(context: DeploymentContext, entry: Entry, path: str, rate: float) -> Iterator[StringCommand]:
+def probed(context: DeploymentContext, entry: Entry, path: str, rate: float) -> Generator[StringCommand]:
     """From here to the end of the run the public entry is asked steadily, and what failed is counted."""
     if state.is_executing:
         context.probe.start(entry, path, rate)
@@ -152,7 +153,7 @@ def probed(context: DeploymentContext, entry: Entry, path: str, rate: float) -> 
 
 
 @operation()
-def worked(context: DeploymentContext) -> Iterator[StringCommand]:
+def worked(context: DeploymentContext) -> Generator[StringCommand]:
     """Have this run recorded, though it released nothing."""
     if state.is_executing:
         context.recorder.always = True
@@ -162,7 +163,7 @@ def worked(context: DeploymentContext) -> Iterator[StringCommand]:
 
 
 @operation()
-def unlocked() -> Iterator[StringCommand]:
+def unlocked() -> Generator[StringCommand]:
     """Take away whatever lease this host has."""
     held = host.get_fact(HeldLease)
     if held is None:

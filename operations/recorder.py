@@ -24,8 +24,8 @@ REPORTS = Path(__file__).resolve().parent.parent / "reports"
 class Recorder:
     """Where and as what a deployment is recorded.
 
-    `ledger` is the edge and the app; without `release` (version, image, schema, commit, deploys) nothing is recorded.
-    `always`: it is recorded even when it switched nothing.
+    `kept_on` is the edge, which has the ledger, and the app; without `release` (version, image, schema, commit, deploys)
+    nothing is recorded. `always`: it is recorded even when it switched nothing.
     """
 
     kind: str = "release"
@@ -33,7 +33,7 @@ class Recorder:
     environment: str = ""
     channels: Channels = field(default_factory=Channels)
     hook_after: str = ""
-    ledger: tuple[Host, str] | None = None
+    kept_on: tuple[Host, str] | None = None
     release: dict[str, Any] = field(default_factory=dict)
     version_before: str = ""
     restore_point: str = ""
@@ -50,8 +50,8 @@ class Recorder:
 
         `variables` gives what the hook is told, from the report's path.
         """
-        if self.ledger is not None:
-            host = self.ledger[0]
+        if self.kept_on is not None:
+            host = self.kept_on[0]
             try:
                 run(host, ledger.append_script(record))
             except Exception as error:

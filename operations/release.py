@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -56,6 +56,7 @@ def observe(target: Host, release: ReleaseSpec, serving: Serving) -> Observed:
     for item in target.get_fact(Containers, label=f"{APP_LABEL}={release.app}"):
         found.setdefault(_generation(item), []).append(item)
     current = serving.generation(target.name)
+    used: dict[int, str] = target.get_fact(Generations, directory=release.directory)
     entry = journal.last(target.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
     routed = serving.routed(target.name)
     return Observed(
@@ -68,7 +69,7 @@ def observe(target: Host, release: ReleaseSpec, serving: Serving) -> Observed:
             )
             for number, items in found.items()
         },
-        tuple(target.get_fact(Generations, directory=release.directory)),
+        tuple(used),
         len(routed) != 1 or serving.urls_of(target.name, current) == tuple(release.urls(current)),
         journal.unfinished(entry, max(routed, default=0)),
         entry.going_back if entry else 0,
@@ -87,7 +88,7 @@ def planned(target: Host, release: ReleaseSpec, serving: Serving, again: bool = 
 
 
 @operation()
-def barrier() -> Iterator[StringCommand]:
+def barrier() -> Generator[StringCommand]:
     """Every host gets here before the first rollout: without it, hosts with more steps before would break the order."""
     host.noop("ready for the rollouts")
     return
@@ -95,7 +96,7 @@ def barrier() -> Iterator[StringCommand]:
 
 
 @operation()
-def rollout(context: DeploymentContext, release: ReleaseSpec, again: bool = False) -> Iterator[PyinfraCommand]:
+def rollout(context: DeploymentContext, release: ReleaseSpec, again: bool = False) -> Generator[PyinfraCommand]:
     """Have this release serve on this host, from a Compose project of its own generation: one state machine, step by step.
 
     A failure takes this host back to what served before, within this operation. With `again` a host that serves it already
@@ -125,7 +126,7 @@ def rollout(context: DeploymentContext, release: ReleaseSpec, again: bool = Fals
 
 
 @operation()
-def rolled_back(context: DeploymentContext, release: ReleaseSpec, keep: bool) -> Iterator[PyinfraCommand]:
+def rolled_back(context: DeploymentContext, release: ReleaseSpec, keep: bool) -> Generator[PyinfraCommand]:
     """On a host that has switched in this run already, when the run has failed since: the release before serves again."""
     before = context.progress.switched.get(host.name)
     if keep or not context.failures or before is None or context.interrupted:
@@ -140,7 +141,7 @@ def rolled_back(context: DeploymentContext, release: ReleaseSpec, keep: bool) ->
 
 
 @operation()
-def undone(context: DeploymentContext, release: ReleaseSpec) -> Iterator[PyinfraCommand]:
+def undone(context: DeploymentContext, release: ReleaseSpec) -> Generator[PyinfraCommand]:
     """Roll an unfinished release back on this host: what was cut off, and what that same run had switched already."""
     edge, found = _edge(release.route)
     if found is None:
@@ -192,7 +193,7 @@ def _unsettled(release: ReleaseSpec) -> journal.Entry | None:
 
 
 @operation()
-def monitored(context: DeploymentContext, release: ReleaseSpec, seconds: float) -> Iterator[PyinfraCommand]:
+def monitored(context: DeploymentContext, release: ReleaseSpec, seconds: float) -> Generator[PyinfraCommand]:
     """Watch the whole service after the last rollout. A trigger fails the run and not this host: hosts are then rolled back."""
     if not state.is_executing or not context.progress.switched or context.failures or not seconds:
         host.noop("nothing was released")
@@ -252,7 +253,7 @@ class ReleaseMonitor:
 
 
 @operation()
-def finish(context: DeploymentContext) -> Iterator[StringCommand]:
+def finish(context: DeploymentContext) -> Generator[StringCommand]:
     """The end: the record, the lock given back; and this host fails when the run has failed and no host has.
 
     One failed host makes the exit code; were all to fail, pyinfra would print no results.
@@ -266,7 +267,7 @@ def finish(context: DeploymentContext) -> Iterator[StringCommand]:
 
 
 @operation()
-def left(release: ReleaseSpec) -> Iterator[PyinfraCommand]:
+def left(release: ReleaseSpec) -> Generator[PyinfraCommand]:
     """Take this host out: first out of the routes, and only when Traefik confirms, its replicas stop."""
     edge, found = _edge(release.route)
     if found is None:
@@ -299,7 +300,7 @@ def left(release: ReleaseSpec) -> Iterator[PyinfraCommand]:
 
 
 @operation()
-def only(route: RouteSpec) -> Iterator[PyinfraCommand]:
+def only(route: RouteSpec) -> Generator[PyinfraCommand]:
     """On the edge: no route leads to a host that the inventory no longer has, and health checks are as set."""
     found = host.get_fact(ManagedFile, path=route.path)
     serving = Serving.parse(found.content)

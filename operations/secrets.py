@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from hashlib import sha256
 
 from pyinfra import host, logger, state
@@ -12,7 +12,7 @@ from facts.host_files import SecretDirectory, SecretEntry
 
 
 @operation()
-def directory(path: str, values: Mapping[str, str], uid: int) -> Iterator[StringCommand]:
+def directory(path: str, values: Mapping[str, str], uid: int) -> Generator[StringCommand]:
     """Own a directory of secrets. Always name this operation, or pyinfra prints its arguments."""
     changes = list(owned(path, values, uid))
     if not changes:
@@ -34,7 +34,7 @@ def show(path: str, values: Mapping[str, str], uid: int) -> None:
         logger.info(f"{host.print_prefix}    {change} secret {name} (value not shown)")
 
 
-def owned(path: str, values: Mapping[str, str], uid: int) -> Iterator[StringCommand]:
+def owned(path: str, values: Mapping[str, str], uid: int) -> Generator[StringCommand]:
     """Commands that leave a directory (0700, `uid`) with exactly these files (0400, `uid`), each ending in a newline.
 
     The directory is what gets mounted into a container: replacing a file by rename would

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
@@ -12,7 +12,7 @@ from facts.system import InstalledPackages, LoginUser, Unit, Units
 APT = "DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
 
 
-def install_commands(missing: Sequence[str]) -> Iterator[StringCommand]:
+def install_commands(missing: Sequence[str]) -> Generator[StringCommand]:
     """Refresh the package lists and install; finish first what a run that was cut off left half configured."""
     yield StringCommand(APT, "update")
     install = StringCommand(APT, "install -y --no-install-recommends", *[QuoteString(name) for name in missing])
@@ -20,13 +20,14 @@ def install_commands(missing: Sequence[str]) -> Iterator[StringCommand]:
 
 
 @operation()
-def packages(names: Sequence[str], services: Sequence[str] = ()) -> Iterator[StringCommand]:
+def packages(names: Sequence[str], services: Sequence[str] = ()) -> Generator[StringCommand]:
     """Install packages, and have their services enabled and running.
 
     One operation for both, because many packages start their service themselves: two would
     announce a start that the run then does not need.
     """
-    missing = sorted(set(names) - host.get_fact(InstalledPackages, packages=tuple(sorted(names))))
+    installed: set[str] = host.get_fact(InstalledPackages, packages=tuple(sorted(names)))
+    missing = sorted(set(names) - installed)
     units = host.get_fact(Units, names=tuple(services)) if services else {}
     stopped = [name for name in services if units.get(name) != Unit(enabled=True, running=True)]
     if not missing and not stopped:
@@ -39,7 +40,7 @@ def packages(names: Sequence[str], services: Sequence[str] = ()) -> Iterator[Str
 
 
 @operation()
-def login(user: str, keys: Sequence[str]) -> Iterator[StringCommand]:
+def login(user: str, keys: Sequence[str]) -> Generator[StringCommand]:
     """A login with exactly these SSH keys, no password, and sudo without one.
 
     Owns the user's authorized_keys and /etc/sudoers.d/90-<user>.

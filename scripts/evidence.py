@@ -9,6 +9,7 @@ from here import ROOT
 import click
 
 from tests.evidence import page, specification
+from tests.evidence.promises import PROMISES
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,7 +29,7 @@ def main(check: bool, stale: bool) -> None:
     wrong = [path.relative_to(ROOT) for path, good in ((page.PAGE, page.current()), (specification.PAGE, specification.current()))
              if not good]  # fmt: skip
     count = len(list(page.stale_lines()))
-    click.echo(f"{count} of {len(page.PROMISES)} lines of evidence are stale (scripts/evidence.py --stale)")
+    click.echo(f"{count} of {len(PROMISES)} lines of evidence are stale (scripts/evidence.py --stale)")
     if wrong:
         raise click.ClickException(f"{' and '.join(map(str, wrong))}: not what is measured and tested; run `make evidence`")
 

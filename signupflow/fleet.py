@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from signupflow.errors import OperatorError
 
 # What every client calls PostgreSQL: a container's name on its own host, an entry in the container's hosts file elsewhere.
-POSTGRES = "signupflow-postgres"
-POSTGRES_PORT = 5432
 
 # Ports that one generation of an app may take on a host; the next generation takes the other half of the range.
 PORTS_PER_GENERATION = 64

@@ -86,6 +86,17 @@ class Entry:
             raise
         return connection
 
+    def certificate_seconds(self, timeout: float = TIMEOUT) -> float:
+        """How long its certificate, which is verified, stays good. Raises OSError."""
+        connection = self.connect(timeout)
+        try:
+            assert isinstance(connection.sock, ssl.SSLSocket)
+            found = connection.sock.getpeercert()
+            assert found
+            return ssl.cert_time_to_seconds(str(found["notAfter"])) - time.time()
+        finally:
+            connection.close()
+
 
 def ask(entry: Entry, path: str, timeout: float = TIMEOUT) -> tuple[int, str]:
     """One GET: status and body; raises OSError or HTTPException when there is no answer."""

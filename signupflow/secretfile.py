@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -122,6 +123,37 @@ def write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as out:
         out.write(text)
+
+
+@dataclass(frozen=True)
+class SecretsFile:
+    """An environment's secrets file and the key that opens it; `key_file` is empty for the usual place."""
+
+    environment: str
+    path: Path
+    key_file: str = ""
+
+    @classmethod
+    def of(cls, environment: str, path: str = "", key_file: str = "", root: Path = Path()) -> SecretsFile:
+        """A relative path is below `root`, and by default the environment's own."""
+        return cls(environment, root / (path or f"secrets/{environment}.age"), key_file)
+
+    @property
+    def key_path(self) -> Path:
+        return key_path(self.environment, self.key_file)
+
+    def identity(self) -> pyrage.x25519.Identity:
+        return identity(self.environment, self.key_file)
+
+    def recipients(self) -> list[str]:
+        return read_recipients(self.path)
+
+    def read(self) -> dict[str, str]:
+        return decrypt(self.path, self.identity())
+
+    def write(self, values: Mapping[str, str], recipients: list[str] | None = None) -> None:
+        """To those whom it is for already, unless others are named."""
+        encrypt(self.path, values, recipients or self.recipients())
 
 
 class Secrets(Mapping[str, str]):

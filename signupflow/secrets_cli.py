@@ -15,8 +15,9 @@ import pyrage
 
 from signupflow import certificate, secretfile
 from signupflow.errors import OperatorError
-from signupflow.fleet import POSTGRES
+from signupflow.secretfile import SecretsFile
 from signupflow.settings.backups import S3_SECRETS
+from signupflow.shared.places import POSTGRES
 
 
 def generated() -> dict[str, str]:
@@ -43,25 +44,6 @@ def variable(name: str) -> str:
 def given() -> dict[str, str]:
     """The secrets of `GIVEN` that this process's environment holds."""
     return {name: os.environ[variable(name)] for name in GIVEN if os.environ.get(variable(name))}
-
-
-class Target:
-    """The secrets file and the key that a command works on."""
-
-    def __init__(self, environment: str, file: str, key: str) -> None:
-        self.environment = environment
-        self.path = Path(file or f"secrets/{environment}.age")
-        self.key_file = key
-
-    @property
-    def key_path(self) -> Path:
-        return secretfile.key_path(self.environment, self.key_file)
-
-    def read(self) -> dict[str, str]:
-        return secretfile.decrypt(self.path, secretfile.identity(self.environment, self.key_file))
-
-    def write(self, values: dict[str, str]) -> None:
-        secretfile.encrypt(self.path, values, secretfile.read_recipients(self.path))
 
 
 class Group(click.Group):
@@ -96,14 +78,14 @@ def init(environment: str, file: str, key: str) -> None:
 
     S3_ACCESS_KEY, S3_SECRET_KEY and NOTIFY_WEBHOOK_URL are taken from the environment where they are set.
     """
-    target = Target(environment, file, key)
+    target = SecretsFile.of(environment, file, key)
     if target.path.exists():
         raise OperatorError(f"{target.path} exists; use `set` or `edit`")
     if make_key(target):
         click.echo(f"made the key {target.key_path}; keep a copy offline, nothing opens the file without it")
-    identity = secretfile.identity(environment, key)
+    identity = target.identity()
     values = generated()
-    secretfile.encrypt(target.path, values | given(), [str(identity.to_public())])
+    target.write(values | given(), [str(identity.to_public())])
     click.echo(f"wrote {target.path} with {len(values)} generated secrets, for recipient {identity.to_public()}")
 
 
@@ -111,7 +93,7 @@ def init(environment: str, file: str, key: str) -> None:
 @target_options
 def complete(environment: str, file: str, key: str) -> None:
     """Generate what the file lacks, as after an upgrade; what it holds stays. Variables count as for `init`."""
-    target = Target(environment, file, key)
+    target = SecretsFile.of(environment, file, key)
     values, made = target.read(), generated() | given()
     if ("postgres_tls_key" in values) != ("postgres_tls_certificate" in values):
         raise OperatorError("the file holds one of postgres_tls_key and postgres_tls_certificate: set the other, or remove both")
@@ -125,7 +107,7 @@ def complete(environment: str, file: str, key: str) -> None:
 @target_options
 def show(environment: str, file: str, key: str) -> None:
     """Print the names, never the values."""
-    for name in sorted(Target(environment, file, key).read()):
+    for name in sorted(SecretsFile.of(environment, file, key).read()):
         click.echo(name)
 
 
@@ -134,7 +116,7 @@ def show(environment: str, file: str, key: str) -> None:
 @click.argument("name")
 def set_(environment: str, file: str, key: str, name: str) -> None:
     """Set one secret. The value is asked for, or read from standard input when that is not a terminal."""
-    target = Target(environment, file, key)
+    target = SecretsFile.of(environment, file, key)
     values = target.read()
     if sys.stdin.isatty():
         values[name] = click.prompt(f"Value of {name}", hide_input=True, confirmation_prompt=True)
@@ -149,7 +131,7 @@ def set_(environment: str, file: str, key: str, name: str) -> None:
 @target_options
 def edit(environment: str, file: str, key: str) -> None:
     """Open the values as JSON in $EDITOR, in a memory file system where there is one."""
-    target = Target(environment, file, key)
+    target = SecretsFile.of(environment, file, key)
     before = target.read()
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(dir=memory) as directory:
@@ -176,14 +158,14 @@ def edit(environment: str, file: str, key: str) -> None:
 @click.option("--remove", multiple=True, metavar="AGE1...", help="Recipient who may not open new versions.")
 def recipients(environment: str, file: str, key: str, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
     """List recipients, or change them and encrypt anew."""
-    target = Target(environment, file, key)
-    listed = secretfile.read_recipients(target.path)
+    target = SecretsFile.of(environment, file, key)
+    listed = target.recipients()
     unknown = [line for line in remove if line not in listed]
     if unknown:
         raise OperatorError(f"{unknown[0]} is not a recipient of {target.path}")
     wanted = [line for line in dict.fromkeys([*listed, *add]) if line not in remove]
     if wanted != listed:
-        secretfile.encrypt(target.path, target.read(), wanted)
+        target.write(target.read(), wanted)
         if remove:
             click.echo("whoever was removed has seen these values: change every secret that matters", err=True)
     for line in wanted:
@@ -194,12 +176,12 @@ def recipients(environment: str, file: str, key: str, add: tuple[str, ...], remo
 @target_options
 def re_encrypt(environment: str, file: str, key: str) -> None:
     """Encrypt the same values anew to the recipients listed beside the file."""
-    target = Target(environment, file, key)
+    target = SecretsFile.of(environment, file, key)
     target.write(target.read())
-    click.echo(f"re-encrypted {target.path} to {len(secretfile.read_recipients(target.path))} recipients")
+    click.echo(f"re-encrypted {target.path} to {len(target.recipients())} recipients")
 
 
-def make_key(target: Target) -> bool:
+def make_key(target: SecretsFile) -> bool:
     """Make the environment's key unless there is one; whether it was made."""
     if target.key_path.exists() or os.environ.get(secretfile.KEY_VARIABLE):
         return False

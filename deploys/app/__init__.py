@@ -23,6 +23,7 @@ from signupflow.release.spec import ReleaseSpec, RouteSpec, SecretFiles
 from signupflow.render import compose_value, template
 from signupflow.routing import Serving, routed_domains, routers
 from signupflow.settings import Environment
+from signupflow.shared.places import POSTGRES
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -101,6 +102,7 @@ def desired(target: Host) -> ReleaseSpec:
             data=data_directory(),
             networks=networks(hosts, name, database),
             database=database,
+            database_host=POSTGRES,
             database_address=hosts.database_address(name),
             address=address,
         )

@@ -7,12 +7,6 @@ from pyinfra.api import deploy
 
 from deploys.backups.configuration import (
     AUTHORITY,
-    CONFIGURATION,
-    DATA,
-    REPOSITORY,
-    SECRETS,
-    STATE,
-    UID,
     commands_json,
     schema_directory,
     secret_values,
@@ -24,12 +18,26 @@ from operations import compose, files, images
 from operations import secrets as secret_files
 from signupflow.render import template
 from signupflow.settings import Environment
+from signupflow.shared.places import (
+    BACKUP_CONFIGURATION,
+    BACKUP_REPOSITORY,
+    BACKUP_SECRETS,
+    BACKUP_STATE,
+    POSTGRES_DATA,
+    POSTGRES_UID,
+)
 
 TEMPLATES = Path(__file__).parent / "templates"
 COMMAND = "/usr/local/bin/signupflow-backup"
 RESTORE = "/usr/local/bin/signupflow-restore"
 COMMANDS = {COMMAND: "backup", RESTORE: "backup.restore_command"}
-PLACES = {"configuration": CONFIGURATION, "secrets": SECRETS, "state": STATE, "repository": REPOSITORY, "data": DATA}
+PLACES = {
+    "configuration": BACKUP_CONFIGURATION,
+    "secrets": BACKUP_SECRETS,
+    "state": BACKUP_STATE,
+    "repository": BACKUP_REPOSITORY,
+    "data": POSTGRES_DATA,
+}
 # Tells people when not even the watch can run: it needs neither Docker nor Python.
 UNWATCHED = "/usr/local/lib/signupflow/backup-unwatched"
 SYSTEMD = "/etc/systemd/system"
@@ -43,16 +51,16 @@ def configured() -> None:
     env = environment()
     if not env.backed_up:
         return
-    secret_files.directory(name="Backup keys", path=SECRETS, values=secret_values(env, secrets()), uid=UID)
+    secret_files.directory(name="Backup keys", path=BACKUP_SECRETS, values=secret_values(env, secrets()), uid=POSTGRES_UID)
     files.config(
         name="Backup settings",
-        dest=f"{CONFIGURATION}/backup.json",
+        dest=f"{BACKUP_CONFIGURATION}/backup.json",
         content=commands_json(env, image(env.postgres_image).on_host),
     )
     if env.s3_ca_file:
         authority = Path(env.s3_ca_file).read_text()
-        files.config(name="Whom to trust as object storage", dest=f"{CONFIGURATION}/{AUTHORITY}", content=authority)
-    compose.directory(name="Repository on this host", path=REPOSITORY, mode="0700", uid=UID)
+        files.config(name="Whom to trust as object storage", dest=f"{BACKUP_CONFIGURATION}/{AUTHORITY}", content=authority)
+    compose.directory(name="Repository on this host", path=BACKUP_REPOSITORY, mode="0700", uid=POSTGRES_UID)
 
 
 @deploy("Backup keys")
@@ -71,13 +79,13 @@ def recovery() -> None:
     if not env.backed_up:
         refuse("there is nothing to recover from: set s3_endpoint and s3_bucket")
     images.present(name="Image of PostgreSQL", image=image(env.postgres_image))
-    compose.directory(name="Data directory", path=DATA, mode="0700", uid=UID)
+    compose.directory(name="Data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
     configured()
     _commands(env)
     moment = f" --point-in-time {env.recover_to}" if env.recover_to else ""
     archiving.recovered(
         name=f"Cluster as of {env.recover_to or 'the last archived change'}",
-        cluster=f"{DATA}/cluster",
+        cluster=f"{POSTGRES_DATA}/cluster",
         restore=f"{RESTORE} --target {env.profile} --force{moment}",
     )
 
@@ -126,7 +134,7 @@ def backups() -> None:
             apply=f"systemctl daemon-reload && systemctl enable {unit}.timer && systemctl restart {unit}.timer",
             holds=f"systemctl is-active {unit}.timer",
         )
-    archiving.stanza(name="Archive and first backup", state=STATE, identity=store_identity(env))
+    archiving.stanza(name="Archive and first backup", state=BACKUP_STATE, identity=store_identity(env))
 
 
 def _none() -> None:

@@ -12,17 +12,6 @@ from signupflow.settings import Environment
 from signupflow.settings.backups import PASSPHRASE, S3_SECRETS, days
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-# PostgreSQL's data, of which `cluster` is what its server uses, and the user that owns it (postgres of the official image).
-DATA = "/var/lib/signupflow/postgres"
-UID = 999
-
-# On the host. The secrets are mounted into PostgreSQL's container, where pgBackRest runs, and into that of the commands.
-SECRETS = "/etc/signupflow/secrets/backup"
-CONFIGURATION = "/etc/signupflow/backup"
-STATE = "/var/lib/signupflow/backup"
-REPOSITORY = "/var/lib/signupflow/backup-repository"
-
 STANZA = "signupflow"
 # Who answers for the object storage; empty trust means the public authorities of the image.
 AUTHORITY = "s3-ca.pem"
@@ -66,7 +55,7 @@ def _other(env: Environment, secrets: Secrets) -> dict[str, str]:
 
 
 def secret_values(env: Environment, secrets: Secrets) -> dict[str, str]:
-    """The files of `SECRETS`: pgBackRest's configuration, the bucket's keys, and by what people are told."""
+    """The files of `BACKUP_SECRETS`: pgBackRest's configuration, the bucket's keys, and by what people are told."""
     values = {"pgbackrest.conf": pgbackrest_conf(env, secrets)}
     for name in (*(S3_SECRETS if env.s3_bucket else ()), "notify_webhook_url", "smtp_user", "smtp_password"):
         if secrets.get(name):

@@ -8,9 +8,10 @@ from pyinfra.api import deploy
 from deploys.app.networks import APP_BRIDGE
 from deploys.environment import environment, fleet, in_group
 from operations import files, system
-from signupflow.fleet import POSTGRES_PORT, all_ports
+from signupflow.fleet import all_ports
 from signupflow.render import template
 from signupflow.settings import Environment
+from signupflow.shared.places import POSTGRES_PORT
 
 TEMPLATES = Path(__file__).parent / "templates"
 

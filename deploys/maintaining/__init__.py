@@ -14,11 +14,12 @@ from deploys.traefik import DYNAMIC
 from operations import compose, files, system
 from signupflow.maintenance import router, routes
 from signupflow.render import template
+from signupflow.shared.places import TRAEFIK_API
 
 TEMPLATES = Path(__file__).parent / "templates"
 DIRECTORY = "/opt/signupflow/maintenance"
 SERVICE = "maintenance"
-API = "http://127.0.0.1:8099/api/http/routers"
+API = f"{TRAEFIK_API}/api/http/routers"
 
 
 def page_path(app: str) -> str:

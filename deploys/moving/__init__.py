@@ -22,9 +22,10 @@ from operations import release as releases
 from signupflow import maintenance, moving
 from signupflow.render import compose_value, template
 from signupflow.settings import Environment
+from signupflow.shared.places import TRAEFIK_API
 
 TEMPLATES = Path(__file__).parent / "templates"
-API = "http://127.0.0.1:8099/api/http/routers"
+API = f"{TRAEFIK_API}/api/http/routers"
 
 
 @deploy("Old service")

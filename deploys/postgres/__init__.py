@@ -7,7 +7,6 @@ from pyinfra.api import deploy
 
 from deploys import backups
 from deploys.backups import configuration
-from deploys.backups.configuration import DATA, UID
 from deploys.environment import environment, fleet, image, in_group, secrets
 from deploys.postgres.roles import role_digests, roles_sql
 from facts.database import PSQL
@@ -16,13 +15,14 @@ from operations import secrets as secret_files
 from signupflow.render import template
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
+from signupflow.shared.places import POSTGRES, POSTGRES_DATA, POSTGRES_UID
 
 TEMPLATES = Path(__file__).parent / "templates"
 DIRECTORY = "/opt/signupflow/postgres"
 SECRETS = "/etc/signupflow/secrets/postgres"
 # Not `docker kill --signal HUP`: whatever the signal, Docker then counts the container as stopped by hand and never restarts it.
 # One that does not run reads the file when it starts; one that runs and does not take it is a failure.
-RUNS = 'test "$(docker inspect --format "{{.State.Status}}" signupflow-postgres 2>/dev/null)" = running'
+RUNS = f'test "$(docker inspect --format "{{{{.State.Status}}}}" {POSTGRES} 2>/dev/null)" = running'
 RELOAD = f"if {RUNS}; then {PSQL} -d postgres -c 'select pg_reload_conf()' >/dev/null; fi"
 
 
@@ -33,9 +33,9 @@ def postgres() -> None:
     env, values = environment(), secrets()
     postgres_image = image(env.postgres_image)
     images.present(name="Image", image=postgres_image)
-    compose.directory(name="Data directory", path=DATA, mode="0700", uid=UID)
+    compose.directory(name="Data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
     key = {name: values[name] for name in ("postgres_tls_certificate", "postgres_tls_key")}
-    secret_files.directory(name="Server's certificate and key", path=SECRETS, values=key, uid=UID)
+    secret_files.directory(name="Server's certificate and key", path=SECRETS, values=key, uid=POSTGRES_UID)
     backups.configured()
     # A file of its own that restarts nothing: an app host that comes or goes is a reload.
     files.config(
@@ -52,7 +52,8 @@ def postgres() -> None:
             "compose.yaml": template(
                 TEMPLATES / "compose.yaml.j2",
                 image=postgres_image.on_host,
-                data=DATA,
+                name=POSTGRES,
+                data=POSTGRES_DATA,
                 secrets=SECRETS,
                 memory=env.postgres_memory,
                 address=fleet().member(host.name).private_address if fleet().database_clients() else "",

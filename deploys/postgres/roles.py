@@ -10,10 +10,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from signupflow import rotation
-from signupflow.fleet import POSTGRES, POSTGRES_PORT
 from signupflow.render import template
 from signupflow.scram import verifier
 from signupflow.secretfile import Secrets
+from signupflow.shared.places import POSTGRES, POSTGRES_PORT
 
 SCRIPT = Path(__file__).parent / "templates" / "roles.sql.j2"
 

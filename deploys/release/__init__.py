@@ -190,7 +190,7 @@ def recorded() -> None:
     env, run = environment(), deployment().recorder
     new = image(env.app_image)
     edge = holding("edge")
-    run.ledger, run.version_before = (edge, env.app_name), _version_before(edge)
+    run.kept_on, run.version_before = (edge, env.app_name), _version_before(edge)
     for item in _apps():
         deployment().progress.serving.setdefault(item.name, run.version_before)
     run.release = {
@@ -239,7 +239,7 @@ def worked() -> None:
     """The end of a deploy that is no release: it is recorded with what is in the history last, and the lease given back."""
     env, edge = environment(), inventory.get_host(fleet().holder("edge").name)
     run = deployment().recorder
-    run.ledger = (edge, env.app_name)
+    run.kept_on = (edge, env.app_name)
     run.release = {"version": "", "image": "", "schema": "", "commit": "", "deploys": commit()}
     readying.worked(name="Record", context=deployment())
 

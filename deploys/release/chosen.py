@@ -15,11 +15,11 @@ from facts.database import SchemaRevision
 from facts.host_files import ManagedFile
 from operations.compose import STACK_LABEL
 from operations.delegate import connectable
-from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import images
 from signupflow.errors import OperatorError
 from signupflow.images import Image
 from signupflow.release import ledger, rollback
+from signupflow.release.spec import APP_LABEL, GENERATION_LABEL
 
 _found: list[Image] = []
 _finding = RLock()

@@ -18,7 +18,7 @@ from facts.containers import Containers
 from operations import database, files
 from operations import secrets as secret_files
 from operations.delegate import connectable
-from operations.release import APP_LABEL, GENERATION_LABEL
+from signupflow.release.spec import APP_LABEL, GENERATION_LABEL
 from signupflow.render import compose_value, template
 from signupflow.settings import Environment
 

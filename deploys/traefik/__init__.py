@@ -7,6 +7,7 @@ from pyinfra.api import deploy
 from deploys.environment import environment, image, in_group
 from operations import compose, files, images
 from signupflow.render import template
+from signupflow.shared.places import TRAEFIK, TRAEFIK_API_PORT
 
 TEMPLATES = Path(__file__).parent / "templates"
 DIRECTORY = "/opt/signupflow/traefik"
@@ -31,13 +32,19 @@ def traefik() -> None:
     )
     stack_files = {
         "compose.yaml": template(
-            TEMPLATES / "compose.yaml.j2", image=traefik_image.on_host, state=STATE, private_ca=bool(authority)
+            TEMPLATES / "compose.yaml.j2",
+            image=traefik_image.on_host,
+            name=TRAEFIK,
+            api_port=TRAEFIK_API_PORT,
+            state=STATE,
+            private_ca=bool(authority),
         ),
         "config/traefik.yaml": template(
             TEMPLATES / "traefik.yaml.j2",
             email=env.acme_email,
             directory=env.acme_directory,
             certificate_hours=env.acme_certificate_hours,
+            api_port=TRAEFIK_API_PORT,
         ),
     }
     if authority:

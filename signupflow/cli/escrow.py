@@ -109,8 +109,8 @@ def _client(data: Mapping[str, Any]) -> Any:
     environment = str(data["environment"])
     given = secrets_cli.given()
     if not {"s3_access_key", "s3_secret_key"} <= set(given):
-        path = Path(str(data.get("secrets_file") or ROOT / "secrets" / f"{environment}.age"))
-        given = secretfile.decrypt(path, secretfile.identity(environment, str(data.get("age_key_file") or "")))
+        path, key_file = (str(data.get(name) or "") for name in ("secrets_file", "age_key_file"))
+        given = secretfile.SecretsFile.of(environment, path, key_file, ROOT).read()
     return s3.connect(
         data["s3_endpoint"],
         data.get("s3_region", "us-east-1"),

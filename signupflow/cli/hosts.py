@@ -15,11 +15,12 @@ import click
 from signupflow.cli.running import ROOT, Target, shown, target_options
 from signupflow.errors import OperatorError
 from signupflow.host_names import limited
+from signupflow.shared.places import POSTGRES, TRAEFIK
 
 CONTAINERS = {
     "app": "--filter label=org.signupflow.app",
-    "traefik": "--filter name=^signupflow-traefik$",
-    "postgres": "--filter name=^signupflow-postgres$",
+    "traefik": f"--filter name=^{TRAEFIK}$",
+    "postgres": f"--filter name=^{POSTGRES}$",
 }
 ROLES = {"app": "app", "traefik": "edge", "postgres": "db"}
 
@@ -104,7 +105,7 @@ def psql(write: bool, sql: str, target: Target) -> None:
     mode = "" if write else "-e PGOPTIONS='-c default_transaction_read_only=on'"
     terminal = not sql and sys.stdin.isatty()
     client = f"psql -X -v ON_ERROR_STOP=1 -d {database}"
-    script = f"docker exec -i{'t' if terminal else ''} -u postgres {mode} signupflow-postgres {client}"
+    script = f"docker exec -i{'t' if terminal else ''} -u postgres {mode} {POSTGRES} {client}"
     become(ssh(name, data, f"{script} -c {shlex.quote(sql)}" if sql else script, terminal))
 
 

@@ -21,6 +21,7 @@ from signupflow.cli.init.answers import Storage
 from signupflow.cli.init.checks import FAIL
 from signupflow.cli.running import ROOT, Target, execute, shown, target_options
 from signupflow.errors import OperatorError
+from signupflow.secretfile import SecretsFile
 from signupflow.secrets_cli import given as from_variables
 from signupflow.settings.backups import PASSPHRASE, S3_SECRETS
 from signupflow.sshkeys import Pair, naming, replaced
@@ -54,15 +55,8 @@ class Kept:
         if found is None:
             raise OperatorError(f"inventory {target.inventory} names no hosts")
         self.data: Mapping[str, Any] = found.get("data", {})
-        self.environment = str(self.data.get("environment", ""))
-        self.path = ROOT / str(self.data.get("secrets_file") or f"secrets/{self.environment}.age")
-        self.key_file = str(self.data.get("age_key_file") or "")
-
-    def read(self) -> dict[str, str]:
-        return secretfile.decrypt(self.path, secretfile.identity(self.environment, self.key_file))
-
-    def write(self, values: Mapping[str, str]) -> None:
-        secretfile.encrypt(self.path, values, secretfile.read_recipients(self.path))
+        named = {name: str(self.data.get(name) or "") for name in ("environment", "secrets_file", "age_key_file")}
+        self.file = SecretsFile.of(named["environment"], named["secrets_file"], named["age_key_file"], ROOT)
 
 
 def rotating_options(command: click.decorators.FC) -> click.decorators.FC:
@@ -100,7 +94,7 @@ def jwt(now: bool, target: Target, yes: bool, dry: bool) -> None:
 
 def _stepwise(what: str, kept: Kept, target: Target, yes: bool, dry: bool, lifetime: timedelta = timedelta(0)) -> None:
     """Step after step: write the values, deploy them, note that they are deployed."""
-    values = kept.read()
+    values = kept.file.read()
     taken, since = rotation.position(what, values)
     steps = rotation.ROTATIONS[what]
     begun = taken > 0
@@ -117,17 +111,19 @@ def _stepwise(what: str, kept: Kept, target: Target, yes: bool, dry: bool, lifet
             # Written, by this run or by one that was cut off: every host gets it, which changes nothing where it has.
             execute(target.command("rotate", "-y", reason=f"rotation of {what}, step {taken} of {len(steps)}"))
             values = rotation.deployed(what, values, datetime.now(UTC))
-            kept.write(values)
+            kept.file.write(values)
             click.echo(f"done: {steps[taken - 1].says}")
             if taken == len(steps):
-                click.echo(f"rotated; commit {_short(kept.path)}")
+                click.echo(f"rotated; commit {_short(kept.file.path)}")
                 return
         later = rotation.due(what, values, lifetime)
         if later and later > datetime.now(UTC):
-            click.echo(f"{_short(kept.path)} is to be committed; run `signupflow rotate {what}` again after {later:%F %T} UTC")
+            click.echo(
+                f"{_short(kept.file.path)} is to be committed; run `signupflow rotate {what}` again after {later:%F %T} UTC"
+            )
             return
         values = rotation.advanced(what, values)
-        kept.write(values)
+        kept.file.write(values)
 
 
 @rotate.command("age-key")
@@ -138,32 +134,34 @@ def age_key(target: Target, yes: bool, dry: bool) -> None:
     kept = Kept(target)
     if os.environ.get(secretfile.KEY_VARIABLE):
         raise OperatorError(f"the key is in the variable {secretfile.KEY_VARIABLE}; unset it and name the key's file")
-    path = secretfile.key_path(kept.environment, kept.key_file)
+    path = kept.file.key_path
     new_path, old_path = path.with_name(path.name + ".new"), path.with_name(path.name + ".old")
     if new_path.exists() and not path.exists():
         # Cut off between the two renames at the end.
         _made_whole(path, dry, lambda: os.replace(new_path, path))
         return
-    old = secretfile.identity(kept.environment, kept.key_file)
-    click.echo(f"{_short(kept.path)}: a new key in {path} in the place of {old.to_public()}, which stays as {old_path.name}")
+    old = kept.file.identity()
+    click.echo(f"{_short(kept.file.path)}: a new key in {path} in the place of {old.to_public()}, which stays as {old_path.name}")
     if dry:
         return
     if not yes:
         click.confirm("Go on?", abort=True)
     if not new_path.exists():
         secretfile.write_private(new_path, f"{pyrage.x25519.Identity.generate()}\n")
-    new = secretfile.identity(kept.environment, str(new_path))
-    listed = secretfile.read_recipients(kept.path)
+    new = secretfile.identity(kept.file.environment, str(new_path))
+    listed = kept.file.recipients()
     try:
-        values = secretfile.decrypt(kept.path, old)
+        values = secretfile.decrypt(kept.file.path, old)
     except OperatorError:
         # Cut off after the file was written for the new key, before the key took its place.
-        values = secretfile.decrypt(kept.path, new)
+        values = secretfile.decrypt(kept.file.path, new)
     others = [line for line in listed if line not in (str(old.to_public()), str(new.to_public()))]
-    secretfile.encrypt(kept.path, values, [*others, str(new.to_public())])
+    kept.file.write(values, [*others, str(new.to_public())])
     os.replace(path, old_path)
     os.replace(new_path, path)
-    click.echo(f"{_short(kept.path)} is for {new.to_public()} now; commit it with its .recipients, keep a copy of {path} offline")
+    click.echo(
+        f"{_short(kept.file.path)} is for {new.to_public()} now; commit it with its .recipients, keep a copy of {path} offline"
+    )
     click.echo("If the old key was seen by others, so were these values; each is to be changed:")
     for name in sorted(name for name in values if not rotation.bookkeeping(name)):
         click.echo(f"  {name:28} {CHANGED_BY.get(name, ELSEWHERE)}")
@@ -178,7 +176,7 @@ def object_store(target: Target, yes: bool, dry: bool) -> None:
     bucket = Storage(*(str(kept.data.get(f"s3_{name}") or "") for name in ("endpoint", "bucket", "region", "ca_file")))
     if not bucket.endpoint or not bucket.bucket:
         raise OperatorError(f"{target.inventory} names no s3_endpoint and s3_bucket")
-    values = kept.read()
+    values = kept.file.read()
     revoking = all(f"{name}{BEFORE}" in values for name in S3_SECRETS)
     click.echo(
         f"{bucket.endpoint}/{bucket.bucket}: "
@@ -198,9 +196,9 @@ def object_store(target: Target, yes: bool, dry: bool) -> None:
         raise OperatorError(f"{found.where}: the new keys do not work: {found.result}; {found.remedy}; nothing was changed")
     if not yes:
         click.confirm("Go on?", abort=True)
-    kept.write(values | {f"{name}{BEFORE}": values[name] for name in S3_SECRETS if name in values} | new)
+    kept.file.write(values | {f"{name}{BEFORE}": values[name] for name in S3_SECRETS if name in values} | new)
     execute(target.command("rotate", "-y", reason="rotation of the object store's keys"))
-    click.echo(f"delivered; commit {_short(kept.path)}, revoke the old keys at the provider, then run this again")
+    click.echo(f"delivered; commit {_short(kept.file.path)}, revoke the old keys at the provider, then run this again")
 
 
 def _revoked(kept: Kept, values: dict[str, str], bucket: Storage) -> None:
@@ -210,8 +208,8 @@ def _revoked(kept: Kept, values: dict[str, str], bucket: Storage) -> None:
         raise OperatorError(f"{now.where}: the present keys do not work: {now.result}; {now.remedy}")
     if storage.check(bucket, *(values[f"{name}{BEFORE}"] for name in S3_SECRETS)).verdict != FAIL:
         raise OperatorError("the keys before still open the bucket; revoke them at the provider, then run this again")
-    kept.write({name: value for name, value in values.items() if name not in [f"{key}{BEFORE}" for key in S3_SECRETS]})
-    click.echo(f"rotated; commit {_short(kept.path)}")
+    kept.file.write({name: value for name, value in values.items() if name not in [f"{key}{BEFORE}" for key in S3_SECRETS]})
+    click.echo(f"rotated; commit {_short(kept.file.path)}")
 
 
 @rotate.command("ssh-key")

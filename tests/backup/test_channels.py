@@ -14,7 +14,6 @@ from types import SimpleNamespace
 import pytest
 
 from backup import telling
-from backup.configuration import Mail as Told
 from signupflow.render import template
 from signupflow.settings import from_data
 from signupflow.shared.channels import Channels, Mail, deliver
@@ -145,7 +144,7 @@ def test_us6_4_a_password_that_mail_cannot_carry_is_a_problem_that_is_named(post
 
 def configured(post: Post, port: int | None = None) -> SimpleNamespace:
     """All that telling reads of a configuration."""
-    return SimpleNamespace(mail=Told(("ops@example.org",), "", "127.0.0.1", port or post.port, False))
+    return SimpleNamespace(mail=Mail(("ops@example.org",), "", "127.0.0.1", port or post.port, False))
 
 
 def test_us6_4_one_channel_that_took_it_is_enough(hook: Webhook, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

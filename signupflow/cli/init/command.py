@@ -14,7 +14,7 @@ from signupflow.cli.init.checks import FAIL, OK, WARN, Check
 from signupflow.cli.init.vault import Vault
 from signupflow.cli.running import ROOT
 from signupflow.errors import OperatorError
-from signupflow.secrets_cli import Target
+from signupflow.secretfile import SecretsFile
 from signupflow.settings import Environment
 
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
@@ -76,7 +76,7 @@ def _set_up(made: answers.Answers, given: Mapping[str, Any], interactive: bool) 
     planned = [files.group_data(made), files.inventory(made)]
     for file in planned:
         files.refuse_to_replace(file, made.named(file.path))
-    vault = Vault.open(Target(made.environment, str(made.secrets_file), made.age_key_file))
+    vault = Vault.open(SecretsFile(made.environment, made.secrets_file, made.age_key_file))
     keys = told.s3_keys(made, vault, interactive)
     added = vault.missing(keys)
 

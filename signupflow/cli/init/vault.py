@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from signupflow import secretfile
 from signupflow.errors import OperatorError
-from signupflow.secrets_cli import Target, generated, make_key
+from signupflow.secretfile import SecretsFile
+from signupflow.secrets_cli import generated, make_key
 
 
 @dataclass(frozen=True)
 class Vault:
     """An environment's secrets file. `held` is None where there is none yet."""
 
-    target: Target
+    target: SecretsFile
     held: Mapping[str, str] | None
 
     @classmethod
-    def open(cls, target: Target) -> Vault:
+    def open(cls, target: SecretsFile) -> Vault:
         """Read what is there; raise OperatorError when it is there and does not open."""
         return cls(target, target.read() if target.path.exists() else None)
 
@@ -41,7 +41,7 @@ class Vault:
         done = []
         if make_key(self.target):
             done.append(f"made the key {self.target.key_path}; keep a copy offline, nothing opens the secrets without it")
-        identity = secretfile.identity(self.target.environment, self.target.key_file)
-        recipients = [str(identity.to_public())] if self.held is None else secretfile.read_recipients(self.target.path)
-        secretfile.encrypt(self.target.path, {**(self.held or {}), **values}, recipients)
+        identity = self.target.identity()
+        recipients = [str(identity.to_public())] if self.held is None else self.target.recipients()
+        self.target.write({**(self.held or {}), **values}, recipients)
         return [*done, f"wrote {self.target.path} with {', '.join(sorted(values))}"]

@@ -10,7 +10,7 @@ from operations import release as releases
 from tests.deploy.engine.small import FAULT, context, roll_back, switch
 
 context().recorder.release = {"version": "2.0", "image": "sha256:2", "schema": "", "commit": "", "deploys": ""}
-context().recorder.ledger = (inventory.get_host("web1"), "app")
+context().recorder.kept_on = (inventory.get_host("web1"), "app")
 readying.everybody(name="All hosts reachable", context=context(), what="every host takes SSH")
 if host.name == "web1":
     readying.leased(name="Acquire", context=context(), hosts=["web1", "web2", "web3"], reason="release 2.0")
