@@ -19,7 +19,7 @@ from deploys.environment import entries, environment, fleet, refuse
 from deploys.maintaining import page_path
 from facts.containers import Container, Containers
 from facts.database import SchemaRevision
-from facts.host_files import ManagedFile
+from facts.host_files import AppendedText, ManagedFile
 from facts.release import HeldLease, Readiness
 from operations.elsewhere import connectable
 from operations.release import APP_LABEL, GENERATION_LABEL
@@ -44,11 +44,11 @@ def show_history() -> None:
         return
     text = _ledger()
     records = [record for record in ledger.parse(text) if record.app == environment().app_name]
-    problems = ledger.problems(text)
+    problems, torn = ledger.problems(text), ledger.torn(text)
     if os.environ.get(AS_JSON):
-        print("\n".join(record.line() for record in records))
+        print("\n".join(record.as_json() for record in records))
     else:
-        screens.print_history(records, problems, _console())
+        screens.print_history(records, problems, _console(), torn)
     if problems:
         refuse(f"the history is damaged: {problems[0]}")
 
@@ -76,7 +76,7 @@ def _ledger() -> str:
     edge = inventory.get_host(fleet().holder("edge").name)
     if not connectable(edge):
         refuse(f"{edge.name}, which keeps the history, takes no SSH")
-    return edge.get_fact(ManagedFile, path=ledger.FILE).content or ""
+    return edge.get_fact(AppendedText, path=ledger.FILE)
 
 
 def _status() -> screens.Status:

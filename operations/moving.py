@@ -19,7 +19,7 @@ from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import ConnectError
 
 from facts.database import PSQL
-from facts.host_files import FileSizes, ManagedFile
+from facts.host_files import AppendedText, FileSizes
 from operations import run as runs
 from operations.elsewhere import connected
 from operations.release import APP_LABEL, Release, planned
@@ -28,6 +28,7 @@ from operations.replicas import StepFailedError
 from operations.turn import TRAEFIK, Turns, file_script
 from signupflow import moving, probe
 from signupflow.moving import Step
+from signupflow.release import appended
 from signupflow.release.cause import cause
 from signupflow.routing import Serving
 
@@ -67,7 +68,7 @@ class Move:
 
 def last_step(target: Host, app: str) -> Step | None:
     """Where the cut-over stands, by the journal on the database's host."""
-    return moving.last_step(target.get_fact(ManagedFile, path=moving.journal_path(app)).content or "")
+    return moving.last_step(target.get_fact(AppendedText, path=moving.journal_path(app)))
 
 
 @operation()
@@ -173,7 +174,7 @@ class Machine:
     def _noted(self, step: Step) -> None:
         path = moving.journal_path(self.move.app)
         text = moving.line(datetime.now(UTC).isoformat(timespec="milliseconds"), step, self.run.identity)
-        run(self.database, f"mkdir -p $(dirname {path}) && echo {shlex.quote(text)} >> {path}")
+        run(self.database, appended.append_script(path, text))
 
     # Forward
 

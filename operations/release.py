@@ -15,7 +15,7 @@ from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import Container, Containers
-from facts.host_files import HostFile, ManagedFile
+from facts.host_files import AppendedText, HostFile, ManagedFile
 from facts.release import Generations
 from operations import run as runs
 from operations import secrets
@@ -165,7 +165,7 @@ def observe(target: Host, release: Release, serving: Serving) -> Observed:
     for item in target.get_fact(Containers, label=f"{APP_LABEL}={release.app}"):
         found.setdefault(_generation(item), []).append(item)
     current = serving.generation(target.name)
-    entry = journal.last(target.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
+    entry = journal.last(target.get_fact(AppendedText, path=journal.path(release.app)))
     routed = serving.routed(target.name)
     return Observed(
         target.name,
@@ -277,10 +277,10 @@ def _unrecorded(release: Release) -> journal.Entry | None:
 
     A turn that took a release back names no image, and is not undone again; a first release has nothing before it.
     """
-    entry = journal.last(host.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
+    entry = journal.last(host.get_fact(AppendedText, path=journal.path(release.app)))
     if entry is None or not (entry.switched and entry.image and entry.old):
         return None
-    text = connected(inventory.get_host(release.route.edge)).get_fact(ManagedFile, path=ledger.FILE).content or ""
+    text = connected(inventory.get_host(release.route.edge)).get_fact(AppendedText, path=ledger.FILE)
     known = {run for record in ledger.parse(text) for run in (record.run, *record.adopted)}
     return None if entry.run in known else entry
 

@@ -150,12 +150,14 @@ def history_table(records: Sequence[Record]) -> Table:
     return table
 
 
-def print_history(records: Sequence[Record], problems: Sequence[str], console: Console) -> None:
-    """All records, and whether their chain is whole."""
+def print_history(records: Sequence[Record], problems: Sequence[str], console: Console, torn: Sequence[str] = ()) -> None:
+    """All records, whether their chain is whole, and which lines of it a power cut has left half written."""
     if records:
         console.print(history_table(records))
     else:
         console.print("nothing was deployed yet")
+    for line in torn:
+        console.print(Text(f"{line} (power was lost while it was written)", style="yellow"))
     for problem in problems:
         console.print(Text(f"the history is damaged: {problem}", style="bold red"))
     if not problems and records:

@@ -10,7 +10,7 @@ from deploys.app.networks import APP_BRIDGE, APP_NETWORK, networks
 from deploys.environment import entries, environment, fleet, image, in_group, order, secrets_of
 from deploys.postgres.roles import CERTIFICATE
 from deploys.traefik import DYNAMIC
-from facts.host_files import ManagedFile
+from facts.host_files import AppendedText, ManagedFile
 from operations import compose, files, images
 from operations import release as releases
 from operations.elsewhere import connected
@@ -153,5 +153,5 @@ def unmoved() -> bool:
     if not env.legacy_sqlite_file:
         return False
     database = connected(inventory.get_host(fleet().holder("db").name))
-    step = moving.last_step(database.get_fact(ManagedFile, path=moving.journal_path(env.app_name)).content or "")
+    step = moving.last_step(database.get_fact(AppendedText, path=moving.journal_path(env.app_name)))
     return step is not moving.Step.MOVED

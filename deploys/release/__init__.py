@@ -11,7 +11,7 @@ from pyinfra.api import Host, deploy
 from deploys.app import desired, prepare_host, routes, serving, unmoved
 from deploys.environment import channels, commit, entries, environment, fleet, image, in_group, order, refuse
 from deploys.release.announcement import announce
-from facts.host_files import ManagedFile
+from facts.host_files import AppendedText
 from facts.release import Generations
 from operations import ready as readying
 from operations import release as releases
@@ -187,7 +187,7 @@ def recorded() -> None:
 @functools.cache
 def _version_before(edge: Host) -> str:
     """What was released last, before this run."""
-    text = connected(edge).get_fact(ManagedFile, path=ledger.FILE).content or ""
+    text = connected(edge).get_fact(AppendedText, path=ledger.FILE)
     done = [record for record in ledger.parse(text) if record.app == environment().app_name and record.image]
     return next((record.version for record in reversed(done) if record.outcome == ledger.RELEASED), "")
 

@@ -12,7 +12,7 @@ from deploys.app import serving
 from deploys.environment import choose, environment, fleet, order, refuse
 from facts.containers import Containers, HostImage, HostImages
 from facts.database import SchemaRevision
-from facts.host_files import ManagedFile
+from facts.host_files import AppendedText
 from operations.elsewhere import connectable, connected
 from operations.release import APP_LABEL, GENERATION_LABEL
 from signupflow import images
@@ -81,7 +81,7 @@ def _earlier(wanted: str) -> Image:
 
 
 def _ledger(edge: Host) -> str:
-    return edge.get_fact(ManagedFile, path=ledger.FILE).content or ""
+    return edge.get_fact(AppendedText, path=ledger.FILE)
 
 
 def _on_every_host(record: ledger.Record) -> Image:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 
+from signupflow.release import appended
 from signupflow.release.turn import Step
+
+# Some thirty turns.
+KEPT_LINES = 500
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,19 @@ class Entry:
         return self.step == Step.DONE
 
 
+def entries(text: str) -> list[Entry]:
+    """In the order they were written; a line that was cut off in the middle does not count."""
+    return [entry for line in appended.lines(text) if (entry := appended.parsed(Entry, line)) is not None]
+
+
 def last(text: str) -> Entry | None:
-    """The last entry; a line that was cut off in the middle does not count."""
-    for line in reversed(text.splitlines()):
-        try:
-            return Entry(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
-    return None
+    """The last entry."""
+    return next((entry for line in reversed(appended.lines(text)) if (entry := appended.parsed(Entry, line))), None)
+
+
+def append_script(app: str, entry: Entry) -> str:
+    """Write an entry into the host's journal, on a line of its own whatever a power cut has left there."""
+    return appended.append_script(path(app), entry.line())
 
 
 def path(app: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import hashlib
 import http.client
 import json
 import subprocess
@@ -13,10 +16,13 @@ from types import SimpleNamespace
 
 import gevent
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from facts.host_files import AppendedText
 from operations.run import Run
-from signupflow import probe
-from signupflow.release import journal, lease, ledger, prune, readiness, scratch, watch
+from signupflow import moving, probe
+from signupflow.release import appended, journal, lease, ledger, prune, readiness, scratch, watch
 from signupflow.release.cause import cause
 from signupflow.release.lease import Lease
 from signupflow.release.turn import Step
@@ -135,7 +141,7 @@ def recorded(directory: Path, *runs: str) -> str:
         record = ledger.Record(run, "app", "2.0", "i", "s", "ada", "@previous@ it's", "t", 1, "released", "", (), (), None, {})
         script = ledger.append_script(record).replace("/var/lib/signupflow", str(directory))
         subprocess.run(["sh", "-s"], input=script, text=True, check=True)
-    return (directory / "releases" / "ledger.jsonl").read_text()
+    return read(directory / "releases" / "ledger.jsonl")
 
 
 def test_sc002_a_record_that_was_altered_or_taken_out_is_noticed(tmp_path: Path) -> None:
@@ -153,13 +159,116 @@ def test_sc002_a_record_that_was_altered_or_taken_out_is_noticed(tmp_path: Path)
     assert ledger.problems(unchained) == [], "records from before there was a chain"
 
 
-def test_sc002_a_line_that_was_cut_off_stays_in_the_chain(tmp_path: Path) -> None:
+# What a power cut leaves of an append: a part of the line, the blocks of a file that were never written, or anything at all.
+TORN = {
+    "half a line": b'{"previous": "cut o',
+    "half a line with its digest": b"",
+    "zero bytes": b"\0" * 30,
+    "half a character": b'{"why":"gr\xc3',
+    "no UTF-8": b"\xff\xfe\x80",
+    "what splitlines splits at": b"a\x0cb\x1cc",
+    "brackets": b"[" * 5000,
+    "another document": b"[1, 2]",
+}
+
+
+def damaged(path: Path, name: str) -> str:
+    """Tear the end of a file that is appended to; what a fact then reads of it."""
+    left = TORN[name] or path.read_bytes().splitlines()[-1][:100]
+    if not TORN[name]:
+        left = left.replace(left[13:77], hashlib.sha256(path.read_bytes().splitlines(keepends=True)[-1]).hexdigest().encode())
+    path.write_bytes(path.read_bytes() + left)
+    return read(path)
+
+
+def read(path: Path) -> str:
+    return AppendedText().process([base64.b64encode(path.read_bytes()).decode()])
+
+
+@pytest.mark.parametrize("name", TORN)
+def test_a15_a_torn_line_of_the_ledger_costs_that_line_alone(tmp_path: Path, name: str) -> None:
+    recorded(tmp_path, "run-a", "run-b")
+    path = tmp_path / "releases" / "ledger.jsonl"
+    text = damaged(path, name)
+    assert (ledger.problems(text), len(ledger.torn(text))) == ([], 1), "at the end"
+    recorded(tmp_path, "run-c", "run-d", "run-d")
+    text = read(path)
+    assert [record.run for record in ledger.parse(text)] == ["run-a", "run-b", "run-c", "run-d"]
+    assert ledger.torn(text) == ["line 3 is no whole record; records before and after it count"], "told once"
+    assert ledger.problems(text) == [], "its chain is whole"
+    one, two, three, four, five = appended.lines(text)
+    assert ledger.problems(one + two + three + five), "what was taken out is still noticed"
+    assert ledger.problems(one + two + "x" + three + four + five), "and what was altered"
+    if name == "half a line with its digest":
+        assert ledger.problems(one + three + four + five) == [
+            "line 2 does not follow the line before it: one was altered or taken out"
+        ]
+
+
+def test_a15_a_record_that_was_cut_off_is_written_again(tmp_path: Path) -> None:
+    """The connection is lost in the append: the script runs again, and half of its own line is not taken for the record."""
     recorded(tmp_path, "run-a")
     path = tmp_path / "releases" / "ledger.jsonl"
-    path.write_text(path.read_text() + '{"previous": "cut o')
-    text = recorded(tmp_path, "run-b")
-    assert ledger.problems(text) == ["line 2 is no record"]
-    assert [record.run for record in ledger.parse(text)] == ["run-a", "run-b"]
+    whole = path.read_bytes()
+    for length in (len(whole) - 1, len(whole) - 2, whole.index(b'"run-a"') + 7, 1, 0):
+        path.write_bytes(whole[:length])
+        recorded(tmp_path, "run-a")
+        recorded(tmp_path, "run-b")
+        assert [record.run for record in ledger.parse(read(path))] == ["run-a", "run-b"], length
+        assert ledger.problems(read(path)) == [], length
+
+
+@pytest.mark.parametrize("name", [name for name in TORN if TORN[name]])
+def test_a15_a_torn_line_of_a_journal_costs_that_line_alone(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "releases" / "app.journal"
+
+    def append(step: Step) -> None:
+        entry = dataclasses.replace(ENTRY, step=str(step))
+        script = journal.append_script("app", entry).replace("/var/lib/signupflow", str(tmp_path))
+        subprocess.run(["sh", "-s"], input=script, text=True, check=True)
+
+    append(Step.SMOKE)
+    last = journal.last(damaged(path, name))
+    assert last
+    assert last.step == Step.SMOKE
+    append(Step.BAKE)
+    append(Step.DONE)
+    assert [entry.step for entry in journal.entries(read(path))] == [Step.SMOKE, Step.BAKE, Step.DONE]
+    assert journal.last(read(path)) == dataclasses.replace(ENTRY, step="done")
+
+
+@pytest.mark.parametrize("name", [name for name in TORN if TORN[name]])
+def test_a15_a_torn_line_of_the_cut_over_s_journal_costs_that_line_alone(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "app.moving"
+    path.write_bytes(b"2026-11-24T10:00:00.000+00:00 import run-a\n" + TORN[name])
+    script = appended.append_script(str(path), moving.line("2026-11-24T10:01:00.000+00:00", moving.Step.MOVED, "run-a"))
+    assert moving.last_step(read(path)) is moving.Step.IMPORT
+    subprocess.run(["sh", "-s"], input=script, text=True, check=True)
+    assert moving.last_step(read(path)) is moving.Step.MOVED
+
+
+def test_a15_an_empty_ledger_and_journal_are_none(tmp_path: Path) -> None:
+    (tmp_path / "releases").mkdir()
+    for name in ("ledger.jsonl", "app.journal"):
+        (tmp_path / "releases" / name).touch()
+    assert (ledger.parse(""), ledger.problems(""), ledger.torn(""), journal.last("")) == ([], [], [], None)
+    assert AppendedText().process([""]) == AppendedText.default() == ""
+    assert ledger.problems(recorded(tmp_path, "run-a", "run-b")) == []
+
+
+@given(st.binary(), st.binary())
+def test_a15_no_bytes_keep_records_from_being_read(before: bytes, after: bytes) -> None:
+    record = ledger.Record("run-a", "app", "2.0", "i", "s", "ada", "", "t", 1, "released", "", (), (), None, {})
+    text = (before + b"\n" + record.line().encode() + b"\n" + after).decode(errors="surrogateescape")
+    assert "run-a" in [found.run for found in ledger.parse(text)]
+    assert isinstance(ledger.problems(text), list)
+    assert journal.last(text) is None
+
+
+def test_a15_a_record_of_a_newer_version_is_read(tmp_path: Path) -> None:
+    text = recorded(tmp_path, "run-a").replace('"serves"', '"weather":"fine","serves"')
+    (record,) = ledger.parse(text)
+    assert (record.run, record.serves, ledger.torn(text)) == ("run-a", {}, [])
 
 
 GOOD = readiness.Host(disk_free=10 * 2**30, memory_available=4 * 2**30, clock=1000.0)
