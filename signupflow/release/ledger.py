@@ -20,6 +20,7 @@ FILE = "/var/lib/signupflow/releases/ledger.jsonl"
 # Stands where the host puts the digest of its last line, which only the host knows at that moment.
 PREVIOUS = "@previous@"
 RELEASED = "released"
+ABORTED = "aborted"
 INTERRUPTED = "interrupted"
 # What is left of a record that was cut off after its first field.
 BEGUN = re.compile(r'\{"previous":"([0-9a-f]{64})"')

@@ -16,6 +16,8 @@ PURE = (
     "lease",
     "journal",
     "ledger",
+    "appended",
+    "served",
     "rollback",
     "prune",
     "watch",
