@@ -45,8 +45,6 @@ FIRST_SMOKE_SECONDS = 300.0
 GRACE = 15.0
 # Docker's default weight. Candidates start with less (compose.yaml), so that starting does not slow down what serves.
 CPU_SHARES = 1024
-# Some thirty turns.
-JOURNAL_LINES = 500
 PRUNE_SECONDS = 120.0
 
 
@@ -337,14 +335,14 @@ class Machine:
         self._watch(self.turn.bake_seconds, WATCH_SECONDS, f"within {self.turn.bake_seconds:g} s of all traffic")
 
     def finish(self) -> None:
-        """Old releases go: their files, and images that nothing names any more."""
+        """Old releases go, but for the last that served: their files, and images that nothing names any more."""
         directory, secrets = self.release.directory, self.release.secrets.parent
-        listed = run(self.host, f"ls {directory} | sed -n 's/^g\\([0-9]*\\)$/\\1/p'")
-        old = prune.doomed({self.turn.new, self.turn.old}, [int(number) for number in listed.split()], self.release.keep)
-        images = prune.images_script(directory, self.release.repository, self.release.keep)
-        trim = f"tail -n {JOURNAL_LINES} {self._journal} > {self._journal}.new && mv -f {self._journal}.new {self._journal}\n"
+        there = prune.listed(run(self.host, prune.list_script(directory)))
+        served = journal.served(run(self.host, journal.served_script(self.release.app)))
+        old = prune.doomed((self.turn.new, self.turn.old), there, served, self.release.keep)
+        work = journal.trim_script(self.release.app) + prune.files_script(directory, secrets, old)
         try:
-            run(self.host, trim + prune.files_script(directory, secrets, old) + images, PRUNE_SECONDS)
+            run(self.host, work + prune.images_script(directory, self.release.repository), PRUNE_SECONDS)
         except ScriptError as error:  # the release serves; the next one prunes
             logger.warning(self._said(f"old releases were not pruned: {error}"))
 

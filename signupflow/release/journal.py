@@ -53,6 +53,32 @@ def last(text: str) -> Entry | None:
     return next((entry for line in reversed(appended.lines(text)) if (entry := appended.parsed(Entry, line))), None)
 
 
+def served(text: str) -> list[int]:
+    """Generations that served here and were not taken back, the newest first.
+
+    The end of a turn with an image says that its generation serves from then on; without one, that the host went back from
+    `old` to one that had served before.
+    """
+    found: list[int] = []
+    for entry in entries(text):
+        if entry.switched:
+            found = [number for number in found if number != entry.new and (entry.image or number != entry.old)]
+            found.append(entry.new)
+    return found[::-1]
+
+
+def served_script(app: str) -> str:
+    """Print what `served` needs: the ends of turns, without the bytes that no journal of ours has."""
+    return f"LC_ALL=C grep -a '\"step\":\"{Step.DONE}\"' {path(app)} | LC_ALL=C tr -cd '\\12\\40-\\176'"
+
+
+def trim_script(app: str) -> str:
+    """Keep the last lines, and of those before them what tells which releases have served: many failures push none out."""
+    journal = path(app)
+    ends = f'head -n -{KEPT_LINES} {journal} | LC_ALL=C grep -a \'"step":"{Step.DONE}"\' | tail -n {KEPT_LINES}'
+    return f"{{ {ends}; tail -n {KEPT_LINES} {journal}; }} > {journal}.new && mv -f {journal}.new {journal}\n"
+
+
 def append_script(app: str, entry: Entry) -> str:
     """Write an entry into the host's journal, on a line of its own whatever a power cut has left there."""
     return appended.append_script(path(app), entry.line())

@@ -383,12 +383,108 @@ def test_us3_5_what_the_public_entry_says_is_read() -> None:
 
 
 def test_sc004_old_releases_go_and_what_serves_or_served_before_stays() -> None:
-    assert prune.doomed({8, 7}, [1, 2, 5, 7, 8], keep=3) == [1, 2]
-    assert prune.doomed({8, 7}, [7, 8], keep=3) == []
-    assert prune.doomed({8, 2}, [2, 5, 6, 7, 8], keep=2) == [5, 6, 7]
-    assert prune.doomed({8, 0}, [5, 8], keep=2) == []
-    assert "docker image ls --quiet --no-trunc app/image" in prune.images_script("/opt/app", "app/image", 3)
+    one_each = {number: f"app:{number}" for number in (1, 2, 5, 7, 8)}
+    assert prune.doomed((8, 7), one_each, (), keep=3) == [1, 2], "nothing is known: the newest"
+    assert prune.doomed((8, 7), one_each, (7, 2, 1), keep=3) == [1, 5]
+    assert prune.doomed((8, 7), {7: "a", 8: "b"}, (), keep=3) == []
+    assert prune.doomed((8, 2), one_each, (7, 2), keep=2) == [1, 5]
+    assert prune.doomed((8, 0), {5: "a", 8: "b"}, (5,), keep=2) == []
+    assert "docker image ls --quiet --no-trunc app/image" in prune.images_script("/opt/app", "app/image")
     assert prune.files_script("/opt/a b", "/etc/s", [5]) == "rm -rf '/opt/a b/g5' /etc/s/g5\n"
+
+
+class HostOfReleases:
+    """What a host has of releases: its journal, and a folder for each generation. Turns end in it as they do on hosts."""
+
+    def __init__(self, keep: int) -> None:
+        self.keep, self.number, self.serving = keep, 0, 0
+        self.there: dict[int, str] = {}
+        self.journal = ""
+
+    def begin(self, image: str) -> None:
+        self.number += 1
+        self.there[self.number] = image
+        self._note(Step.WRITE, self.number, self.serving, image)
+
+    def released(self, image: str) -> None:
+        self.begin(image)
+        for number in prune.doomed((self.number, self.serving), self.there, journal.served(self.journal), self.keep):
+            del self.there[number]
+        self._note(Step.DONE, self.number, self.serving, image)
+        self.serving = self.number
+
+    def failed_later(self, image: str) -> None:
+        """All traffic had moved, another host failed: this one is taken back."""
+        before = self.serving
+        self.released(image)
+        self._note(Step.DONE, before, self.serving, "")
+        self.serving = before
+
+    def _note(self, step: Step, new: int, old: int, image: str) -> None:
+        self.journal += journal.Entry("run", "t", new, old, str(step), "v", image).line() + "\n"
+
+
+def test_a25_the_last_releases_that_served_stay_whatever_failed_since() -> None:
+    host = HostOfReleases(keep=3)
+    for image in "abc":
+        host.released(image)
+    for number in range(5):
+        host.begin(f"failed-{number}")
+        host.failed_later(f"bad-{number}")
+    assert set("bc") <= set(host.there.values())
+    host.released("d")
+    assert set(host.there.values()) == set("bcd")
+    for _ in range(5):
+        host.released("d")  # restarts
+    assert set(host.there.values()) == set("bcd"), "a restart is no release"
+    host.released("c")
+    host.released("e")
+    assert set(host.there.values()) == set("cde"), "the last that served, not the last that were made"
+
+
+def test_a25_the_journal_tells_which_generations_served_and_were_not_taken_back() -> None:
+    host = HostOfReleases(keep=3)
+    assert journal.served("") == []
+    host.released("a")
+    host.begin("bad")
+    host.released("b")
+    assert journal.served(host.journal) == [3, 1]
+    host.failed_later("c")
+    assert journal.served(host.journal) == [3, 1]
+
+
+@pytest.mark.parametrize("failures", [0, 3, 700])
+def test_a25_trimming_the_journal_forgets_no_release_that_served(tmp_path: Path, failures: int) -> None:
+    host, path = HostOfReleases(keep=3), tmp_path / "releases" / "app.journal"
+    path.parent.mkdir()
+    for image in "abc":
+        host.released(image)
+    for number in range(failures):
+        host.begin(f"failed-{number}")
+    path.write_bytes(host.journal.encode() + b"\xff torn")
+    for _ in range(2):
+        script = (journal.trim_script("app") + journal.served_script("app")).replace("/var/lib/signupflow", str(tmp_path))
+        said = subprocess.run(["sh", "-s"], input=script, text=True, check=True, capture_output=True).stdout
+        assert journal.served(said) == [3, 2, 1]
+        kept = journal.entries(path.read_text(errors="surrogateescape"))
+        assert kept[-1] == journal.entries(host.journal)[-1]
+        assert len(path.read_bytes().splitlines()) <= journal.KEPT_LINES + 3
+
+
+def test_a25_generations_are_listed_with_their_images(tmp_path: Path) -> None:
+    for name, text in (
+        ("g7", "services:\n  app:\n    image: acme/app:1.0@sha256:0\n"),
+        ("g12", '    image: "app:id-0"\n'),
+        ("g9", ""),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "compose.yaml").write_text(text)
+    (tmp_path / "g3").mkdir()
+    (tmp_path / "gone").mkdir()
+    said = subprocess.run(["sh", "-s"], input=prune.list_script(str(tmp_path)), text=True, check=True, capture_output=True)
+    assert prune.listed(said.stdout) == {7: "acme/app:1.0@sha256:0", 12: "app:id-0", 9: "", 3: ""}
+    none = subprocess.run(["sh", "-s"], input=prune.list_script("/nowhere"), text=True, check=True, capture_output=True)
+    assert prune.listed(none.stdout) == {}
 
 
 def test_sc009_the_probe_counts_connections_apart_from_answers() -> None:

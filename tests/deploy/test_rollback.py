@@ -62,6 +62,8 @@ def kept(what: Record) -> Record:
     return dataclasses.replace(what, outcome="failed", hosts=("web1",))
 
 
+CUT_OFF = record("1.0", "rollback", "interrupted")
+NOWHERE = dataclasses.replace(A, outcome="interrupted", serves={"web1": "2.0"})
 ABORT = dataclasses.replace(record(""), kind="abort", outcome="aborted")
 CUT = dataclasses.replace(A, kind="cut-over")
 
@@ -79,16 +81,16 @@ CUT = dataclasses.replace(A, kind="cut-over")
         ("and what is newer than it does not", [A, B, C, back(A), D, back(B)], B, ["1.0"]),
         ("other kinds change nothing", [A, B, *(record("2.0", k) for k in ("restart", "scale", "rotation"))], B, ["1.0"]),
         ("kinds without an image neither", [A, B, record("", "hosts"), record("", "upgrade")], B, ["1.0"]),
-        ("failed and aborted ones neither", [A, B, record("3.0", outcome="failed"), record("3.0", "abort", "aborted")], B, ["1.0"]),
+        ("failed and aborted ones neither", [A, B, record("3.0", outcome="failed"), ABORT], B, ["1.0"]),
         ("one that was interrupted and aborted", [A, B, record("3.0", outcome="interrupted")], B, ["1.0"]),
         ("one that was interrupted and serves", [A, B, record("3.0", outcome="interrupted")], C, ["2.0", "1.0"]),
         ("an older one that was interrupted and serves", [A, B, record("1.0", outcome="interrupted")], A, ["2.0"]),
         ("one that failed and was kept", [A, B, kept(C), record("3.0", "restart")], C, ["2.0", "1.0"]),
         ("a rollback that was interrupted, and serves", [A, B, C, record("2.0", "rollback", "interrupted")], B, ["1.0"]),
-        ("a rollback that was interrupted, then another release", [A, B, record("1.0", "rollback", "interrupted"), C], C, ["1.0"]),
-        ("a rollback that was aborted, then another release", [A, B, record("1.0", "rollback", "interrupted"), ABORT, C], C, ["2.0", "1.0"]),
+        ("a rollback that was interrupted, then another release", [A, B, CUT_OFF, C], C, ["1.0"]),
+        ("a rollback that was aborted, then another release", [A, B, CUT_OFF, ABORT, C], C, ["2.0", "1.0"]),
         ("a rollback that failed and went back", [A, B, record("1.0", "rollback", "failed"), C], C, ["2.0", "1.0"]),
-        ("what was interrupted and served nowhere", [A, B, dataclasses.replace(A, outcome="interrupted", serves={"web1": "2.0"}), back(B)], B, ["1.0"]),
+        ("what was interrupted and served nowhere", [A, B, NOWHERE, back(B)], B, ["1.0"]),
         ("one of which the history knows nothing", [A, B], C, ["2.0", "1.0"]),
         ("a rollback to one of which it knows nothing", [B, back(A)], A, []),
         ("nothing else was ever released", [A, A], A, []),
@@ -184,3 +186,44 @@ def test_a14_a34_going_back_never_returns_to_what_was_left_by_going_back(actions
                 assert to.image in {one.image for one in served[:-1]}, "to what did serve"
                 assert released[to.image] < released[served[-1].image], "never forward"
             gone_back(to, "interrupted" if action == "back, cut off" else "released")
+
+
+@pytest.mark.parametrize("wanted", ["1.0", A.image, A.image.removeprefix("sha256:")[:12], "run-1.0"])
+def test_fr012_a_release_is_named_by_version_image_digest_or_run(wanted: str) -> None:
+    assert rollback.target([A, B, C], C.image, wanted) is A
+
+
+def test_fr012_what_cannot_be_gone_back_to_is_said() -> None:
+    with pytest.raises(OperatorError, match=r"no release 9\.9 in the history; it has 3\.0, 2\.0, 1\.0"):
+        rollback.target([A, B, C], C.image, "9.9")
+    with pytest.raises(OperatorError, match=r"3\.0 serves already"):
+        rollback.target([A, B, C], C.image, "3.0")
+    with pytest.raises(OperatorError, match="there is no other"):
+        rollback.target([], "x")
+    many = [record(f"1.{number}") for number in range(12)]
+    assert rollback.listing(many).endswith(" and 4 more")
+
+
+FIRST = Migration("a1", "", (), "")
+ADDS = Migration("b2", "a1", (), "")
+BREAKS = Migration("c3", "b2", ("drop_column people.name",), "1.x reads people.name")
+DROPS = Migration("d4", "c3", ("drop_table teams",), "")
+
+
+def test_fr012_a_compatible_migration_is_no_obstacle() -> None:
+    assert rollback.obstacles("1.0", (FIRST,), (FIRST, ADDS), "b2") == []
+    assert rollback.obstacles("1.0", (FIRST, ADDS), (FIRST, ADDS), "b2") == []
+
+
+def test_ec2_a_migration_the_old_image_cannot_live_with_is_named() -> None:
+    (said,) = rollback.obstacles("1.0", (FIRST,), (FIRST, ADDS, BREAKS), "c3")
+    assert said.startswith("1.0 cannot run on the present schema: migration c3 breaks versions before it (1.x reads people.name)")
+    assert "Nothing was changed" in said
+    assert "restore the database to the point before c3" in said
+    both = rollback.obstacles("1.0", (FIRST,), (FIRST, ADDS, BREAKS, DROPS), "d4")
+    assert "took something away (drop_table teams)" in both[1]
+
+
+def test_ec2_a_migration_that_was_never_applied_is_no_obstacle() -> None:
+    assert rollback.obstacles("1.0", (FIRST,), (FIRST, ADDS, BREAKS), "b2") == []
+    assert len(rollback.obstacles("1.0", (FIRST,), (FIRST, ADDS, BREAKS), "of a newer image")) == 1
