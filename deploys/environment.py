@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
-import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import click
 from pyinfra import host, inventory
 from pyinfra.api import Host, Inventory
+from pyinfra.api.exceptions import ConnectError
 
+from operations.elsewhere import connected
 from signupflow import secretfile, settings
 from signupflow.channels import Channels, Mail
+from signupflow.commit import described
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
 from signupflow.images import Image, resolve
@@ -23,6 +26,8 @@ from signupflow.settings import Environment
 
 # What hosts run already, in the place of `app_image`: a rollback's or a restart's image.
 _chosen: list[Image] = []
+# How many replicas a host goes on with, in the place of `app_replicas`.
+_replicas: dict[str, int] = {}
 
 
 def choose(image_on_hosts: Image) -> None:
@@ -30,10 +35,20 @@ def choose(image_on_hosts: Image) -> None:
     _chosen[:] = [image_on_hosts]
 
 
+def keep_replicas(counts: Mapping[str, int]) -> None:
+    """From now on, these hosts run so many replicas, whatever `app_replicas` says."""
+    _replicas.update(counts)
+
+
 def environment(target: Host | None = None) -> Environment:
     """Settings of a host; by default of the one that is being prepared."""
-    env = _settings(host.name if target is None else target.name)
+    name = host.name if target is None else target.name
+    env = _with_replicas(_settings(name), name)
     return env.model_copy(update={"app_image": _chosen[0].on_host}) if _chosen else env
+
+
+def _with_replicas(env: Environment, name: str) -> Environment:
+    return env.model_copy(update={"app_replicas": _replicas[name]}) if name in _replicas else env
 
 
 @functools.cache
@@ -56,7 +71,7 @@ def _member(item: Host) -> Member:
     roles = frozenset(item.groups) & {"edge", "app", "db"}
     if not roles:
         return Member(item.name, roles)
-    env = settings.from_data(item.data.dict(), item.name)
+    env = _with_replicas(settings.from_data(item.data.dict(), item.name), item.name)
     return Member(item.name, roles, env.private_address, env.connections if "app" in roles else 0)
 
 
@@ -114,9 +129,7 @@ def _resolved(reference: str) -> Image:
 @functools.cache
 def commit() -> str:
     """The commit of these deploys, with `-dirty` when files differ from it; empty outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    return described(Path(__file__).parents[1])
 
 
 def refuse(why: str) -> NoReturn:
@@ -125,6 +138,15 @@ def refuse(why: str) -> NoReturn:
         _refused.append(why)
         click.echo(f"{click.style('Error:', fg='red', bold=True)} {why}", err=True)
     sys.exit(2)
+
+
+def reached(name: str, why: str) -> Host:
+    """A host that this run may have left alone, connected; refused in one line when it takes no SSH. It `why`."""
+    found = inventory.get_host(name)
+    try:
+        return connected(found)
+    except ConnectError:
+        refuse(f"{name}, which {why}, takes no SSH; nothing was changed")
 
 
 _refused: list[str] = []

@@ -337,11 +337,11 @@ class Machine:
     def finish(self) -> None:
         """Old releases go, but for the last that served: their files, and images that nothing names any more."""
         directory, secrets = self.release.directory, self.release.secrets.parent
-        there = prune.listed(run(self.host, prune.list_script(directory)))
-        served = journal.served(run(self.host, journal.served_script(self.release.app)))
-        old = prune.doomed((self.turn.new, self.turn.old), there, served, self.release.keep)
-        work = journal.trim_script(self.release.app) + prune.files_script(directory, secrets, old)
         try:
+            there = prune.listed(run(self.host, prune.list_script(directory)))
+            served = journal.served(run(self.host, journal.served_script(self.release.app)))
+            old = prune.doomed((self.turn.new, self.turn.old), there, served, self.release.keep)
+            work = journal.trim_script(self.release.app) + prune.files_script(directory, secrets, old)
             run(self.host, work + prune.images_script(directory, self.release.repository), PRUNE_SECONDS)
         except ScriptError as error:  # the release serves; the next one prunes
             logger.warning(self._said(f"old releases were not pruned: {error}"))

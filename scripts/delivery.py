@@ -20,7 +20,7 @@ import click
 
 from lab import engine
 from lab.errors import LabError
-from signupflow import archives, dryrun
+from signupflow import archives, commit, dryrun
 from signupflow.cli.running import Target, executable, shown
 from signupflow.delivery import access, allowed, drift, issues, markdown, runner, scan, source
 from signupflow.delivery import build as builds
@@ -32,7 +32,7 @@ from signupflow.release import ledger
 
 FOLDER = Path("delivery")
 IMAGE, BUILD, REPORT = FOLDER / "image.tar", FOLDER / "build.json", FOLDER / "scan.json"
-PINNED_HOSTS = Path("known_hosts")
+PINNED_HOSTS = Path(commit.PINNED_HOSTS)
 STAGING = "deploy-staging.yml"
 BRANCH = "main"
 # Exit codes beside 0: a scan that is refused is 1, drift is 2 as in other tools; the other one of the two is "could not tell".

@@ -2,18 +2,17 @@
 
 from pathlib import Path
 
-from pyinfra import host, inventory
+from pyinfra import host
 from pyinfra.api import Host, deploy
 
 from deploys.app.configuration import secret_values, secret_variables, uses_database
 from deploys.app.networks import APP_BRIDGE, APP_NETWORK, networks
-from deploys.environment import entries, environment, fleet, image, in_group, order, secrets_of
+from deploys.environment import entries, environment, fleet, image, in_group, order, reached, secrets_of
 from deploys.postgres.roles import CERTIFICATE
 from deploys.traefik import DYNAMIC
 from facts.host_files import AppendedText, ManagedFile
 from operations import compose, files, images
 from operations import release as releases
-from operations.elsewhere import connected
 from signupflow import moving, rotation
 from signupflow.release.turn import Turn
 from signupflow.render import compose_value, template
@@ -143,8 +142,8 @@ def desired(target: Host) -> releases.Release:
 
 def serving() -> Serving:
     """What the edge's routes say now."""
-    edge = inventory.get_host(fleet().holder("edge").name)
-    return Serving.parse(connected(edge).get_fact(ManagedFile, path=route().path).content)
+    edge = reached(fleet().holder("edge").name, "holds the routes")
+    return Serving.parse(edge.get_fact(ManagedFile, path=route().path).content)
 
 
 def unmoved() -> bool:
@@ -152,6 +151,6 @@ def unmoved() -> bool:
     env = environment()
     if not env.legacy_sqlite_file:
         return False
-    database = connected(inventory.get_host(fleet().holder("db").name))
+    database = reached(fleet().holder("db").name, "knows whether the old service's rows were moved")
     step = moving.last_step(database.get_fact(AppendedText, path=moving.journal_path(env.app_name)))
     return step is not moving.Step.MOVED
