@@ -83,6 +83,11 @@ def _may_serve(record: Record) -> bool:
     return bool(set(record.hosts) - set(record.taken_back))
 
 
+def now(records: Sequence[Record]) -> str:
+    """The image that serves by the history: that of the last deployment that ended well."""
+    return next((record.image for record in reversed(records) if record.outcome == RELEASED and record.image), "")
+
+
 def before(records: Sequence[Record], serving: str) -> list[str]:
     """Identities of the images that served before the one that serves now (its image), the newest last."""
     course = _Course()
