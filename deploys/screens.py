@@ -30,7 +30,7 @@ from signupflow import probe, screens
 from signupflow.backup import words as backup_words
 from signupflow.images import VERSION_LABEL
 from signupflow.probe import Entry
-from signupflow.release import agreement, ledger, served
+from signupflow.release import agreement, ledger, restores, served
 from signupflow.routing import Serving
 
 # Only the newest fit on a screen.
@@ -72,6 +72,10 @@ def _show_history() -> None:
     text = reached(_edge().name, "keeps the history").get_fact(AppendedText, path=ledger.FILE)
     records = [record for record in ledger.parse(text) if record.app == environment().app_name]
     problems, torn = ledger.problems(text), ledger.torn(text)
+    database = inventory.get_host(fleet().holder("db").name)
+    if connectable(database):
+        kept = database.get_fact(AppendedText, path=f"{STATE}/{restores.FILE}")
+        records = restores.among(records, restores.parse(kept, environment().app_name, database.name))
     if os.environ.get(AS_JSON):
         print("\n".join(record.as_json() for record in records))
     else:

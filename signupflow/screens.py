@@ -15,7 +15,7 @@ from signupflow.release import agreement
 from signupflow.release.ledger import RELEASED, Record
 
 # What a record's outcome looks like.
-STYLES = {RELEASED: "green", "failed": "red", "aborted": "yellow", "interrupted": "yellow"}
+STYLES = {RELEASED: "green", "restored": "green", "failed": "red", "aborted": "yellow", "interrupted": "yellow"}
 
 
 @dataclass(frozen=True)
@@ -186,8 +186,9 @@ def print_history(records: Sequence[Record], problems: Sequence[str], console: C
         console.print(Text(f"{line} (power was lost while it was written)", style="yellow"))
     for problem in problems:
         console.print(Text(f"the history is damaged: {problem}", style="bold red"))
-    if not problems and records:
-        console.print(f"{len(records)} records; none was altered or taken out of the middle", style="dim")
+    chained = sum(bool(record.run) for record in records)  # restores are told of by the database's host
+    if not problems and chained:
+        console.print(f"{chained} records; none was altered or taken out of the middle", style="dim")
 
 
 def _table(*columns: str) -> Table:

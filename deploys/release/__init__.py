@@ -17,10 +17,10 @@ from operations import ready as readying
 from operations import release as releases
 from operations import run as runs
 from operations.database import MIGRATION_SECONDS
-from operations.elsewhere import connected
+from operations.elsewhere import connectable, connected
 from operations.images import PULL_SECONDS
 from signupflow.images import size
-from signupflow.release import ledger, readiness
+from signupflow.release import journal, ledger, readiness
 from signupflow.settings import Environment
 
 # Beyond the longest step: two minutes in which the next renewal may come.
@@ -196,13 +196,24 @@ def _version_before(edge: Host) -> str:
 def abort() -> None:
     """Undo what a run that was cut off has left, from the last host to the first."""
     recorded()
-    runs.current().kind, runs.current().outcome = "abort", "aborted"
+    runs.current().kind, runs.current().outcome = "abort", ledger.ABORTED
+    runs.current().release = {**_undone(), "commit": "", "deploys": commit()}
     readying.everybody(name="Every host is there", what="every host takes SSH")
     _lease("abort")
     releases.begin(name="Undoing begins")
     for name in host.loop([item.name for item in reversed(_apps())]):
         if name == host.name:
             releases.undone(name=f"Undo on {name}", release=desired(host))
+
+
+@functools.cache
+def _undone() -> dict[str, str]:
+    """What is undone, by the hosts' journals: group_data may name another release by now."""
+    path = journal.path(environment().app_name)
+    entry = journal.newest_release(item.get_fact(AppendedText, path=path) for item in _apps() if connectable(item))
+    if entry is None:
+        return {"version": "", "image": "", "schema": ""}
+    return {"version": entry.version, "image": entry.image if entry.image.startswith("sha256:") else "", "schema": ""}
 
 
 @deploy("Lease")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from signupflow.release import appended
@@ -51,6 +52,11 @@ def entries(text: str) -> list[Entry]:
 def last(text: str) -> Entry | None:
     """The last entry."""
     return next((entry for line in reversed(appended.lines(text)) if (entry := appended.parsed(Entry, line))), None)
+
+
+def newest_release(journals: Iterable[str]) -> Entry | None:
+    """The last step of the last release that was begun on any of these hosts: what an abort undoes. Ways back name no image."""
+    return max((entry for text in journals for entry in entries(text) if entry.image), key=lambda entry: entry.at, default=None)
 
 
 def served(text: str) -> list[int]:

@@ -18,6 +18,8 @@ PURE = (
     "ledger",
     "appended",
     "served",
+    "restores",
+    "agreement",
     "rollback",
     "prune",
     "watch",

@@ -89,3 +89,16 @@ def test_a32_what_a_run_says_and_what_a_deploy_s_settings_say_counts(tmp_path: P
         done = host.run(*words)
         assert "keeps its" not in done.stdout
         assert "start: 3 replicas of generation 9 beside generation 8" in done.stdout, done.stdout
+
+
+def test_a36_restores_are_in_the_history(tmp_path: Path) -> None:
+    host = LocalHost(tmp_path)
+    host.history(dataclasses.replace(ONE, began="2026-11-20T10:00:00+00:00"))
+    kept = tmp_path / "var" / "backup" / "restores.jsonl"
+    kept.parent.mkdir()
+    kept.write_text('{"kind":"restore","started":1795514410,"ended":1795514420,"code":0,"said":"restored 2026F","size":1}\n')
+    told = host.run("history").stdout
+    assert "restored: restored 2026F" in " ".join(told.split())
+    assert "1 records; none was altered" in told
+    *_, last = [line for line in host.run("history", SIGNUPFLOW_JSON="1").stdout.splitlines() if line.startswith("{")]
+    assert json.loads(last)["kind"] == "restore"

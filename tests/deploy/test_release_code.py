@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from facts.host_files import AppendedText
 from operations.run import Run
 from signupflow import moving, probe
-from signupflow.release import appended, journal, lease, ledger, prune, readiness, scratch, watch
+from signupflow.release import appended, journal, lease, ledger, prune, readiness, restores, scratch, watch
 from signupflow.release.cause import cause
 from signupflow.release.lease import Lease
 from signupflow.release.turn import Step
@@ -440,6 +441,34 @@ def test_a25_the_last_releases_that_served_stay_whatever_failed_since() -> None:
     host.released("c")
     host.released("e")
     assert set(host.there.values()) == set("cde"), "the last that served, not the last that were made"
+
+
+def test_a36_an_abort_is_of_the_release_that_was_begun_last_on_any_host() -> None:
+    def entry(at: str, version: str, image: str, step: Step) -> str:
+        return journal.Entry("run", f"2026-11-24T10:00:{at}", 8, 7, str(step), version, image).line() + "\n"
+
+    old = entry("01.000", "1.0", "sha256:1", Step.DONE)
+    begun = entry("02.000", "2.0", "sha256:2", Step.DONE)
+    undone = entry("03.000", "0.9 of group_data", "", Step.STOP)
+    found = journal.newest_release([old, old + begun + undone, old + entry("02.500", "2.0", "sha256:2", Step.SHIFT), ""])
+    assert found
+    assert (found.version, found.image, found.at[-6:]) == ("2.0", "sha256:2", "02.500")
+    assert journal.newest_release(["", undone]) is None
+
+
+def test_a36_restores_are_told_of_in_the_order_of_time() -> None:
+    line = '{"kind":"restore","started":%d,"ended":%d,"code":%d,"said":"%s","size":1}\n'
+    text = line % (1795514410, 1795514420, 0, "restored x") + "torn\n" + line % (1795600000, 1795600009, 4, "no")
+    good, bad = restores.parse(text + '{"started":"a","ended":2,"code":0,"said":""}\n[]', "app", "db1")
+    assert (good.kind, good.outcome, good.why, good.seconds, good.hosts) == ("restore", "restored", "restored x", 10.0, ("db1",))
+    assert (bad.outcome, bad.why, bad.run) == ("failed", "no", "")
+    before, after = (
+        ledger.Record("r", "app", "", "", "", "", "", began, 1, "released", "", (), (), None, {})
+        for began in ("2026-01-01T00:00:00+00:00", datetime.fromtimestamp(1795520000, UTC).isoformat(timespec="seconds"))
+    )
+    assert restores.among([before, after], [good, bad]) == [before, good, after, bad]
+    assert restores.among([before], [good, bad]) == [before, good, bad]
+    assert restores.among([], []) == []
 
 
 def test_a25_the_journal_tells_which_generations_served_and_were_not_taken_back() -> None:

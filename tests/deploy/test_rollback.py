@@ -10,7 +10,7 @@ from hypothesis import given, note
 from hypothesis import strategies as st
 
 from signupflow.errors import OperatorError
-from signupflow.release import rollback
+from signupflow.release import agreement, rollback, served
 from signupflow.release.ledger import Record
 from signupflow.release.schema import Migration
 
@@ -130,7 +130,7 @@ ACTIONS = ("release", "cut-over", "failed", "kept", "cut off", "cut off and serv
 def test_a14_a34_going_back_never_returns_to_what_was_left_by_going_back(actions: list[tuple[str, int]]) -> None:
     note(actions)
     records: list[Record] = []
-    served: list[Record] = []  # what served, one after the other
+    was_served: list[Record] = []  # what served, one after the other
     settled: list[
         tuple[Record, set[str], dict[str, int]]
     ] = []  # all three when a deployment last ended well: an abort leads there
@@ -138,25 +138,25 @@ def test_a14_a34_going_back_never_returns_to_what_was_left_by_going_back(actions
     released: dict[str, int] = {}  # when each was released last
 
     def now(what: Record, ended_well: bool) -> None:
-        served.append(next(one for one in IMAGES if one.image == what.image))
+        was_served.append(next(one for one in IMAGES if one.image == what.image))
         if ended_well:
-            settled.append((served[-1], set(left), dict(released)))
+            settled.append((was_served[-1], set(left), dict(released)))
 
     def gone_back(to: Record, outcome: str) -> None:
-        if released[to.image] < released[served[-1].image]:
-            left.add(served[-1].image)
+        if released[to.image] < released[was_served[-1].image]:
+            left.add(was_served[-1].image)
         left.discard(to.image)
         records.append(dataclasses.replace(back(to), outcome=outcome, serves={"web1": to.version}))
         now(to, outcome == "released")
 
     for moment, (action, number) in enumerate(actions):
         item = IMAGES[number]
-        if not served and action not in ("release", "cut-over"):
+        if not was_served and action not in ("release", "cut-over"):
             continue
         if action in ("release", "cut-over", "kept", "cut off and serves"):
-            if settled and action in ("release", "cut-over") and item is not served[-1]:
+            if settled and action in ("release", "cut-over") and item is not was_served[-1]:
                 released = dict(settled[-1][2])  # what was only tried in between was no release
-            if not served or item is not served[-1]:
+            if not was_served or item is not was_served[-1]:
                 released[item.image] = moment
             left.discard(item.image)
             outcome = {"kept": "failed", "cut off and serves": "interrupted"}.get(action, "released")
@@ -166,25 +166,25 @@ def test_a14_a34_going_back_never_returns_to_what_was_left_by_going_back(actions
             now(item, outcome == "released")
         elif action in ("failed", "cut off"):
             outcome = {"cut off": "interrupted"}.get(action, action)
-            records.append(dataclasses.replace(item, outcome=outcome, serves={"web1": served[-1].version}))
+            records.append(dataclasses.replace(item, outcome=outcome, serves={"web1": was_served[-1].version}))
         elif action == "abort":
             records.append(ABORT)
             was, left, released = copy.deepcopy(settled[-1])
-            served.append(next(one for one in IMAGES if one.image == was.image))
+            was_served.append(next(one for one in IMAGES if one.image == was.image))
         elif action in ("restart", "scale"):
-            records.append(dataclasses.replace(served[-1], kind=action))
-            settled.append((served[-1], set(left), dict(released)))
+            records.append(dataclasses.replace(was_served[-1], kind=action))
+            settled.append((was_served[-1], set(left), dict(released)))
         elif action == "maintenance":
             records.append(record("", action))
         else:
             try:
-                to = rollback.target(records, served[-1].image, item.version if action == "back to" else "")
+                to = rollback.target(records, was_served[-1].image, item.version if action == "back to" else "")
             except OperatorError:
                 continue
             if action != "back to":
                 assert to.image not in left, "never to what was left by going back"
-                assert to.image in {one.image for one in served[:-1]}, "to what did serve"
-                assert released[to.image] < released[served[-1].image], "never forward"
+                assert to.image in {one.image for one in was_served[:-1]}, "to what did serve"
+                assert released[to.image] < released[was_served[-1].image], "never forward"
             gone_back(to, "interrupted" if action == "back, cut off" else "released")
 
 
@@ -227,3 +227,19 @@ def test_ec2_a_migration_the_old_image_cannot_live_with_is_named() -> None:
 def test_ec2_a_migration_that_was_never_applied_is_no_obstacle() -> None:
     assert rollback.obstacles("1.0", (FIRST,), (FIRST, ADDS, BREAKS), "b2") == []
     assert len(rollback.obstacles("1.0", (FIRST,), (FIRST, ADDS, BREAKS), "of a newer image")) == 1
+
+
+def test_a26_a_split_names_each_host_with_what_it_has() -> None:
+    one, two = ("digest-1", "1.0"), ("digest-2", "2.0")
+    assert agreement.split({}) == agreement.split({"web1": [one], "web2": [one, one], "web3": []}) == ""
+    assert agreement.refusal({"web1": [one], "web2": [one]}) == ""
+    said = "hosts serve different releases: web1 has 1.0, web2 has 1.0 and 2.0"
+    assert agreement.split({"web1": [one], "web2": [one, one, two], "web3": []}) == said
+    assert agreement.refusal({"web1": [one], "web2": [one, two]}) == f"{said}. {agreement.WAYS_OUT}"
+    same = {"web1": [("app:id-0123456789ab", "1.0")], "web2": [("5e1f" * 16, "1.0")]}
+    assert agreement.split(same).endswith("web1 has 1.0 (0123456789ab), web2 has 1.0 (5e1f5e1f5e1f)")
+
+
+def test_a23_what_serves_by_the_history_is_what_ended_well_last() -> None:
+    assert served.now([A, B, record("3.0", outcome="failed"), record("", "maintenance")]) == B.image
+    assert served.now([]) == ""
