@@ -7,7 +7,7 @@ import time
 
 import click
 
-from backup import bucket, configuration, drilling, dumps, listing, making, program, records, watching
+from backup import bucket, configuration, drilling, dumps, listing, making, program, records, restoring, watching
 from backup.outcome import Backup, Failed
 from backup.program import STARTED, Group, tell
 from backup.server import Server
@@ -54,7 +54,8 @@ def list_(as_json: bool) -> None:
     configured = configuration.read()
     store = making.known(Server())
     held = dumps.stored(configured, configured.store) if configured.store else []
-    click.echo(listing.as_json(store, held) if as_json else listing.table(store, held))
+    replaced = [(since, until) for since, until, _ in restoring.replaced()]
+    click.echo(listing.as_json(store, held, replaced) if as_json else listing.table(store, held, replaced))
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from backup.archive import Store
 from backup.bucket import OK, Finding
@@ -20,7 +21,21 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
 
 
-def table(store: Store, dumps: Sequence[Dump]) -> str:
+Interval = tuple[datetime, datetime]
+
+
+def unrestorable(replaced: Sequence[Interval]) -> list[Interval]:
+    """Times that no restore leads to, because one went back behind them; each moment in one interval, the oldest first."""
+    found: list[Interval] = []
+    for since, until in sorted(replaced):
+        if found and since < found[-1][1]:
+            found[-1] = (found[-1][0], max(until, found[-1][1]))
+        elif since < until:
+            found.append((since, until))
+    return found
+
+
+def table(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = ()) -> str:
     """All backups, the newest last, and what one can go back to."""
     rows = [
         [
@@ -48,13 +63,16 @@ def table(store: Store, dumps: Sequence[Dump]) -> str:
         return "There is no backup yet; `systemctl start signupflow-backup` makes one."
     text = columns(("backup", "where", "ended", "database", "stored", "took"), rows)
     if store.copies:
-        text += (
-            f"\n\nAny second since {words.moment(store.copies[0].stopped)} can be restored: signupflow-restore --point-in-time"
-        )
+        first = store.copies[0].stopped
+        holes = [
+            f"between {words.moment(since)} and {words.moment(until)}" for since, until in unrestorable(replaced) if until > first
+        ]
+        but = f", but for those {', '.join(holes)}, which a restore went back behind" if holes else ""
+        text += f"\n\nAny second since {words.moment(first)} can be restored{but}: signupflow-restore --point-in-time"
     return text
 
 
-def as_json(store: Store, dumps: Sequence[Dump]) -> str:
+def as_json(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = ()) -> str:
     return json.dumps(
         {
             "backups": [
@@ -73,6 +91,7 @@ def as_json(store: Store, dumps: Sequence[Dump]) -> str:
                 {"kind": dump.kind, "key": dump.key, "made": dump.made.isoformat(), "bytes": dump.size, "proven": dump.proven}
                 for dump in dumps
             ],
+            "unrestorable": [{"since": since.isoformat(), "until": until.isoformat()} for since, until in unrestorable(replaced)],
         },
         indent=2,
     )

@@ -20,6 +20,8 @@ from backup.configuration import STATE
 BACKUP, DUMPS, DRILL, RESTORE = "backup", "dumps", "drill", "restore"
 KINDS = (BACKUP, DUMPS, DRILL, RESTORE)
 METRICS = "signupflow_backup.prom"
+# All restores that came to an end, for the history of deployments.
+RESTORES = "restores.jsonl"
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,8 @@ def write(record: Record, state: Path = STATE) -> None:
         replace(_path(record.kind, True, state), text)
         kept = [found for kind in KINDS if (found := read(kind, True, state))]
         replace(state / METRICS, "".join(map(metrics, kept)))
+    if record.kind == RESTORE and record.ended:
+        _append(state / RESTORES, json.dumps(asdict(record)))
 
 
 def _path(kind: str, good: bool, state: Path) -> Path:
@@ -87,6 +91,14 @@ def replace(path: Path, text: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     new.replace(path)
+
+
+def _append(path: Path, line: str) -> None:
+    """On a line of its own, also after one that a power cut left half written."""
+    with path.open("ab+") as out:
+        out.seek(max(0, out.seek(0, os.SEEK_END) - 1))
+        torn = out.read(1) not in (b"", b"\n")
+        out.write((b"\n" if torn else b"") + line.encode() + b"\n")
 
 
 @contextmanager

@@ -55,15 +55,21 @@ def available(configuration: Configuration, wanted: Wanted) -> Copy:
 
 def _not_replaced(target: Target) -> None:
     """Recovery follows the newest timeline, which has nothing of what a restore went back behind."""
-    # A line that a kill left half is passed over.
-    text = REPLACED.read_text() if REPLACED.is_file() else ""
-    for back_to, replaced, kept in re.findall(r"^([0-9.]+) ([0-9.]+) (.+)\n", text, re.MULTILINE):
-        if target.moment and float(back_to) < target.moment.timestamp() < float(replaced):
-            at, to = (words.moment(datetime.fromtimestamp(float(stamp), UTC)) for stamp in (replaced, back_to))
+    for back_to, until, kept in replaced():
+        if target.moment and back_to < target.moment < until:
+            at, to = words.moment(until), words.moment(back_to)
             raise Failed(
                 Restore.NOT_FOUND,
                 f"{target} is between {to} and {at}, when a restore went back to {to}: what was in between is in {kept} alone",
             )
+
+
+def replaced() -> list[tuple[datetime, datetime, str]]:
+    """What restores went back behind: from when, until when, and where what was in between is kept."""
+    # A line that a kill left half is passed over.
+    text = REPLACED.read_text(errors="replace") if REPLACED.is_file() else ""
+    found = re.findall(r"^([0-9]+(?:\.[0-9]+)?) ([0-9]+(?:\.[0-9]+)?) (.+)\n", text, re.MULTILINE)
+    return [(*(datetime.fromtimestamp(float(stamp), UTC) for stamp in (back_to, until)), kept) for back_to, until, kept in found]
 
 
 def _note_replaced(target: Target, at: float, kept: str) -> None:

@@ -327,7 +327,7 @@ def _names_one(target: Target, chosen: Copy) -> None:
 def points(state: Path = STATE) -> dict[str, list[datetime]]:
     """When deploys made restore points, by name, the oldest first: a version that is released again makes its point again."""
     path = state / "restore-points"
-    lines = path.read_text().splitlines() if path.is_file() else []
+    lines = path.read_text(errors="replace").split("\n") if path.is_file() else []
     found: dict[str, list[datetime]] = {}
     for line in lines:
         if re.match(r"^[0-9]+ \S+$", line):

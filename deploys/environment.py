@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +15,7 @@ from deploys.host_data import host_data
 from operations import output
 from operations.delegate import connectable
 from signupflow import secretfile, settings
+from signupflow.commit import described
 from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
 from signupflow.images import Image, resolve
@@ -25,6 +26,8 @@ from signupflow.shared.channels import Channels, Mail
 
 # What hosts run already, in the place of what a setting names: a rollback's or a restart's `app_image`.
 _chosen: dict[str, Image] = {}
+# How many replicas a host goes on with, in the place of `app_replicas`.
+_replicas: dict[str, int] = {}
 
 
 def choose(image_on_hosts: Image, setting: str = "app_image") -> None:
@@ -37,10 +40,20 @@ def chosen_settings() -> frozenset[str]:
     return frozenset(_chosen)
 
 
+def keep_replicas(counts: Mapping[str, int]) -> None:
+    """From now on, these hosts run so many replicas, whatever `app_replicas` says."""
+    _replicas.update(counts)
+
+
 def environment(target: Host | None = None) -> Environment:
     """Settings of a host; by default of the one that is being prepared."""
-    env = _settings(host.name if target is None else target.name)
+    name = host.name if target is None else target.name
+    env = _with_replicas(_settings(name), name)
     return env.model_copy(update={setting: found.on_host for setting, found in _chosen.items()}) if _chosen else env
+
+
+def _with_replicas(env: Environment, name: str) -> Environment:
+    return env.model_copy(update={"app_replicas": _replicas[name]}) if name in _replicas else env
 
 
 @functools.cache
@@ -63,7 +76,7 @@ def _member(item: Host, hosts: Inventory) -> Member:
     roles = frozenset(item.groups) & {"edge", "app", "db"}
     if not roles:
         return Member(item.name, roles)
-    env = settings.from_data(host_data(item, hosts), item.name)
+    env = _with_replicas(settings.from_data(host_data(item, hosts), item.name), item.name)
     return Member(item.name, roles, env.private_address, env.connections if "app" in roles else 0)
 
 
@@ -121,9 +134,7 @@ def _resolved(reference: str) -> Image:
 @functools.cache
 def commit() -> str:
     """The commit of these deploys, with `-dirty` when files differ from it; empty outside a repository."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
+    return described(Path(__file__).parents[1])
 
 
 def refuse(why: str) -> NoReturn:

@@ -2,14 +2,15 @@
 
 pyinfra inventory.py deploys/scale.py --data app_replicas=4 [--dry --diff]
 
-`app_replicas` in group_data says what the next run wants: set it there too. More hosts: docs/operations/SCALING_GUIDE.md.
+It stays so through restarts, rotations and rollbacks, until a deploy goes by `app_replicas` in group_data: set it there too.
+More hosts: docs/operations/SCALING_GUIDE.md.
 """
 
 from deploys.app import app_image
 from deploys.release import observation, ready, release
 from deploys.release.chosen import keep_what_serves
 
-keep_what_serves()
+keep_what_serves(scaled=False)
 ready(kind="scale")
 app_image()
 release()

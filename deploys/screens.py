@@ -5,26 +5,29 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from ssl import SSLError
 
 import gevent
+from gevent.lock import RLock
 from pyinfra import host, inventory
 from pyinfra.api import Host
 from rich.console import Console
 
 from deploys.app import serving, unmoved
-from deploys.environment import entries, environment, fleet, refuse
+from deploys.environment import entries, environment, fleet, holding, refuse
 from deploys.maintaining import page_path
 from facts.containers import Container, Containers
 from facts.database import SchemaRevision
-from facts.host_files import ManagedFile
+from facts.host_files import AppendedText, ManagedFile
 from facts.release import HeldLease, Readiness
 from operations.delegate import connectable
 from signupflow import probe, screens
 from signupflow.images import VERSION_LABEL
 from signupflow.probe import Entry
-from signupflow.release import ledger
+from signupflow.release import agreement, ledger, restores, served
 from signupflow.release.spec import APP_LABEL, GENERATION_LABEL
 from signupflow.routing import Serving
 from signupflow.shared import words as backup_words
@@ -40,65 +43,97 @@ AS_JSON = "SIGNUPFLOW_JSON"
 
 def show_history() -> None:
     """Once, though pyinfra runs a deploy's file for each host."""
-    if not _first():
-        return
-    text = _ledger()
-    records = [record for record in ledger.parse(text) if record.app == environment().app_name]
-    problems = ledger.problems(text)
-    if os.environ.get(AS_JSON):
-        print("\n".join(record.line() for record in records))
-    else:
-        screens.print_history(records, problems, _console())
-    if problems:
-        refuse(f"the history is damaged: {problems[0]}")
+    with _once() as first:
+        if first:
+            _show_history()
 
 
 def show_status() -> None:
-    """Once."""
-    if not _first():
-        return
+    """Once. What can be known is shown when a host is down, and the exit code says that it is not all."""
+    with _once() as first:
+        if first:
+            _show_status()
+
+
+@contextmanager
+def _once() -> Iterator[bool]:
+    """Whichever host comes here first, for any may be down; the others wait, so that pyinfra does not end before it is shown."""
+    with _showing:
+        first = not _shown
+        _shown.append(host.name)
+        yield first
+
+
+_showing = RLock()
+_shown: list[str] = []
+
+
+def _show_history() -> None:
+    text = holding("edge").get_fact(AppendedText, path=ledger.FILE)
+    records = [record for record in ledger.parse(text) if record.app == environment().app_name]
+    problems, torn = ledger.problems(text), ledger.torn(text)
+    database = inventory.get_host(fleet().holder("db").name)
+    if connectable(database):
+        kept = database.get_fact(AppendedText, path=f"{BACKUP_STATE}/{restores.FILE}")
+        records = restores.among(records, restores.parse(kept, environment().app_name, database.name))
+    if os.environ.get(AS_JSON):
+        print("\n".join(record.as_json() for record in records))
+    else:
+        screens.print_history(records, problems, _console(), torn)
+    if problems:
+        refuse(f"the history is damaged: {problems[0]}")
+    if away := [item.name for item in inventory if not connectable(item)]:
+        refuse(f"{', '.join(away)} takes no SSH; what the history says is complete all the same")
+
+
+def _show_status() -> None:
     found = _status()
     if os.environ.get(AS_JSON):
         print(found.as_json())
     else:
         screens.print_status(found, _console())
+    if away := [f"{state.name} {state.problem}" for state in found.hosts if state.problem]:
+        refuse(f"{'; '.join(away)}: the rest is shown")
+    if found.split and not found.at_work:
+        refuse(f"{found.split}. {agreement.WAYS_OUT}")
 
 
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
-def _first() -> bool:
-    return host.name == next(iter(inventory)).name
-
-
-def _ledger() -> str:
-    edge = inventory.get_host(fleet().holder("edge").name)
-    if not connectable(edge):
-        refuse(f"{edge.name}, which keeps the history, takes no SSH")
-    return edge.get_fact(ManagedFile, path=ledger.FILE).content or ""
+def _edge() -> Host:
+    return inventory.get_host(fleet().holder("edge").name)
 
 
 def _status() -> screens.Status:
-    env, routes = environment(), serving()
-    edge = inventory.get_host(fleet().holder("edge").name)
-    jobs = [gevent.spawn(_host, item, routes, env.app_name) for item in inventory]
+    env, edge = environment(), _edge()
+    # Without the edge it is not known what gets traffic, nor what was deployed; all else is.
+    routes = serving() if connectable(edge) else None
+    jobs = {item.name: gevent.spawn(_host, item, routes, env.app_name) for item in inventory}
     asked = [gevent.spawn(_domain, entry, env.health_path) for entry in entries(env)]
-    gevent.joinall(jobs)
+    gevent.joinall(list(jobs.values()))
     gevent.joinall(asked)
     database = inventory.get_host(fleet().holder("db").name)
-    records = [record for record in ledger.parse(_ledger()) if record.app == env.app_name]
+    text = edge.get_fact(AppendedText, path=ledger.FILE) if routes is not None else ""
+    records = [record for record in ledger.parse(text) if record.app == env.app_name]
+    page = edge.get_fact(ManagedFile, path=page_path(env.app_name)).content if routes is not None else ""
     return screens.Status(
         env.environment,
         env.app_name,
-        tuple(job.get() for job in jobs),
+        tuple(job.value or _unknown(name, job.exception) for name, job in jobs.items()),
         tuple(job.get() for job in asked),
         (database.get_fact(SchemaRevision, database=env.postgres_database) or "?") if connectable(database) else "?",
-        (edge.get_fact(ManagedFile, path=page_path(env.app_name)).content or "").partition("\n")[0].removeprefix("# "),
+        (page or "").partition("\n")[0].removeprefix("# "),
         tuple(records[-SHOWN:]),
         _backup(database) if env.backed_up else "",
         env.legacy_sqlite_file if connectable(database) and unmoved() else "",
     )
+
+
+def _unknown(name: str, error: BaseException | None) -> screens.HostState:
+    """A host that was lost while it was asked."""
+    return screens.HostState(name, tuple(sorted(fleet().member(name).roles)), problem=f"did not answer: {error}")
 
 
 def _backup(database: Host) -> str:
@@ -111,26 +146,29 @@ def _backup(database: Host) -> str:
     return backup_words.last_backup(good or "", active or "", time.time())
 
 
-def _host(target: Host, routes: Serving, app: str) -> screens.HostState:
+def _host(target: Host, routes: Serving | None, app: str) -> screens.HostState:
     roles = tuple(sorted(fleet().member(target.name).roles))
     if not connectable(target):
         return screens.HostState(target.name, roles, problem="takes no SSH")
     found: dict[str, list[Container]] = {}
     for item in target.get_fact(Containers, label=f"{APP_LABEL}={app}"):
         found.setdefault(item.labels.get(GENERATION_LABEL, "0"), []).append(item)
-    weights = {served.generation: served.weight for served in routes.hosts.get(target.name, ())}
+    weights = {item.generation: item.weight for item in routes.hosts.get(target.name, ())} if routes else {}
     ready, lease = target.get_fact(Readiness), target.get_fact(HeldLease)
     return screens.HostState(
         target.name,
         roles,
-        tuple(_serves(int(number), items, weights.get(int(number), 0)) for number, items in sorted(found.items())),
+        tuple(
+            _serves(int(number), items, weights.get(int(number), 0 if routes else None))
+            for number, items in sorted(found.items())
+        ),
         ready.disk_free,
         ready.memory_available,
         lease.said if lease is not None and lease.left > 0 else "",
     )
 
 
-def _serves(number: int, items: list[Container], percent: int) -> screens.Serves:
+def _serves(number: int, items: list[Container], percent: int | None) -> screens.Serves:
     return screens.Serves(
         number,
         items[0].labels.get(VERSION_LABEL, "?"),
@@ -138,6 +176,7 @@ def _serves(number: int, items: list[Container], percent: int) -> screens.Serves
         len(items),
         sum(item.sound for item in items),
         min(item.started for item in items)[:16].replace("T", " "),
+        served.identity(items[0].reference),
     )
 
 

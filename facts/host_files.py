@@ -53,6 +53,24 @@ class ManagedFile(FactBase[HostFile]):
         return HostFile(True, mode.zfill(4), owner, content, applied)
 
 
+class AppendedText(FactBase[str]):
+    """A file of lines that are only appended to, such as a journal; empty when there is none.
+
+    Bytes that are no UTF-8 come as surrogates: what a power cut made of one line does not take the others away.
+    """
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def command(self, path: str) -> StringCommand:
+        quoted = QuoteString(path)
+        return StringCommand("if test -f", quoted, "; then base64 -w0", quoted, "; fi; echo")
+
+    def process(self, output: list[str]) -> str:
+        return base64.b64decode("".join(output)).decode(errors="surrogateescape")
+
+
 class FileSizes(FactBase[dict[str, int]]):
     """Bytes of those of `paths` that are files."""
 

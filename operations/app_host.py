@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyinfra.api import Host
@@ -23,8 +23,6 @@ ASK_SECONDS = 2
 GRACE = 15.0
 # Docker's default weight. Candidates start with less (compose.yaml), so that starting does not slow down what serves.
 CPU_SHARES = 1024
-# Some thirty rollouts.
-JOURNAL_LINES = 500
 PRUNE_SECONDS = 120.0
 
 
@@ -194,15 +192,17 @@ class AppHost:
         """Remove a generation's files and secrets."""
         run(self.host, f"rm -rf {self.spec.project(generation)} {self.spec.secret_directory(generation)}")
 
-    def prune(self, kept: Collection[int]) -> None:
-        """Old releases go: their files, and images that nothing names any more. `kept` stay whatever their age."""
-        directory, secrets = self.spec.directory, self.spec.secrets.parent
-        listed = run(self.host, f"ls {directory} | sed -n 's/^g\\([0-9]*\\)$/\\1/p'")
-        old = prune.doomed(kept, [int(number) for number in listed.split()], self.spec.keep)
-        images = prune.images_script(directory, self.spec.repository, self.spec.keep)
-        path = journal.path(self.spec.app)
-        trim = f"tail -n {JOURNAL_LINES} {path} > {path}.new && mv -f {path}.new {path}\n"
-        run(self.host, trim + prune.files_script(directory, secrets, old) + images, PRUNE_SECONDS)
+    def prune(self, kept: Sequence[int]) -> None:
+        """Old releases go, but for the last that served: their files, and images that nothing names any more.
+
+        `kept` is what serves, and then what did so right before.
+        """
+        directory, app = self.spec.directory, self.spec.app
+        there = prune.listed(run(self.host, prune.list_script(directory)))
+        served = journal.served(run(self.host, journal.served_script(app)))
+        old = prune.files_script(directory, self.spec.secrets.parent, prune.doomed(kept, there, served, self.spec.keep))
+        script = journal.trim_script(app) + old + prune.images_script(directory, self.spec.repository)
+        run(self.host, script, PRUNE_SECONDS)
 
     def _ids(self, generation: int) -> str:
         """A command that lists the generation's containers."""

@@ -17,7 +17,7 @@ from pyinfra.api import Host, State, operation
 from pyinfra.api.command import PyinfraCommand
 
 from facts.database import PSQL
-from facts.host_files import FileSizes, ManagedFile
+from facts.host_files import AppendedText, FileSizes
 from operations.app_host import file_script
 from operations.delegate import connected
 from operations.deployment import DeploymentContext
@@ -28,6 +28,7 @@ from operations.remote import ScriptError, run
 from operations.rollout import Rollouts
 from signupflow import moving, probe
 from signupflow.moving import Step
+from signupflow.release import appended
 from signupflow.release.cause import cause
 from signupflow.release.rollout import Event
 from signupflow.release.spec import APP_LABEL, ReleaseSpec
@@ -70,7 +71,7 @@ class Move:
 
 def last_step(target: Host, app: str) -> Step | None:
     """Where the cut-over stands, by the journal on the database's host."""
-    return moving.last_step(target.get_fact(ManagedFile, path=moving.journal_path(app)).content or "")
+    return moving.last_step(target.get_fact(AppendedText, path=moving.journal_path(app)))
 
 
 @operation()
@@ -159,9 +160,8 @@ class CutoverExecutor(Executor[Step]):
         if step is Step.STUCK:
             return
         self.opening = step is Step.OPEN
-        path = shlex.quote(moving.journal_path(self.move.app))
         text = moving.line(datetime.now(UTC).isoformat(timespec="milliseconds"), step, self.context.identity.id)
-        run(self.database, f"mkdir -p $(dirname {path}) && echo {shlex.quote(text)} >> {path}")
+        run(self.database, appended.append_script(moving.journal_path(self.move.app), text))
 
     # Forward
 

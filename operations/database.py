@@ -16,7 +16,7 @@ from operations.failed import Failed, refused
 from operations.files import differs, digest, show, written
 from operations.interrupts import guard
 from operations.scripted import Scripted
-from signupflow.release import schema, scratch
+from signupflow.release import appended, schema, scratch
 from signupflow.shared.places import BACKUP_STATE, POSTGRES
 
 
@@ -123,9 +123,11 @@ def migrated(
 def _restore_point(wanted: Schema) -> StringCommand:
     """A name at which a restore can stop (PostgreSQL manual, pg_create_restore_point), and a line of when it was."""
     point = f"select pg_create_restore_point({_literal(wanted.restore_point)})"
-    noted = StringCommand(f'mkdir -p {BACKUPS} && echo "$(date -u +%s)"', QuoteString(wanted.restore_point))
+    path = f"{BACKUPS}/restore-points"
+    whole = f"mkdir -p {BACKUPS} && {{ {appended.on_a_new_line(path).strip()}; }}"
+    noted = StringCommand(whole, '&& echo "$(date -u +%s)"', QuoteString(wanted.restore_point))
     make = StringCommand(PSQL, "-q -d", QuoteString(wanted.database), "-c", QuoteString(point), ">/dev/null")
-    return StringCommand(make, "&&", noted, f">> {BACKUPS}/restore-points")
+    return StringCommand(make, "&&", noted, f">> {path}")
 
 
 def _literal(text: str) -> str:

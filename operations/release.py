@@ -15,7 +15,7 @@ from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import Container, Containers
-from facts.host_files import HostFile, ManagedFile
+from facts.host_files import AppendedText, HostFile, ManagedFile
 from facts.release import Generations
 from operations import secrets
 from operations.compose import as_desired
@@ -57,7 +57,7 @@ def observe(target: Host, release: ReleaseSpec, serving: Serving) -> Observed:
         found.setdefault(_generation(item), []).append(item)
     current = serving.generation(target.name)
     used: dict[int, str] = target.get_fact(Generations, directory=release.directory)
-    entry = journal.last(target.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
+    entry = journal.last(target.get_fact(AppendedText, path=journal.path(release.app)))
     routed = serving.routed(target.name)
     return Observed(
         target.name,
@@ -185,10 +185,10 @@ def _unsettled(release: ReleaseSpec) -> journal.Entry | None:
     interrupted, with this host still on its release, is not. A rollout that went back names no image and is not undone again;
     a first release has nothing before it.
     """
-    entry = journal.last(host.get_fact(ManagedFile, path=journal.path(release.app)).content or "")
+    entry = journal.last(host.get_fact(AppendedText, path=journal.path(release.app)))
     if entry is None or not (entry.switched and entry.image and entry.old):
         return None
-    text = connected(inventory.get_host(release.route.edge)).get_fact(ManagedFile, path=ledger.FILE).content or ""
+    text = connected(inventory.get_host(release.route.edge)).get_fact(AppendedText, path=ledger.FILE)
     return None if ledger.settled(ledger.parse(text), entry.run, host.name) else entry
 
 

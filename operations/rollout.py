@@ -323,7 +323,7 @@ class RolloutExecutor(Executor[Step]):
 
     def finish(self) -> None:
         """Old releases go."""
-        self.app_host.prune({self.rollout.new, self.rollout.old})
+        self.app_host.prune((self.rollout.new, self.rollout.old))
 
     # Backward
 

@@ -20,15 +20,16 @@ from pipeline import access, drift, exceptions, issues, markdown, runner, scan, 
 from pipeline import build as builds
 from pipeline.build import Build
 from pipeline.github import GitHub
-from signupflow import archives, dryrun, engine_client
+from signupflow import archives, commit, dryrun, engine_client
 from signupflow.cli.running import ROOT, Target, executable, shown
 from signupflow.errors import OperatorError
 from signupflow.images import inspect
-from signupflow.release import ledger
+from signupflow.release import ledger, rollback
+from signupflow.release.served import now as served_by
 
 FOLDER = Path("delivery")
 IMAGE, BUILD, REPORT = FOLDER / "image.tar", FOLDER / "build.json", FOLDER / "scan.json"
-PINNED_HOSTS = Path("known_hosts")
+PINNED_HOSTS = Path(commit.PINNED_HOSTS)
 STAGING = "deploy-staging.yml"
 BRANCH = "main"
 # Exit codes beside 0: a scan that is refused is 1, drift is 2 as in other tools; the other one of the two is "could not tell".
@@ -184,16 +185,33 @@ def served(inventory: str) -> None:
     command = Target(inventory).command("history", "-y")
     found = drift.served(ledger.parse(_answer(command, {"SIGNUPFLOW_JSON": "1"})[0]))
     builds.pinned(found.image)
-    done = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{found.commit}^{{commit}}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise OperatorError(f"commit {found.commit}, from which hosts were deployed, is not in this clone; fetch it")
+    for made in found.uncommitted:
+        click.echo(
+            f"Warning: a later deployment was made from {made}, which is no commit; hosts are compared with {found.commit}"
+        )
     runner.output("image", found.image)
-    runner.output("commit", done.stdout.strip())
+    runner.output("commit", _commit(found.commit, "hosts were deployed"))
+
+
+@main.command()
+@from_environment("VERSION", required=False)
+@click.option("--inventory", default="inventory.py", show_default=True, envvar="SIGNUPFLOW_INVENTORY")
+def earlier(version: str, inventory: str) -> None:
+    """Say where a rollback goes, by the history on the hosts: the run that released it, and the commit that it was made from.
+
+    Its settings are those that were approved with it. VERSION is what `signupflow history` shows, empty for the one before.
+    """
+    target = Target(inventory)
+    records = ledger.parse(_answer(target.command("history", "-y"), {"SIGNUPFLOW_JSON": "1"})[0])
+    record = rollback.target(records, served_by(records), version)
+    if not drift.COMMITTED.fullmatch(record.deploys):
+        raise OperatorError(
+            f"{record.version} was released from {record.deploys or 'no repository'}, which is no commit: its settings are not "
+            "known here; go back from a machine that has them, with `signupflow rollback`"
+        )
+    runner.output("run", record.run)
+    runner.output("version", record.version)
+    runner.output("commit", _commit(record.deploys, f"{record.version} was released"))
 
 
 @main.command(name="drift")
@@ -245,6 +263,15 @@ def mark(tag: str, commit: str, environment: str, github_api_url: str, github_re
     name = builds.parsed(f"release:{environment}-{tag}").tag
     GitHub(github_api_url, github_repository, github_token).tag(name, commit)
     click.echo(f"{name} is on {commit[:12]}")
+
+
+def _commit(short: str, what: str) -> str:
+    """A commit of this clone by its first digits, from which something was done."""
+    words = ["git", "-C", str(ROOT), "rev-parse", "--verify", "--quiet", f"{short}^{{commit}}"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OperatorError(f"commit {short}, from which {what}, is not in this clone; fetch it")
+    return done.stdout.strip()
 
 
 def _hand_on(made: Build) -> None:

@@ -14,9 +14,8 @@ from signupflow.release.ledger import RELEASED, Record
 
 # GitHub takes 65,536 characters in an issue.
 MOST = 50_000
-# Deployments that decide which image serves; and those that bring hosts to what a commit of this repository says.
-IMAGE_KINDS = ("release", "rollback")
-HOST_KINDS = ("release", "hosts")
+# Deployments that bring hosts to what a commit of this repository says though they have no image.
+HOST_KINDS = ("hosts",)
 # As the record has it: shortened, with -dirty behind it when files were in no commit.
 COMMITTED = re.compile(r"[0-9a-f]{7,40}")
 
@@ -60,24 +59,32 @@ class Drift:
 
 @dataclass(frozen=True)
 class Served:
-    """What reality is compared with: the image that was released last, the commit that hosts were last brought to."""
+    """What reality is compared with: the image that serves by the history, the commit that hosts were last brought to.
+
+    `uncommitted` are deployments after that which were made from no commit: what they changed is drift, and shows as such.
+    """
 
     image: str
     commit: str
+    uncommitted: tuple[str, ...] = ()
 
 
 def served(records: Sequence[Record]) -> Served:
-    """From the history. OperatorError when nothing was released, or not from a commit and a registry."""
-    done = [record for record in records if record.outcome == RELEASED]
-    images = [record.image for record in done if record.kind in IMAGE_KINDS and record.image]
-    commits = [record.deploys for record in done if record.kind in HOST_KINDS and record.deploys]
+    """From the history. OperatorError when nothing was released, or nothing from a commit.
+
+    Whatever ended well with an image brought the app's settings of its commit: a release, a cut-over, a rollback, a restart.
+    """
+    done = [record for record in records if record.outcome == RELEASED and record.deploys]
+    images = [record.image for record in records if record.outcome == RELEASED and record.image]
+    commits = [record.deploys for record in done if record.image or record.kind in HOST_KINDS]
     if not images or not commits:
         raise OperatorError("nothing was released yet; deploy first")
-    if not COMMITTED.fullmatch(commits[-1]):
+    committed = [number for number, commit in enumerate(commits) if COMMITTED.fullmatch(commit)]
+    if not committed:
         raise OperatorError(
             f"what runs was deployed from {commits[-1]}, which is no commit; deploy from one, or there is nothing to compare with"
         )
-    return Served(images[-1], commits[-1])
+    return Served(images[-1], commits[committed[-1]], tuple(commits[committed[-1] + 1 :]))
 
 
 def compared(environment: str, what: Served, plan: str, lines: Mapping[str, Sequence[str]]) -> Drift:

@@ -93,7 +93,7 @@ def old_is_routed(last: Step | None) -> bool:
 
 def last_step(journal: str) -> Step | None:
     """The last step of a journal that `line` wrote; a line that was cut off does not count."""
-    for text in reversed(journal.splitlines()):
+    for text in reversed(journal.split("\n")):
         words = text.split()
         if len(words) == 3 and words[1] in set(Step):
             return Step(words[1])

@@ -11,22 +11,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from signupflow.release import agreement
 from signupflow.release.ledger import RELEASED, Record
 
 # What a record's outcome looks like.
-STYLES = {RELEASED: "green", "failed": "red", "aborted": "yellow"}
+STYLES = {RELEASED: "green", "restored": "green", "failed": "red", "aborted": "yellow", "interrupted": "yellow"}
 
 
 @dataclass(frozen=True)
 class Serves:
-    """One generation on one host. `percent` is its share of the host's traffic, `healthy` of `replicas` run and are well."""
+    """One generation on one host. `percent` is its share of the host's traffic, None where that cannot be known; `healthy` of
+    `replicas` run and are well; `image` is the release's identity (`signupflow.release.served`)."""
 
     generation: int
     version: str
-    percent: int
+    percent: int | None
     replicas: int
     healthy: int
     since: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,22 +72,41 @@ class Status:
     unmoved: str = ""
 
     @property
+    def split(self) -> str:
+        """That hosts serve different releases, in a line; empty when they do not."""
+        return agreement.split(
+            {
+                host.name: [(item.image or item.version, item.version) for item in host.serves if item.percent]
+                for host in self.hosts
+            }
+        )
+
+    @property
+    def at_work(self) -> str:
+        """Who holds a lease; a split is then on its way to its end."""
+        return next((host.lease for host in self.hosts if host.lease), "")
+
+    @property
     def well(self) -> bool:
-        """Every host answers and every replica and domain is healthy."""
+        """Every host answers, all serve one release, and every replica and domain is healthy."""
         served = [item for host in self.hosts for item in host.serves]
         return (
             not any(host.problem for host in self.hosts)
             and bool(served)
+            and not self.split
             and all(item.healthy == item.replicas for item in served)
             and all(domain.status == 200 for domain in self.domains)
         )
 
     def as_json(self) -> str:
-        return json.dumps({"well": self.well, **asdict(self)}, indent=2)
+        return json.dumps({"well": self.well, "split": self.split, **asdict(self)}, indent=2)
 
 
 def print_status(status: Status, console: Console) -> None:
     """One screen."""
+    if status.split:
+        way = f"a deployment is at work: {status.at_work}" if status.at_work else agreement.WAYS_OUT
+        console.print(Text(f"{status.split}. {way}", style="bold red"), soft_wrap=True)
     word = Text("well", style="bold green") if status.well else Text("NOT WELL", style="bold red")
     console.print(
         Text.assemble((f"{status.app} in {status.environment}: ", "bold"), word, f"   schema {status.schema or 'none'}")
@@ -109,6 +131,10 @@ def print_status(status: Status, console: Console) -> None:
         console.print(history_table(status.last))
 
 
+def _share(item: Serves) -> str:
+    return ", share unknown" if item.percent is None else f", {item.percent} %" if item.percent != 100 else ""
+
+
 def _left(days: float) -> str:
     return "?" if not days else f"{days:.0f} days" if days >= 2 else f"{days * 24:.1f} hours"
 
@@ -116,10 +142,7 @@ def _left(days: float) -> str:
 def _host(host: HostState) -> list[Any]:
     if host.problem:
         return [host.name, " ".join(host.roles), Text(host.problem, style="red"), "", "", "", "", ""]
-    serves = "\n".join(
-        f"{item.version} (generation {item.generation}{f', {item.percent} %' if item.percent != 100 else ''})"
-        for item in host.serves
-    )
+    serves = "\n".join(f"{item.version} (generation {item.generation}{_share(item)})" for item in host.serves)
     replicas = Text("\n").join(
         Text(f"{item.healthy} of {item.replicas}", style="green" if item.healthy == item.replicas else "red")
         for item in host.serves
@@ -137,6 +160,9 @@ def history_table(records: Sequence[Record]) -> Table:
         ended = Text(record.outcome, style=STYLES.get(record.outcome, ""))
         if record.why:
             ended.append(f": {record.why}", style="default")
+        if record.serves:
+            serves = ", ".join(f"{host} {version}" for host, version in record.serves.items())
+            ended.append(f"; then served: {serves}", style="default")
         table.add_row(
             record.began.removesuffix("+00:00").replace("T", " "),
             record.kind,
@@ -150,16 +176,19 @@ def history_table(records: Sequence[Record]) -> Table:
     return table
 
 
-def print_history(records: Sequence[Record], problems: Sequence[str], console: Console) -> None:
-    """All records, and whether their chain is whole."""
+def print_history(records: Sequence[Record], problems: Sequence[str], console: Console, torn: Sequence[str] = ()) -> None:
+    """All records, whether their chain is whole, and which lines of it a power cut has left half written."""
     if records:
         console.print(history_table(records))
     else:
         console.print("nothing was deployed yet")
+    for line in torn:
+        console.print(Text(f"{line} (power was lost while it was written)", style="yellow"))
     for problem in problems:
         console.print(Text(f"the history is damaged: {problem}", style="bold red"))
-    if not problems and records:
-        console.print(f"{len(records)} records; none was altered or taken out of the middle", style="dim")
+    chained = sum(bool(record.run) for record in records)  # restores are told of by the database's host
+    if not problems and chained:
+        console.print(f"{chained} records; none was altered or taken out of the middle", style="dim")
 
 
 def _table(*columns: str) -> Table:

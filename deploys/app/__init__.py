@@ -12,7 +12,7 @@ from deploys.app.networks import APP_BRIDGE, APP_NETWORK, networks
 from deploys.environment import entries, environment, fleet, holding, image, in_group, order, secrets_of
 from deploys.postgres.roles import CERTIFICATE
 from deploys.traefik import DYNAMIC, STATE
-from facts.host_files import ManagedFile
+from facts.host_files import AppendedText, ManagedFile
 from facts.release import CertifiedDomains
 from operations import compose, files, images
 from operations import release as releases
@@ -190,5 +190,5 @@ def unmoved() -> bool:
     if not env.legacy_sqlite_file:
         return False
     database = holding("db")
-    step = moving.last_step(database.get_fact(ManagedFile, path=moving.journal_path(env.app_name)).content or "")
+    step = moving.last_step(database.get_fact(AppendedText, path=moving.journal_path(env.app_name)))
     return step is not moving.Step.MOVED

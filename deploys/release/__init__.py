@@ -14,14 +14,14 @@ from deploys.deployment import deployment
 from deploys.environment import channels, commit, environment, fleet, holding, image, in_group, order, refuse
 from deploys.release.announcement import announce
 from facts.database import SchemaRevision
-from facts.host_files import ManagedFile
+from facts.host_files import AppendedText
 from facts.release import Generations
 from operations import certificates
 from operations import ready as readying
 from operations import release as releases
 from operations.delegate import connectable, connected
 from signupflow.images import size
-from signupflow.release import ledger, readiness
+from signupflow.release import journal, ledger, readiness
 
 # The kind of run that moves an old service's rows.
 MOVING = "cut-over"
@@ -205,7 +205,7 @@ def recorded() -> None:
 @functools.cache
 def _version_before(edge: Host) -> str:
     """What was released last, before this run."""
-    text = connected(edge).get_fact(ManagedFile, path=ledger.FILE).content or ""
+    text = connected(edge).get_fact(AppendedText, path=ledger.FILE)
     done = [record for record in ledger.parse(text) if record.app == environment().app_name and record.image]
     return next((record.version for record in reversed(done) if record.outcome == ledger.RELEASED), "")
 
@@ -216,13 +216,24 @@ def abort() -> None:
     ownership.check()
     recorded()
     context = deployment()
-    context.recorder.kind, context.recorder.outcome = "abort", "aborted"
+    context.recorder.kind, context.recorder.outcome = "abort", ledger.ABORTED
+    context.recorder.release = {**_undone(), "commit": "", "deploys": commit()}
     readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
     _lease("abort")
     releases.barrier(name="Start")
     for name in host.loop([item.name for item in reversed(_apps())]):
         if name == host.name:
             releases.undone(name=f"Roll back {name}", context=context, release=desired(host))
+
+
+@functools.cache
+def _undone() -> dict[str, str]:
+    """What is undone, by the hosts' journals: group_data may name another release by now."""
+    path = journal.path(environment().app_name)
+    entry = journal.newest_release(item.get_fact(AppendedText, path=path) for item in _apps() if connectable(item))
+    if entry is None:
+        return {"version": "", "image": "", "schema": ""}
+    return {"version": entry.version, "image": entry.image if entry.image.startswith("sha256:") else "", "schema": ""}
 
 
 @deploy("Lock")

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from gevent.lock import RLock
 from pyinfra import inventory, logger
 from pyinfra.api import Host
 
 from deploys.app import serving
-from deploys.environment import choose, chosen_settings, environment, fleet, holding, order, refuse
+from deploys.environment import choose, chosen_settings, environment, fleet, holding, keep_replicas, order, refuse
 from facts.containers import Containers, HostImage, HostImages
 from facts.database import SchemaRevision
-from facts.host_files import ManagedFile
+from facts.host_files import AppendedText
 from operations.compose import STACK_LABEL
 from operations.delegate import connectable
 from signupflow import images
 from signupflow.errors import OperatorError
 from signupflow.images import Image
-from signupflow.release import ledger, rollback
+from signupflow.release import agreement, ledger, rollback, served
 from signupflow.release.spec import APP_LABEL, GENERATION_LABEL
 
 _found: list[Image] = []
+_scale: dict[str, int] = {}
 _finding = RLock()
 
 
-def keep_what_serves() -> None:
-    """The release of this run is the image that serves now, whatever `app_image` says."""
+def keep_what_serves(*, scaled: bool = True) -> None:
+    """The release of this run is the image that serves now, whatever `app_image` says; with as many replicas, if `scaled`."""
     _once(_kept)
+    if scaled:
+        _keep_scale()
 
 
 def keep_what_is_there() -> None:
@@ -50,6 +53,21 @@ def keep_database_image() -> None:
 def go_back(wanted: str = "") -> None:
     """The release of this run is an earlier one: `wanted`, or the one before what serves. Refused when it cannot run."""
     _once(lambda: _earlier(wanted))
+    _keep_scale()
+
+
+def _keep_scale() -> None:
+    """Hosts keep as many replicas as serve, which `scale` may have said; unless this run says how many, by --data."""
+    with _finding:
+        if _scale or "app_replicas" in inventory.get_override_data():
+            return
+        routes = serving()
+        _scale.update({name: count for name in fleet().apps if (count := len(routes.urls_of(name, routes.generation(name))))})
+        for name, count in _scale.items():
+            wanted = environment(inventory.get_host(name)).app_replicas
+            if count != wanted:
+                logger.info(f"--> {name} keeps its {count} replicas; app_replicas is {wanted}, which `signupflow deploy` applies")
+        keep_replicas(_scale)
 
 
 def _once(find: Callable[[], Image]) -> None:
@@ -60,33 +78,48 @@ def _once(find: Callable[[], Image]) -> None:
             choose(_found[0])
 
 
-def _all_serving() -> dict[str, Image]:
-    """Id to image of what serves, in the order of releases."""
+def _served() -> dict[str, list[Image]]:
+    """App host to the images of the generations that get traffic there; hosts that take no SSH are left out."""
     env, routes = environment(), serving()
-    found: dict[str, Image] = {}
+    found: dict[str, list[Image]] = {}
     for name in order(env, fleet()):
-        target, current = inventory.get_host(name), routes.generation(name)
-        if not current or not connectable(target):
+        target, routed = inventory.get_host(name), {str(number) for number in routes.routed(name)}
+        if not routed or not connectable(target):
             continue
         for item in target.get_fact(Containers, label=f"{APP_LABEL}={env.app_name}"):
-            if item.labels.get(GENERATION_LABEL) == str(current):
-                found[item.image] = images.on_host(item.reference, item.image, item.labels)
+            if item.labels.get(GENERATION_LABEL) in routed:
+                found.setdefault(name, []).append(images.on_host(item.reference, item.image, item.labels))
     return found
 
 
 def _first_serving() -> Image:
-    return next(iter(_all_serving().values()), None) or images.unseen(environment().app_image)
+    found = [image for there in _served().values() for image in there]
+    return found[0] if found else images.unseen(environment().app_image)
+
+
+def _something() -> dict[str, list[Image]]:
+    return _served() or refuse("nothing serves yet; release with `signupflow deploy`")
+
+
+def _split(found: Mapping[str, Sequence[Image]]) -> str:
+    """Why these cannot be taken for one release; empty when they are one."""
+    return agreement.refusal(
+        {name: [(served.identity(image.on_host), image.version) for image in there] for name, there in found.items()}
+    )
+
+
+def one_release() -> None:
+    """Refused when hosts serve different releases: what a run that was cut off has left is not ready for another."""
+    if serving().hosts and (said := _split(_served())):
+        refuse(said)
 
 
 def _serving() -> Image:
     """The image that serves. Refused when hosts differ: a run that was cut off would be taken for what was meant."""
-    found = _all_serving()
-    if not found:
-        refuse("nothing serves yet; release with deploys/production.py")
-    if len(found) > 1:
-        served = ", ".join(sorted(image.version for image in found.values()))
-        refuse(f"hosts serve different releases ({served}); take the one that was cut off back with deploys/abort.py first")
-    return next(iter(found.values()))
+    found = _something()
+    if said := _split(found):
+        refuse(said)
+    return next(iter(found.values()))[0]
 
 
 def _kept() -> Image:
@@ -100,23 +133,29 @@ def _earlier(wanted: str) -> Image:
     env = environment()
     edge = holding("edge")
     records = [record for record in ledger.parse(_ledger(edge)) if record.app == env.app_name]
-    now = _serving()
+    found = _something()
+    split = _split(found)
+    if split and not wanted:
+        refuse(split)
+    # Where hosts differ, the newest of their images knows most migrations.
+    now = max((image for there in found.values() for image in there), key=lambda image: len(image.migrations))
     try:
-        record = rollback.target(records, now.image_id or now.on_host, wanted)
+        record = rollback.target(records, "" if split else now.image_id or now.on_host, wanted)
     except OperatorError as error:
         refuse(str(error))
-    found = _on_every_host(record)
+    earlier = _on_every_host(record)
     database = holding("db")
     known = database.get_fact(SchemaRevision, database=env.postgres_database) or ""
-    stands = rollback.obstacles(record.version, found.migrations, now.migrations, known) if known and found.migrations else []
+    stands = rollback.obstacles(record.version, earlier.migrations, now.migrations, known) if known and earlier.migrations else []
     if stands:
         refuse("; ".join(stands))
-    logger.info(f"--> From {now.version} back to {found.version}, released {record.began} by {record.owner}")
-    return found
+    before = "different releases" if split else now.version
+    logger.info(f"--> From {before} back to {earlier.version}, released {record.began} by {record.owner}")
+    return earlier
 
 
 def _ledger(edge: Host) -> str:
-    return edge.get_fact(ManagedFile, path=ledger.FILE).content or ""
+    return edge.get_fact(AppendedText, path=ledger.FILE)
 
 
 def _on_every_host(record: ledger.Record) -> Image:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-import shlex
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
+from signupflow.release import appended
 from signupflow.release.rollout import Step
+
+# Some thirty rollouts.
+KEPT_LINES = 500
 
 
 @dataclass(frozen=True)
@@ -40,24 +44,50 @@ class Entry:
         return self.step == Step.DONE
 
 
+def entries(text: str) -> list[Entry]:
+    """In the order they were written; a line that was cut off in the middle does not count."""
+    return [entry for line in appended.lines(text) if (entry := appended.parsed(Entry, line)) is not None]
+
+
 def last(text: str) -> Entry | None:
-    """The last entry; a line that was cut off in the middle does not count."""
-    for line in reversed(text.splitlines()):
-        try:
-            return Entry(**json.loads(line))
-        except (ValueError, TypeError):
-            continue
-    return None
+    """The last entry."""
+    return next((entry for line in reversed(appended.lines(text)) if (entry := appended.parsed(Entry, line))), None)
+
+
+def newest_release(journals: Iterable[str]) -> Entry | None:
+    """The last step of the last release that was begun on any of these hosts: what an abort undoes. Ways back name no image."""
+    return max((entry for text in journals for entry in entries(text) if entry.image), key=lambda entry: entry.at, default=None)
+
+
+def served(text: str) -> list[int]:
+    """Generations that served here and were not rolled back, the newest first.
+
+    The end of a rollout with an image says that its generation serves from then on; without one, that the host went back from
+    `old` to one that had served before.
+    """
+    found: list[int] = []
+    for entry in entries(text):
+        if entry.switched:
+            found = [number for number in found if number != entry.new and (entry.image or number != entry.old)]
+            found.append(entry.new)
+    return found[::-1]
+
+
+def served_script(app: str) -> str:
+    """Print what `served` needs: the ends of rollouts, without the bytes that no journal of ours has."""
+    return f"LC_ALL=C grep -a '\"step\":\"{Step.DONE}\"' {path(app)} | LC_ALL=C tr -cd '\\12\\40-\\176'"
+
+
+def trim_script(app: str) -> str:
+    """Keep the last lines, and of those before them what tells which releases have served: many failures push none out."""
+    journal = path(app)
+    ends = f'head -n -{KEPT_LINES} {journal} | LC_ALL=C grep -a \'"step":"{Step.DONE}"\' | tail -n {KEPT_LINES}'
+    return f"{{ {ends}; tail -n {KEPT_LINES} {journal}; }} > {journal}.new && mv -f {journal}.new {journal}\n"
 
 
 def append_script(app: str, entry: Entry) -> str:
-    """Append one entry. A last line that lost power cut off in the middle gets its line break first: it spoils only itself."""
-    where = shlex.quote(path(app))
-    return (
-        f"mkdir -p $(dirname {where})\n"
-        f'test -z "$(tail -c 1 {where} 2>/dev/null)" || echo >> {where}\n'
-        f"printf '%s\\n' {shlex.quote(entry.line())} >> {where}"
-    )
+    """Write an entry into the host's journal, on a line of its own whatever a power cut has left there."""
+    return appended.append_script(path(app), entry.line())
 
 
 def path(app: str) -> str:

@@ -9,14 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+
+from signupflow.release import appended
 
 FILE = "/var/lib/signupflow/releases/ledger.jsonl"
 # Stands where the host puts the digest of its last line, which only the host knows at that moment.
 PREVIOUS = "@previous@"
 RELEASED = "released"
+ABORTED = "aborted"
+INTERRUPTED = "interrupted"
+# What is left of a record that was cut off after its first field.
+BEGUN = re.compile(r'\{"previous":"([0-9a-f]{64})"')
 
 
 @dataclass(frozen=True)
@@ -54,28 +61,47 @@ class Record:
     previous: str = ""
 
     def line(self) -> str:
+        """As it is given to the host that keeps it, which alone knows the line before."""
         # First, so that nothing a person wrote can stand before it.
         return json.dumps({"previous": PREVIOUS} | {**asdict(self), "previous": PREVIOUS}, separators=(",", ":"))
+
+    def as_json(self) -> str:
+        """As it stands in the ledger, for programs."""
+        return json.dumps(asdict(self), separators=(",", ":"))
 
 
 def append_script(record: Record) -> str:
     """Append a record, once: a script that is repeated because its connection was lost adds nothing.
 
-    A last line that a crash cut off in the middle gets its line break first, and stays in the chain as it is.
+    Only the whole line counts as there already. One that a crash cut off gets its line break, stays in the chain as it is, and
+    the record follows it.
     """
-    line = record.line()
-    known = f"grep -qF {shlex.quote(json.dumps(record.run))} {FILE} 2>/dev/null"
+    line = shlex.quote(record.line())
+    as_given = f"""LC_ALL=C sed 's/^{{"previous":"[0-9a-f]*"/{{"previous":"{PREVIOUS}"/' {FILE} 2>/dev/null"""
     return (
-        f"mkdir -p $(dirname {FILE})\n{known} && exit 0\n"
-        f'test -z "$(tail -c 1 {FILE} 2>/dev/null)" || echo >> {FILE}\n'
+        f"mkdir -p $(dirname {FILE})\n"
+        f"{as_given} | LC_ALL=C grep -aqxF -e {line} && exit 0\n"
+        f"{appended.on_a_new_line(FILE)}"
         f"previous=$(tail -n 1 {FILE} 2>/dev/null | sha256sum | cut -c 1-64)\n"
-        f"printf '%s\\n' {shlex.quote(line)} | sed \"s/{PREVIOUS}/$previous/\" >> {FILE}\n"
+        f"printf '%s\\n' {line} | sed \"s/{PREVIOUS}/$previous/\" >> {FILE}\n"
     )
 
 
 def parse(text: str) -> list[Record]:
     """Records in the order they were written; lines that are none are passed over."""
-    return [record for line in text.splitlines() if (record := _record(line)) is not None]
+    return [record for line in appended.lines(text) if (record := _record(line)) is not None]
+
+
+def torn(text: str) -> list[str]:
+    """Lines that are no record, one sentence each: a host that lost its power while one was written leaves such a line.
+
+    They cost what they would have said, and nothing else. One that was put in the place of a record is in `problems` too.
+    """
+    return [
+        f"line {number} is no whole record; records before and after it count"
+        for number, line in enumerate(appended.lines(text), 1)
+        if _record(line) is None
+    ]
 
 
 def settled(records: Sequence[Record], run: str, host: str) -> bool:
@@ -90,29 +116,27 @@ def settled(records: Sequence[Record], run: str, host: str) -> bool:
 def problems(text: str) -> list[str]:
     """How the chain is broken, one line for each place; empty when nothing was altered or taken out of the middle.
 
-    Lines from before records were chained have no digest; after the first that has, every one must.
+    A line that was cut off is no problem: the record after it holds its digest. Lines from before records were chained have
+    no digest; after the first that has, every one must.
     """
     found, before, chained = [], "", False
-    for number, line in enumerate(text.splitlines(keepends=True), 1):
+    for number, line in enumerate(appended.lines(text), 1):
         record = _record(line)
-        if record is None:
-            found.append(f"line {number} is no record")
-        elif record.previous:
-            chained = True
-            if record.previous != digest(before):
-                found.append(f"line {number} (run {record.run}) does not follow the line before it: one was altered or taken out")
-        elif chained:
-            found.append(f"line {number} (run {record.run}) is not chained")
-        before = line
+        begun = BEGUN.match(line)
+        previous = record.previous if record else begun[1] if begun else ""
+        where = f"line {number}" + (f" (run {record.run})" if record else "")
+        if previous and previous != digest(before):
+            found.append(f"{where} does not follow the line before it: one was altered or taken out")
+        elif record and chained and not previous:
+            found.append(f"{where} is not chained")
+        chained, before = chained or bool(previous), line
     return found
 
 
 def digest(line: str) -> str:
-    return hashlib.sha256(line.encode()).hexdigest()
+    """Of the very bytes: what is no UTF-8 was read as surrogates (`facts.host_files.AppendedText`)."""
+    return hashlib.sha256(line.encode(errors="surrogateescape")).hexdigest()
 
 
 def _record(line: str) -> Record | None:
-    try:
-        return Record(**json.loads(line))
-    except (ValueError, TypeError):
-        return None
+    return appended.parsed(Record, line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from signupflow.errors import OperatorError
+from signupflow.release import served
 from signupflow.release.ledger import RELEASED, Record
 from signupflow.release.schema import Migration
 
@@ -14,22 +15,30 @@ LISTED = 8
 def target(records: Sequence[Record], serving: str, wanted: str = "") -> Record:
     """The release to go back to. `serving` is the image that serves; `wanted` a version, an image or the start of its digest.
 
-    Without `wanted`: the newest release before the one that serves was released. A second rollback so goes back further,
-    and never to what was rolled back from. Raises OperatorError when there is none.
+    Without `wanted`: the release that served before (`signupflow.release.served`). A second rollback so goes back further,
+    and never to what was gone back from. `serving` is empty while hosts serve different releases: then one must be named.
+    Raises OperatorError when there is none.
     """
     done = [record for record in records if record.outcome == RELEASED and record.image]
     if wanted:
         found = [record for record in done if _named(record, wanted)]
         if not found:
             raise OperatorError(f"no release {wanted} in the history; it has {listing(done) or 'none'}")
-        if found[-1].image == serving:
+        if served.identity(_newest(found).image) == served.identity(serving):
             raise OperatorError(f"{wanted} serves already")
-        return found[-1]
-    released = [index for index, record in enumerate(done) if record.kind == "release" and record.image == serving]
-    before = [record for record in done[: released[-1] if released else None] if record.image != serving]
+        return _newest(found)
+    before = served.before(records, serving)
     if not before:
-        raise OperatorError(f"the history has no release before the one that serves; it has {listing(done) or 'none'}")
-    return before[-1]
+        raise OperatorError(
+            "the history has no release before the one that serves that was not gone back from; "
+            f"name one to go to it all the same: {listing(done, but=serving) or 'there is no other'}"
+        )
+    return _newest([record for record in done if served.identity(record.image) == before[-1]])
+
+
+def _newest(found: Sequence[Record]) -> Record:
+    """The newest that released it: who restarted it since says nothing about where it came from."""
+    return next((record for record in reversed(found) if record.kind in served.FORWARD), found[-1])
 
 
 def _named(record: Record, wanted: str) -> bool:
@@ -37,9 +46,10 @@ def _named(record: Record, wanted: str) -> bool:
     return wanted in (record.version, record.image, record.run) or (len(wanted) >= 12 and digest.startswith(wanted))
 
 
-def listing(records: Sequence[Record]) -> str:
-    """Versions for an error message, the newest first, each once."""
-    versions = dict.fromkeys(record.version or record.image for record in reversed(records))
+def listing(records: Sequence[Record], but: str = "") -> str:
+    """Versions for an error message, the newest first, each once, without that of the image `but`."""
+    others = [record for record in records if served.identity(record.image) != served.identity(but)]
+    versions = dict.fromkeys(record.version or record.image for record in reversed(others))
     more = len(versions) - LISTED
     return ", ".join(list(versions)[:LISTED]) + (f" and {more} more" if more > 0 else "")
 

@@ -40,6 +40,24 @@ def test_us6_2_the_list_says_from_which_moment_on_one_can_go_back() -> None:
     assert "point-in-time" not in listing.table(Store((), ()), DUMPS), "dumps alone have one moment each"
 
 
+def test_a36_the_list_leaves_out_what_a_restore_went_back_behind() -> None:
+    def at(hours: float) -> datetime:
+        return ENDED + timedelta(hours=hours)
+
+    before, *holes = (at(-3), at(-2)), (at(5), at(7)), (at(1), at(2)), (at(1.5), at(3)), (at(9), at(9))
+    assert listing.unrestorable([before, *holes]) == [(at(-3), at(-2)), (at(1), at(3)), (at(5), at(7))]
+    last = listing.table(STORE, [], [before, *holes]).splitlines()[-1]
+    assert last == (
+        "Any second since 2026-11-27 01:54:12 UTC can be restored, but for those between 2026-11-27 02:54:12 UTC and "
+        "2026-11-27 04:54:12 UTC, between 2026-11-27 06:54:12 UTC and 2026-11-27 08:54:12 UTC, which a restore went back "
+        "behind: signupflow-restore --point-in-time"
+    )
+    assert json.loads(listing.as_json(STORE, [], holes))["unrestorable"][0] == {
+        "since": "2026-11-27T02:54:12+00:00",
+        "until": "2026-11-27T04:54:12+00:00",
+    }
+
+
 def test_fr007_a_dump_that_was_not_read_back_is_marked() -> None:
     lines = listing.table(STORE, DUMPS).splitlines()
     assert [("NOT PROVEN" in line) for line in lines if " dump" in line] == [False, True]
@@ -64,7 +82,7 @@ def test_fr007_programs_get_numbers_and_iso_times() -> None:
         ("weekly", 2_000_000, True),
         ("monthly", 3_000_000, False),
     ]
-    assert json.loads(listing.as_json(Store((), ()), [])) == {"backups": [], "dumps": []}
+    assert json.loads(listing.as_json(Store((), ()), [])) == {"backups": [], "dumps": [], "unrestorable": []}
 
 
 def test_fr007_findings_tell_what_to_do_only_where_something_is_to_be_done() -> None:

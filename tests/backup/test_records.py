@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -178,3 +179,19 @@ def test_us6_4_asking_whether_somebody_works_takes_nothing(tmp_path: Path) -> No
 def test_us6_4_where_nobody_has_ever_worked_nobody_works(tmp_path: Path) -> None:
     # Or the record of a killed attempt would count as one that runs, and nobody would be told.
     assert not records.held("backup", tmp_path / "not made yet")
+
+
+def test_a36_every_restore_that_ended_is_kept_for_the_history(tmp_path: Path) -> None:
+    path = tmp_path / records.RESTORES
+    for record in (
+        Record(records.RESTORE, 1.0),
+        Record(records.RESTORE, 1.0, 2.0, 0, "restored x"),
+        Record(records.BACKUP, 3.0, 4.0),
+    ):
+        records.write(record, tmp_path)
+    path.write_bytes(path.read_bytes() + b'{"kind":"res')
+    records.write(Record(records.RESTORE, 5.0, 6.0, 4, "failed"), tmp_path)
+    first, torn, last = path.read_text().splitlines()
+    assert json.loads(first)["said"] == "restored x"
+    assert torn == '{"kind":"res'
+    assert json.loads(last)["code"] == 4

@@ -12,6 +12,7 @@ import pytest
 from lab.client import ROOT
 from pipeline import drift, markdown
 from pipeline.drift import Served
+from signupflow.commit import described
 from signupflow.dryrun import read
 from signupflow.errors import OperatorError
 from tests.delivery.program import called
@@ -89,12 +90,72 @@ def test_us3_reality_is_compared_with_the_last_image_and_the_last_commit_that_we
         record(kind="rollback", image=old, deploys="bbbbbbbbbbbb"),
         record(outcome="failed", image="x"),
     ]
-    assert drift.served(records) == Served(old, "0123456789ab")
+    assert drift.served(records) == Served(old, "bbbbbbbbbbbb"), "a rollback brings the settings of its own commit"
     assert drift.served([*records, record(kind="hosts", image="", deploys="cccccccccccc")]) == Served(old, "cccccccccccc")
+    assert drift.served([*records, record(kind="maintenance", image="", deploys="cccccccccccc")]) == Served(old, "bbbbbbbbbbbb")
     with pytest.raises(OperatorError, match="nothing was released yet"):
         drift.served([record(outcome="failed")])
     with pytest.raises(OperatorError, match="0123456789ab-dirty, which is no commit"):
         drift.served([record(deploys="0123456789ab-dirty")])
+
+
+def test_a16_after_a_cut_over_there_is_something_to_compare_with() -> None:
+    moved = dataclasses.replace(RECORD, outcome="released", kind="cut-over", image=IMAGE, deploys="0123456789ab")
+    assert drift.served([moved]) == Served(IMAGE, "0123456789ab")
+    assert drift.served([moved, dataclasses.replace(moved, kind="restart", deploys="a" * 12)]) == Served(IMAGE, "a" * 12)
+
+
+def test_a16_what_was_deployed_from_no_commit_is_compared_with_the_commit_before() -> None:
+    moved = dataclasses.replace(RECORD, outcome="released", kind="release", image=IMAGE, deploys="0123456789ab")
+    dirty = dataclasses.replace(moved, kind="restart", deploys="0123456789ab-dirty")
+    assert drift.served([moved, dirty]) == Served(IMAGE, "0123456789ab", ("0123456789ab-dirty",))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "clone"
+    (folder / "deploys").mkdir(parents=True)
+    (folder / "known_hosts").write_text("web1 ssh-ed25519 AAAA\nweb2 ssh-ed25519 BBBB\n")
+    (folder / "deploys" / "x.py").write_text("one\n")
+    for words in (
+        ("init", "-q"),
+        ("add", "."),
+        ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "one"),
+    ):
+        subprocess.run(["git", "-C", str(folder), *words], check=True)
+    return folder
+
+
+def test_a16_pinned_host_keys_that_a_delivery_writes_are_no_change_of_the_commit(repository: Path) -> None:
+    clean = described(repository)
+    assert drift.COMMITTED.fullmatch(clean)
+    (repository / "known_hosts").write_text("web1 ssh-ed25519 AAAA\n")
+    (repository / "new").touch()
+    assert described(repository) == clean
+    (repository / "deploys" / "x.py").write_text("two\n")
+    assert described(repository) == f"{clean}-dirty"
+    assert described(repository / "deploys") == f"{clean}-dirty"
+    assert described(repository.parent) == ""
+
+
+def test_a23_a_rollback_is_made_from_the_commit_that_released_what_it_goes_back_to(pyinfra: Path) -> None:
+    words = ["git", "-C", str(ROOT), "rev-list", "--max-count=3", "HEAD"]
+    head, first, second = subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+    old, new = (dataclasses.replace(RECORD, outcome="released", kind="release", run=run) for run in ("old", "new"))
+    old = dataclasses.replace(old, version="1.3.0", image=f"acme/signupflow:1.3.0@{DIGEST[:-1]}0", deploys=second[:12])
+    new = dataclasses.replace(new, version="1.4.0", image=f"acme/signupflow:1.4.0@{DIGEST[:-1]}1", deploys=first[:12])
+    again = dataclasses.replace(old, kind="restart", deploys=head[:12])
+    history = [old, again, new]
+    (pyinfra / "said").write_text("".join(record.as_json() + "\n" for record in history))
+    for version in ("", "1.3.0"):
+        done = called(pyinfra, "earlier", VERSION=version)
+        assert (done.returncode, done.stdout) == (0, f"run=old\nversion=1.3.0\ncommit={second}\n"), done.stderr
+    done = called(pyinfra, "earlier", VERSION="1.4.0")
+    assert "1.4.0 serves already" in done.stderr
+    (pyinfra / "said").write_text("".join(record.as_json() + "\n" for record in (again, new)).replace(head[:12], "abc-dirty"))
+    done = called(pyinfra, "earlier", VERSION="")
+    assert done.returncode == 1
+    assert "1.3.0 was released from abc-dirty, which is no commit" in done.stderr
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ They stand in the place of `operations.app_host.AppHost` and `operations.edge.Ed
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from operations.app_host import Replica
@@ -144,7 +144,7 @@ class FakeHost:
     def forget(self, generation: int) -> None:
         self._do("forget", lambda: self.removed.append(generation))
 
-    def prune(self, kept: Collection[int]) -> None:
+    def prune(self, kept: Sequence[int]) -> None:
         self._do("prune")
 
 

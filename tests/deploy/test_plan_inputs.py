@@ -12,11 +12,11 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from lab.client import ROOT
 from signupflow import secretfile
 from signupflow.cli.plans import _sources
 from signupflow.dryrun import INPUTS, Plan, changed_inputs, read
 from tests.deploy import told
-from tests.lab_client import ROOT
 
 NAMES = ("digest_key", "postgres_migrator_password", "postgres_app_password", "postgres_tls_certificate", "postgres_tls_key")
 SECRETS = {name: f"{name} 0123456789" for name in (*NAMES, "jwt_keys")}

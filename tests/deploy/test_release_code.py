@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 import http.client
 import json
 import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 
 import gevent
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from facts.host_files import AppendedText
 from lab.waiting import wait_for
 from operations.deployment import PublicProbe
-from signupflow import probe
-from signupflow.release import journal, lease, ledger, prune, readiness, scratch, watch
+from signupflow import moving, probe
+from signupflow.release import appended, journal, lease, ledger, prune, readiness, restores, scratch, watch
 from signupflow.release.cause import cause
 from signupflow.release.lease import Lease
 from signupflow.release.rollout import Step
@@ -140,7 +146,7 @@ def recorded(directory: Path, *runs: str) -> str:
         record = ledger.Record(run, "app", "2.0", "i", "s", "ada", "@previous@ it's", "t", 1, "released", "", (), (), None, {})
         script = ledger.append_script(record).replace("/var/lib/signupflow", str(directory))
         subprocess.run(["sh", "-s"], input=script, text=True, check=True)
-    return (directory / "releases" / "ledger.jsonl").read_text()
+    return read(directory / "releases" / "ledger.jsonl")
 
 
 def test_sc002_a_record_that_was_altered_or_taken_out_is_noticed(tmp_path: Path) -> None:
@@ -158,13 +164,116 @@ def test_sc002_a_record_that_was_altered_or_taken_out_is_noticed(tmp_path: Path)
     assert ledger.problems(unchained) == [], "records from before there was a chain"
 
 
-def test_sc002_a_line_that_was_cut_off_stays_in_the_chain(tmp_path: Path) -> None:
+# What a power cut leaves of an append: a part of the line, the blocks of a file that were never written, or anything at all.
+TORN = {
+    "half a line": b'{"previous": "cut o',
+    "half a line with its digest": b"",
+    "zero bytes": b"\0" * 30,
+    "half a character": b'{"why":"gr\xc3',
+    "no UTF-8": b"\xff\xfe\x80",
+    "what splitlines splits at": b"a\x0cb\x1cc",
+    "brackets": b"[" * 5000,
+    "another document": b"[1, 2]",
+}
+
+
+def damaged(path: Path, name: str) -> str:
+    """Tear the end of a file that is appended to; what a fact then reads of it."""
+    left = TORN[name] or path.read_bytes().splitlines()[-1][:100]
+    if not TORN[name]:
+        left = left.replace(left[13:77], hashlib.sha256(path.read_bytes().splitlines(keepends=True)[-1]).hexdigest().encode())
+    path.write_bytes(path.read_bytes() + left)
+    return read(path)
+
+
+def read(path: Path) -> str:
+    return AppendedText().process([base64.b64encode(path.read_bytes()).decode()])
+
+
+@pytest.mark.parametrize("name", TORN)
+def test_a15_a_torn_line_of_the_ledger_costs_that_line_alone(tmp_path: Path, name: str) -> None:
+    recorded(tmp_path, "run-a", "run-b")
+    path = tmp_path / "releases" / "ledger.jsonl"
+    text = damaged(path, name)
+    assert (ledger.problems(text), len(ledger.torn(text))) == ([], 1), "at the end"
+    recorded(tmp_path, "run-c", "run-d", "run-d")
+    text = read(path)
+    assert [record.run for record in ledger.parse(text)] == ["run-a", "run-b", "run-c", "run-d"]
+    assert ledger.torn(text) == ["line 3 is no whole record; records before and after it count"], "told once"
+    assert ledger.problems(text) == [], "its chain is whole"
+    one, two, three, four, five = appended.lines(text)
+    assert ledger.problems(one + two + three + five), "what was taken out is still noticed"
+    assert ledger.problems(one + two + "x" + three + four + five), "and what was altered"
+    if name == "half a line with its digest":
+        assert ledger.problems(one + three + four + five) == [
+            "line 2 does not follow the line before it: one was altered or taken out"
+        ]
+
+
+def test_a15_a_record_that_was_cut_off_is_written_again(tmp_path: Path) -> None:
+    """The connection is lost in the append: the script runs again, and half of its own line is not taken for the record."""
     recorded(tmp_path, "run-a")
     path = tmp_path / "releases" / "ledger.jsonl"
-    path.write_text(path.read_text() + '{"previous": "cut o')
-    text = recorded(tmp_path, "run-b")
-    assert ledger.problems(text) == ["line 2 is no record"]
-    assert [record.run for record in ledger.parse(text)] == ["run-a", "run-b"]
+    whole = path.read_bytes()
+    for length in (len(whole) - 1, len(whole) - 2, whole.index(b'"run-a"') + 7, 1, 0):
+        path.write_bytes(whole[:length])
+        recorded(tmp_path, "run-a")
+        recorded(tmp_path, "run-b")
+        assert [record.run for record in ledger.parse(read(path))] == ["run-a", "run-b"], length
+        assert ledger.problems(read(path)) == [], length
+
+
+@pytest.mark.parametrize("name", [name for name in TORN if TORN[name]])
+def test_a15_a_torn_line_of_a_journal_costs_that_line_alone(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "releases" / "app.journal"
+
+    def append(step: Step) -> None:
+        entry = dataclasses.replace(ENTRY, step=str(step))
+        script = journal.append_script("app", entry).replace("/var/lib/signupflow", str(tmp_path))
+        subprocess.run(["sh", "-s"], input=script, text=True, check=True)
+
+    append(Step.SMOKE)
+    last = journal.last(damaged(path, name))
+    assert last
+    assert last.step == Step.SMOKE
+    append(Step.BAKE)
+    append(Step.DONE)
+    assert [entry.step for entry in journal.entries(read(path))] == [Step.SMOKE, Step.BAKE, Step.DONE]
+    assert journal.last(read(path)) == dataclasses.replace(ENTRY, step="done")
+
+
+@pytest.mark.parametrize("name", [name for name in TORN if TORN[name]])
+def test_a15_a_torn_line_of_the_cut_over_s_journal_costs_that_line_alone(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "app.moving"
+    path.write_bytes(b"2026-11-24T10:00:00.000+00:00 import run-a\n" + TORN[name])
+    script = appended.append_script(str(path), moving.line("2026-11-24T10:01:00.000+00:00", moving.Step.MOVED, "run-a"))
+    assert moving.last_step(read(path)) is moving.Step.IMPORT
+    subprocess.run(["sh", "-s"], input=script, text=True, check=True)
+    assert moving.last_step(read(path)) is moving.Step.MOVED
+
+
+def test_a15_an_empty_ledger_and_journal_are_none(tmp_path: Path) -> None:
+    (tmp_path / "releases").mkdir()
+    for name in ("ledger.jsonl", "app.journal"):
+        (tmp_path / "releases" / name).touch()
+    assert (ledger.parse(""), ledger.problems(""), ledger.torn(""), journal.last("")) == ([], [], [], None)
+    assert AppendedText().process([""]) == AppendedText.default() == ""
+    assert ledger.problems(recorded(tmp_path, "run-a", "run-b")) == []
+
+
+@given(st.binary(), st.binary())
+def test_a15_no_bytes_keep_records_from_being_read(before: bytes, after: bytes) -> None:
+    record = ledger.Record("run-a", "app", "2.0", "i", "s", "ada", "", "t", 1, "released", "", (), (), None, {})
+    text = (before + b"\n" + record.line().encode() + b"\n" + after).decode(errors="surrogateescape")
+    assert "run-a" in [found.run for found in ledger.parse(text)]
+    assert isinstance(ledger.problems(text), list)
+    assert journal.last(text) is None
+
+
+def test_a15_a_record_of_a_newer_version_is_read(tmp_path: Path) -> None:
+    text = recorded(tmp_path, "run-a").replace('"serves"', '"weather":"fine","serves"')
+    (record,) = ledger.parse(text)
+    assert (record.run, record.serves, ledger.torn(text)) == ("run-a", {}, [])
 
 
 GOOD = readiness.Host(disk_free=10 * 2**30, memory_available=4 * 2**30, clock=1000.0)
@@ -279,12 +388,136 @@ def test_us3_5_what_the_public_entry_says_is_read() -> None:
 
 
 def test_sc004_old_releases_go_and_what_serves_or_served_before_stays() -> None:
-    assert prune.doomed({8, 7}, [1, 2, 5, 7, 8], keep=3) == [1, 2]
-    assert prune.doomed({8, 7}, [7, 8], keep=3) == []
-    assert prune.doomed({8, 2}, [2, 5, 6, 7, 8], keep=2) == [5, 6, 7]
-    assert prune.doomed({8, 0}, [5, 8], keep=2) == []
-    assert "docker image ls --quiet --no-trunc app/image" in prune.images_script("/opt/app", "app/image", 3)
+    one_each = {number: f"app:{number}" for number in (1, 2, 5, 7, 8)}
+    assert prune.doomed((8, 7), one_each, (), keep=3) == [1, 2], "nothing is known: the newest"
+    assert prune.doomed((8, 7), one_each, (7, 2, 1), keep=3) == [1, 5]
+    assert prune.doomed((8, 7), {7: "a", 8: "b"}, (), keep=3) == []
+    assert prune.doomed((8, 2), one_each, (7, 2), keep=2) == [1, 5]
+    assert prune.doomed((8, 0), {5: "a", 8: "b"}, (5,), keep=2) == []
+    assert "docker image ls --quiet --no-trunc app/image" in prune.images_script("/opt/app", "app/image")
     assert prune.files_script("/opt/a b", "/etc/s", [5]) == "rm -rf '/opt/a b/g5' /etc/s/g5\n"
+
+
+class HostOfReleases:
+    """What a host has of releases: its journal, and a folder for each generation. Turns end in it as they do on hosts."""
+
+    def __init__(self, keep: int) -> None:
+        self.keep, self.number, self.serving = keep, 0, 0
+        self.there: dict[int, str] = {}
+        self.journal = ""
+
+    def begin(self, image: str) -> None:
+        self.number += 1
+        self.there[self.number] = image
+        self._note(Step.WRITE, self.number, self.serving, image)
+
+    def released(self, image: str) -> None:
+        self.begin(image)
+        for number in prune.doomed((self.number, self.serving), self.there, journal.served(self.journal), self.keep):
+            del self.there[number]
+        self._note(Step.DONE, self.number, self.serving, image)
+        self.serving = self.number
+
+    def failed_later(self, image: str) -> None:
+        """All traffic had moved, another host failed: this one is taken back."""
+        before = self.serving
+        self.released(image)
+        self._note(Step.DONE, before, self.serving, "")
+        self.serving = before
+
+    def _note(self, step: Step, new: int, old: int, image: str) -> None:
+        self.journal += journal.Entry("run", "t", new, old, str(step), "v", image).line() + "\n"
+
+
+def test_a25_the_last_releases_that_served_stay_whatever_failed_since() -> None:
+    host = HostOfReleases(keep=3)
+    for image in "abc":
+        host.released(image)
+    for number in range(5):
+        host.begin(f"failed-{number}")
+        host.failed_later(f"bad-{number}")
+    assert set("bc") <= set(host.there.values())
+    host.released("d")
+    assert set(host.there.values()) == set("bcd")
+    for _ in range(5):
+        host.released("d")  # restarts
+    assert set(host.there.values()) == set("bcd"), "a restart is no release"
+    host.released("c")
+    host.released("e")
+    assert set(host.there.values()) == set("cde"), "the last that served, not the last that were made"
+
+
+def test_a36_an_abort_is_of_the_release_that_was_begun_last_on_any_host() -> None:
+    def entry(at: str, version: str, image: str, step: Step) -> str:
+        return journal.Entry("run", f"2026-11-24T10:00:{at}", 8, 7, str(step), version, image).line() + "\n"
+
+    old = entry("01.000", "1.0", "sha256:1", Step.DONE)
+    begun = entry("02.000", "2.0", "sha256:2", Step.DONE)
+    undone = entry("03.000", "0.9 of group_data", "", Step.STOP)
+    found = journal.newest_release([old, old + begun + undone, old + entry("02.500", "2.0", "sha256:2", Step.SHIFT), ""])
+    assert found
+    assert (found.version, found.image, found.at[-6:]) == ("2.0", "sha256:2", "02.500")
+    assert journal.newest_release(["", undone]) is None
+
+
+def test_a36_restores_are_told_of_in_the_order_of_time() -> None:
+    line = '{"kind":"restore","started":%d,"ended":%d,"code":%d,"said":"%s","size":1}\n'
+    text = line % (1795514410, 1795514420, 0, "restored x") + "torn\n" + line % (1795600000, 1795600009, 4, "no")
+    good, bad = restores.parse(text + '{"started":"a","ended":2,"code":0,"said":""}\n[]', "app", "db1")
+    assert (good.kind, good.outcome, good.why, good.seconds, good.hosts) == ("restore", "restored", "restored x", 10.0, ("db1",))
+    assert (bad.outcome, bad.why, bad.run) == ("failed", "no", "")
+    before, after = (
+        ledger.Record("r", "app", "", "", "", "", "", began, 1, "released", "", (), (), None, {})
+        for began in ("2026-01-01T00:00:00+00:00", datetime.fromtimestamp(1795520000, UTC).isoformat(timespec="seconds"))
+    )
+    assert restores.among([before, after], [good, bad]) == [before, good, after, bad]
+    assert restores.among([before], [good, bad]) == [before, good, bad]
+    assert restores.among([], []) == []
+
+
+def test_a25_the_journal_tells_which_generations_served_and_were_not_taken_back() -> None:
+    host = HostOfReleases(keep=3)
+    assert journal.served("") == []
+    host.released("a")
+    host.begin("bad")
+    host.released("b")
+    assert journal.served(host.journal) == [3, 1]
+    host.failed_later("c")
+    assert journal.served(host.journal) == [3, 1]
+
+
+@pytest.mark.parametrize("failures", [0, 3, 700])
+def test_a25_trimming_the_journal_forgets_no_release_that_served(tmp_path: Path, failures: int) -> None:
+    host, path = HostOfReleases(keep=3), tmp_path / "releases" / "app.journal"
+    path.parent.mkdir()
+    for image in "abc":
+        host.released(image)
+    for number in range(failures):
+        host.begin(f"failed-{number}")
+    path.write_bytes(host.journal.encode() + b"\xff torn")
+    for _ in range(2):
+        script = (journal.trim_script("app") + journal.served_script("app")).replace("/var/lib/signupflow", str(tmp_path))
+        said = subprocess.run(["sh", "-s"], input=script, text=True, check=True, capture_output=True).stdout
+        assert journal.served(said) == [3, 2, 1]
+        kept = journal.entries(path.read_text(errors="surrogateescape"))
+        assert kept[-1] == journal.entries(host.journal)[-1]
+        assert len(path.read_bytes().splitlines()) <= journal.KEPT_LINES + 3
+
+
+def test_a25_generations_are_listed_with_their_images(tmp_path: Path) -> None:
+    for name, text in (
+        ("g7", "services:\n  app:\n    image: acme/app:1.0@sha256:0\n"),
+        ("g12", '    image: "app:id-0"\n'),
+        ("g9", ""),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "compose.yaml").write_text(text)
+    (tmp_path / "g3").mkdir()
+    (tmp_path / "gone").mkdir()
+    said = subprocess.run(["sh", "-s"], input=prune.list_script(str(tmp_path)), text=True, check=True, capture_output=True)
+    assert prune.listed(said.stdout) == {7: "acme/app:1.0@sha256:0", 12: "app:id-0", 9: "", 3: ""}
+    none = subprocess.run(["sh", "-s"], input=prune.list_script("/nowhere"), text=True, check=True, capture_output=True)
+    assert prune.listed(none.stdout) == {}
 
 
 def test_sc009_the_probe_counts_connections_apart_from_answers() -> None:

@@ -9,6 +9,7 @@ import json
 from rich.console import Console
 
 from signupflow import screens
+from signupflow.release import ledger
 from signupflow.release.ledger import Record
 from signupflow.screens import DomainState, HostState, Serves, Status
 
@@ -70,7 +71,17 @@ def test_sc002_the_history_says_when_it_was_tampered_with() -> None:
     assert "0123456789ab" in text
     assert "failed: web2: no health" in text
     assert "none was altered" in text
+    cut = shown(lambda console: screens.print_history([RECORD], [], console, ["line 3 is no whole record"]))
+    assert "line 3 is no whole record (power was lost while it was written)" in cut
+    assert "none was altered" in cut
     damaged = shown(lambda console: screens.print_history([RECORD], ["line 3 is no record"], console))
     assert "the history is damaged: line 3 is no record" in damaged
     assert "none was altered" not in damaged
     assert "nothing was deployed yet" in shown(lambda console: screens.print_history([], [], console))
+
+
+def test_a36_the_history_as_json_has_what_the_ledger_has() -> None:
+    record = dataclasses.replace(RECORD, previous="ab" * 32)
+    (read,) = ledger.parse(record.as_json())
+    assert read == dataclasses.replace(record, hosts=["web1"], taken_back=["web1"], adopted=[])
+    assert "@previous@" not in record.as_json()
