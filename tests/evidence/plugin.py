@@ -76,6 +76,8 @@ class Lines:
             self.unwritten[line] = f"{len(measurement.left_out)} of its tests were left out"
         elif measurement.skipped:
             self.unwritten[line] = "a test of it was skipped"
+        elif not measurement.results:
+            self.unwritten[line] = "nothing was measured"
         else:
             command = " ".join(["python -m pytest", *map(str, self.config.invocation_params.args)])
             reason = "; ".join(measurement.reasons)
@@ -163,6 +165,12 @@ def pytest_runtest_makereport(
         if call.when == "teardown":
             lines.done(item)
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    lines = session.config.stash.get(LINES, None)
+    if lines and not session.testsfailed and not all(made.held for made in lines.written):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

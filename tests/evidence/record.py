@@ -54,11 +54,17 @@ def read(line: str) -> Record | None:
 
 def made(promise: Promise, result: Any, reason: str, seconds: float, command: str) -> Record:
     commit, dirty = measured_commit()
+    try:
+        shown = promise.figure(result)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
+        # A measurement that ended early has not all of its parts; of a whole one, nobody can say whether the goal was reached.
+        reason = reason or f"the figure cannot be read of what was measured: {error!r}"
+        shown = reason.splitlines()[0][:160]
     return Record(
         line=promise.line,
         promise=promise.promise,
         goal=promise.goal,
-        figure=figure(promise, result, reason),
+        figure=shown,
         held=not reason,
         reason=reason,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -69,16 +75,6 @@ def made(promise: Promise, result: Any, reason: str, seconds: float, command: st
         seconds=round(seconds, 1),
         result=result,
     )
-
-
-def figure(promise: Promise, result: Any, reason: str) -> str:
-    """The figure, or why there is none: a measurement that ended early has not all of its parts."""
-    try:
-        return promise.figure(result)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration):
-        if not reason:
-            raise
-        return reason.splitlines()[0][:160]
 
 
 def failure(error: BaseException) -> tuple[Any, str]:

@@ -94,6 +94,22 @@ def test_a_test_that_judges_what_it_has_handed_over_keeps_it(run: Any, pytester:
     assert "nothing is open" in found["reason"]
 
 
+def test_a_result_without_its_figure_does_not_hold_and_does_not_end_the_run(run: Any, pytester: pytest.Pytester) -> None:
+    """What was measured is not what the promise reads: the other lines are measured and written all the same."""
+    done = run("--full", body='evidence({"something": "else"})')
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    found = kept(pytester.path, "ports")
+    assert (found["held"], found["result"]) == (False, {"something": "else"})
+    assert found["reason"] == "the figure cannot be read of what was measured: KeyError('open')"
+    assert kept(pytester.path, "restart")["held"] is True
+
+
+def test_a_rehearsal_of_fixtures_writes_nothing(run: Any, pytester: pytest.Pytester) -> None:
+    done = run("--full", "--line", "ports", "--setup-plan")
+    assert not (pytester.path / "evidence").exists()
+    done.stdout.fnmatch_lines(["ports *not written: nothing was measured"])
+
+
 def test_a_promise_that_hands_over_nothing_fails(run: Any, pytester: pytest.Pytester) -> None:
     run("--full", "--line", "ports", body="pass").assert_outcomes(failed=1, deselected=5)
     assert kept(pytester.path, "ports")["held"] is False
