@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from backup.records import BACKUP, DRILL, DUMPS, Record
-from signupflow.shared import words
+from signupflow.shared import humanize
 
 # A good backup every 24 h (SC-005), and an hour for the run itself.
 BACKUP_SECONDS = 25 * 3600.0
@@ -57,21 +57,21 @@ def due(seen: Observation) -> list[Alert]:
     proven = seen.good.get(BACKUP)
     age = seen.now - (proven.ended if proven else seen.since)
     if age > BACKUP_SECONDS:
-        found.append(Alert("backup-old", f"no good backup for {words.span(age)}"))
+        found.append(Alert("backup-old", f"no good backup for {humanize.span(age)}"))
     drilled = seen.good.get(DRILL)
     age = seen.now - (drilled.ended if drilled else seen.since)
     if seen.drills and age > DRILL_SECONDS:
-        found.append(Alert("drill-overdue", f"no restore drill succeeded for {words.span(age)}"))
+        found.append(Alert("drill-overdue", f"no restore drill succeeded for {humanize.span(age)}"))
     if seen.silent:
         found.append(Alert("database-silent", seen.silent))
     if seen.failed_at is not None:
-        last = f"{words.moment(seen.failed_at)} ({seen.failed_segment})"
+        last = f"{humanize.moment(seen.failed_at)} ({seen.failed_segment})"
         found.append(Alert("archive-failing", f"WAL archiving fails, last at {last}: see `docker logs signupflow-postgres`"))
     if seen.waiting_since is not None and seen.now - seen.waiting_since > LAG_SECONDS:
-        waits = words.span(seen.now - seen.waiting_since)
+        waits = humanize.span(seen.now - seen.waiting_since)
         found.append(Alert("archive-lagging", f"a WAL segment waits for {waits}: so much would be lost with this host"))
     if seen.wal_bytes and seen.wal_limit and seen.wal_bytes > WAL_FACTOR * seen.wal_limit:
-        found.append(Alert("wal-piling-up", f"pg_wal holds {words.size(seen.wal_bytes)}: PostgreSQL stops when the disk is full"))
+        found.append(Alert("wal-piling-up", f"pg_wal holds {humanize.size(seen.wal_bytes)}: PostgreSQL stops when the disk is full"))
     if seen.disk_percent is not None and seen.disk_percent >= DISK_PERCENT:
         found.append(Alert("disk-full", f"the disk of the database is {seen.disk_percent:.0f} % full"))
     return found
@@ -83,7 +83,7 @@ def _attempt(seen: Observation, kind: str) -> Iterable[Alert]:
     if last is None or last.good or kind in seen.running:
         return
     why = last.said if last.ended else "it was killed before it ended"
-    yield Alert(f"{kind}-failed", f"the {TITLES[kind]} of {words.moment(last.started)} failed: {why}")
+    yield Alert(f"{kind}-failed", f"the {TITLES[kind]} of {humanize.moment(last.started)} failed: {why}")
 
 
 def told(active: Mapping[str, str], due_now: Iterable[Alert]) -> tuple[list[Alert], list[str]]:
@@ -100,4 +100,4 @@ def last_good(seen: Observation) -> str:
     proven = seen.good.get(BACKUP)
     if proven is None:
         return "There is no good backup yet."
-    return f"The last good backup is {words.span(seen.now - proven.ended)} old ({words.moment(proven.ended)})."
+    return f"The last good backup is {humanize.span(seen.now - proven.ended)} old ({humanize.moment(proven.ended)})."

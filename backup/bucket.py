@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
 from backup.configuration import AUTHORITY, STAYS, Configuration, Store, secret
-from backup.outcome import Backup, Failed
+from backup.exit_codes import Backup, Failed
 from signupflow.shared import s3
 
 # S3 refuses a request that is signed more than 15 minutes off (RequestTimeTooSkewed).

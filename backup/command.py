@@ -7,11 +7,11 @@ import time
 
 import click
 
-from backup import bucket, configuration, drilling, dumps, listing, making, program, records, restoring, watching
-from backup.outcome import Backup, Failed
+from backup import bucket, configuration, drilling, dumps, listing, create, program, records, restoring, monitor
+from backup.exit_codes import Backup, Failed
 from backup.program import STARTED, Group, tell
 from backup.server import Server
-from signupflow.shared import words
+from signupflow.shared import humanize
 from signupflow.shared.dump_objects import EVERY
 
 
@@ -28,11 +28,11 @@ def main() -> None:
 def run_() -> None:
     """What the daily timer does: a backup in both repositories, read back; then the dumps that are due."""
     configured = configuration.read()
-    record = making.make(configured, tell)
-    tell(record.said)
+    record = create.make(configured, tell)
+    tell(record.message)
     if dumped := dumps.make(configured, tell):
         tell(dumped.said)
-    click.echo(f"Done in {words.span(time.monotonic() - STARTED)}. Next: systemctl list-timers signupflow-backup.timer")
+    click.echo(f"Done in {humanize.span(time.monotonic() - STARTED)}. Next: systemctl list-timers signupflow-backup.timer")
 
 
 @main.command("dump")
@@ -44,7 +44,7 @@ def dump(kind: str) -> None:
         raise Failed(Backup.CONFIGURATION, "dumps need s3_bucket and backup_recipients; set them and deploy")
     record = dumps.make(configured, tell, [kind])
     if record:
-        tell(record.said)
+        tell(record.message)
 
 
 @main.command("list")
@@ -52,7 +52,7 @@ def dump(kind: str) -> None:
 def list_(as_json: bool) -> None:
     """The backups that there are, where, and to which moments one can go back."""
     configured = configuration.read()
-    store = making.known(Server())
+    store = create.known(Server())
     held = dumps.stored(configured, configured.store) if configured.store else []
     replaced = [(since, until) for since, until, _ in restoring.replaced()]
     click.echo(listing.as_json(store, held, replaced) if as_json else listing.table(store, held, replaced))
@@ -70,13 +70,13 @@ def check() -> None:
 @main.command()
 def drill() -> None:
     """What the monthly timer does: restore the newest backup to a scratch instance, check it, compare it with the live rows."""
-    tell(drilling.drill(configuration.read(), tell).said)
+    tell(drilling.drill(configuration.read(), tell).message)
 
 
 @main.command()
 def watch() -> None:
     """Look for what is wrong with backups and archiving, and tell people once; and once when it is over."""
-    watching.watch(configuration.read(), tell)
+    monitor.watch(configuration.read(), tell)
 
 
 @main.command()

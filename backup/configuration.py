@@ -9,7 +9,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from backup.outcome import Backup, Failed
+from backup.exit_codes import Backup, Failed
 from signupflow.shared.channels import Mail
 from signupflow.shared.places import BACKUP_CONFIGURATION, BACKUP_REPOSITORY, BACKUP_STATE, POSTGRES_DATA
 

@@ -6,14 +6,14 @@ import json
 import time
 from datetime import UTC, datetime
 
-from backup import archive, checking, making, records, restoring, scratch
+from backup import archive, verify, create, records, restoring, scratch
 from backup.configuration import OBJECT_STORE, REPOSITORIES, STATE, Configuration
-from backup.making import LONGEST_SECONDS, Tell
-from backup.outcome import Backup, Failed
+from backup.create import LONGEST_SECONDS, Tell
+from backup.exit_codes import Backup, Failed
 from backup.records import DRILL, RESTORE, Record
 from backup.scratch import Target
 from backup.server import GoneError, Server
-from signupflow.shared import words
+from signupflow.shared import humanize
 
 # The watch looks whether a lock is held by taking it for a moment.
 LOOK_SECONDS = 5.0
@@ -23,15 +23,15 @@ REPORT = STATE / "drill-report.json"
 def drill(configuration: Configuration, tell: Tell) -> Record:
     """Restore, start, compare, time, clean up, and keep how that ended."""
     with records.alone(DRILL, LOOK_SECONDS, "another drill"):
-        return making.kept(DRILL, lambda: _drilled(configuration, tell))
+        return create.kept(DRILL, lambda: _drilled(configuration, tell))
 
 
 def _drilled(configuration: Configuration, tell: Tell) -> tuple[str, int]:
     live = Server()
     if not live.running:
         raise GoneError(f"container {live.name} does not run on this host")
-    making.answers(live)
-    store = making.known(live)
+    create.answers(live)
+    store = create.known(live)
     # From the object storage: it is what is left when this host is not.
     copies = store.of(OBJECT_STORE)
     if not copies:
@@ -42,9 +42,9 @@ def _drilled(configuration: Configuration, tell: Tell) -> tuple[str, int]:
     # The same lock as a restore's: both sweep what a killed one left.
     with records.alone(RESTORE, LONGEST_SECONDS, "a restore", tell):
         point = f"drill-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-        before = checking.contents(live.psql, configuration.database)
+        before = verify.contents(live.psql, configuration.database)
         live.psql(f"select pg_create_restore_point('{point}')")
-        after = checking.contents(live.psql, configuration.database)
+        after = verify.contents(live.psql, configuration.database)
         restoring.archived_so_far(tell)
         began = time.monotonic()
         with scratch.scratch(configuration, "drill", scratch.size_of(copy), tell) as instance:
@@ -55,7 +55,7 @@ def _drilled(configuration: Configuration, tell: Tell) -> tuple[str, int]:
             except Failed as failed:
                 raise Failed(Backup.NOT_VERIFIED, f"{copy.label} cannot be restored: {failed}") from None
         seconds = time.monotonic() - began
-    if wrong := checking.between(before, after, found):
+    if wrong := verify.between(before, after, found):
         raise Failed(Backup.NOT_VERIFIED, f"{copy.label} is restored and differs: {'; '.join(wrong[:5])}")
     report = {
         "backup": copy.label,
@@ -70,15 +70,15 @@ def _drilled(configuration: Configuration, tell: Tell) -> tuple[str, int]:
     }
     records.replace(REPORT, json.dumps(report, indent=2) + "\n")
     rows = f"{found.total} in {len(found.rows)} tables"
-    return f"{copy.label} runs after {words.span(started)}, is whole, and has the live rows: {rows}", copy.size
+    return f"{copy.label} runs after {humanize.span(started)}, is whole, and has the live rows: {rows}", copy.size
 
 
 def everything_read_back(live: Server, tell: Tell) -> None:
     """Every backup and every WAL segment of both repositories, not the newest alone, and no segment missing between them."""
     for repository, where in REPOSITORIES.items():
-        copies = making.known(live).of(repository)
+        copies = create.known(live).of(repository)
         tell(f"{where}: reading {len(copies)} backups and all WAL back")
-        making.read_back(live, copies)
-        if copies and (holes := archive.gaps(making.archived(live, repository), copies[0].wal_first)):
+        create.read_back(live, copies)
+        if copies and (holes := archive.gaps(create.archived(live, repository), copies[0].wal_first)):
             says = ", ".join(f"{a} and {b}" for a, b in holes[:3])
             raise Failed(Backup.NOT_VERIFIED, f"{where}: WAL is missing between {says}: moments in between cannot be recovered")

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from backup import scratch
 from backup.archive import Copy
 from backup.configuration import Configuration
-from backup.outcome import Failed, Restore
+from backup.exit_codes import Failed, Restore
 from backup.restoring import Wanted
 from backup.server import CommandError, GoneError, Server
 

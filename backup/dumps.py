@@ -19,11 +19,11 @@ from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[impor
 
 from backup import bucket, records
 from backup.configuration import STAYS, Configuration, Store
-from backup.making import LONGEST_SECONDS, Tell, answers, kept
-from backup.outcome import Backup, Failed
+from backup.create import LONGEST_SECONDS, Tell, answers, kept
+from backup.exit_codes import Backup, Failed
 from backup.records import DUMPS, Record
 from backup.server import GoneError, Server
-from signupflow.shared import words
+from signupflow.shared import humanize
 from signupflow.shared.dump_objects import ENDING, EVERY, PROOF, STAMP, Dump, parsed, prefix
 
 # The daily run is not to the minute: one that is this much early counts as due.
@@ -80,7 +80,7 @@ def _made(configuration: Configuration, store: Store, kinds: Sequence[str], tell
         raise bucket.failure(error, store) from None
     finally:
         client.close()
-    made = ", ".join(f"{kind} {words.size(size)}" for kind, size in zip(kinds, sizes, strict=True))
+    made = ", ".join(f"{kind} {humanize.size(size)}" for kind, size in zip(kinds, sizes, strict=True))
     return f"dumps sealed and read back: {made}", sum(sizes)
 
 
@@ -104,7 +104,7 @@ def _one(client: Any, configuration: Configuration, store: Store, server: Server
         body.close()
     if found.hexdigest() != sealed.digest:
         client.delete_object(Bucket=store.bucket, Key=key)
-        raise Failed(Backup.NOT_VERIFIED, f"{key}: {words.size(count)} came back, and they are not what was sent")
+        raise Failed(Backup.NOT_VERIFIED, f"{key}: {humanize.size(count)} came back, and they are not what was sent")
     proof = f"{sealed.digest}  {count}\n".encode()
     client.put_object(Bucket=store.bucket, Key=key + PROOF, Body=proof)
     return count

@@ -10,7 +10,7 @@ from backup.archive import Store
 from backup.bucket import OK, Finding
 from backup.configuration import REPOSITORIES
 from backup.records import Record
-from signupflow.shared import words
+from signupflow.shared import humanize
 from signupflow.shared.dump_objects import Dump
 
 
@@ -41,10 +41,10 @@ def table(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = ()
         [
             copy.label,
             REPOSITORIES.get(copy.repository, str(copy.repository)),
-            words.moment(copy.stopped),
-            words.size(copy.size),
-            words.size(copy.stored),
-            words.span(copy.seconds),
+            humanize.moment(copy.stopped),
+            humanize.size(copy.size),
+            humanize.size(copy.stored),
+            humanize.span(copy.seconds),
         ]
         for copy in store.copies
     ]
@@ -52,9 +52,9 @@ def table(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = ()
         [
             f"{dump.kind} dump",
             "object storage",
-            words.moment(dump.made),
+            humanize.moment(dump.made),
             "",
-            words.size(dump.size),
+            humanize.size(dump.size),
             "" if dump.proven else "NOT PROVEN",
         ]
         for dump in dumps
@@ -65,10 +65,10 @@ def table(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = ()
     if store.copies:
         first = store.copies[0].stopped
         holes = [
-            f"between {words.moment(since)} and {words.moment(until)}" for since, until in unrestorable(replaced) if until > first
+            f"between {humanize.moment(since)} and {humanize.moment(until)}" for since, until in unrestorable(replaced) if until > first
         ]
         but = f", but for those {', '.join(holes)}, which a restore went back behind" if holes else ""
-        text += f"\n\nAny second since {words.moment(first)} can be restored{but}: signupflow-restore --point-in-time"
+        text += f"\n\nAny second since {humanize.moment(first)} can be restored{but}: signupflow-restore --point-in-time"
     return text
 
 
@@ -111,5 +111,5 @@ def attempts(found: Sequence[tuple[str, Record | None, Record | None]]) -> str:
             rows.append((kind, "never", "", ""))
             continue
         ended = "good" if last.good else f"exit {last.code}" if last.ended else "not ended"
-        rows.append((kind, f"{words.moment(last.started)}, {ended}", words.moment(good.ended) if good else "never", last.said))
+        rows.append((kind, f"{humanize.moment(last.started)}, {ended}", humanize.moment(good.ended) if good else "never", last.said))
     return columns(("work", "last attempt", "last good", "said"), rows)

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 
 import click
 
-from backup.outcome import Backup, Failed
+from backup.exit_codes import Backup, Failed
 from backup.server import GoneError, Server
-from backup.telling import UntoldError
+from backup.notify import UntoldError
 
 STARTED = time.monotonic()
 

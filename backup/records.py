@@ -31,13 +31,13 @@ class Record:
     kind: str
     started: float
     ended: float = 0.0
-    code: int = 0
-    said: str = ""
+    exit_code: int = 0
+    message: str = ""
     size: int = 0
 
     @property
     def good(self) -> bool:
-        return bool(self.ended) and self.code == 0
+        return bool(self.ended) and self.exit_code == 0
 
     @property
     def seconds(self) -> float:

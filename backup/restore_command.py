@@ -7,10 +7,10 @@ import sys
 
 import click
 
-from backup import configuration, copying, program, restoring, swap
+from backup import configuration, staging_copy, program, restoring, swap
 from backup import dry_run as dry
 from backup.configuration import LOCAL, OBJECT_STORE, Configuration
-from backup.outcome import Failed, Restore
+from backup.exit_codes import Failed, Restore
 from backup.program import Group, tell
 from backup.restoring import Wanted
 from backup.scratch import Target
@@ -103,7 +103,7 @@ def _table(configured: Configuration, wanted: Wanted, table: str, into: str, dry
         dry.one_table(configured, wanted, copy, table, into)
         click.echo("Nothing was changed.")
         return
-    tell(restoring.one_table(configured, wanted, copy, table, into, tell).said)
+    tell(restoring.one_table(configured, wanted, copy, table, into, tell).message)
 
 
 def _asked(configured: Configuration) -> None:
@@ -126,14 +126,14 @@ def sanitised(point_in_time: str, password_stdin: bool) -> None:
         raise Failed(Restore.CONFIGURATION, "this writes a dump: pipe it into `ssh STAGING sudo signupflow-restore load`")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else ""
     wanted = Wanted(_target(point_in_time, ""))
-    said = copying.sanitised(configuration.read(Restore.CONFIGURATION), wanted, password, sys.stdout.buffer, program.tell_aside)
+    said = staging_copy.sanitised(configuration.read(Restore.CONFIGURATION), wanted, password, sys.stdout.buffer, program.tell_aside)
     program.tell_aside(said)
 
 
 @main.command()
 def load() -> None:
     """Replace staging's database by a sanitised copy from standard input; what was there is kept under another name."""
-    tell(copying.load(configuration.read(Restore.CONFIGURATION), sys.stdin.buffer, tell))
+    tell(staging_copy.load(configuration.read(Restore.CONFIGURATION), sys.stdin.buffer, tell))
 
 
 @main.command()

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import checking, making, records, scratch, swap
+from backup import verify, create, records, scratch, swap
 from backup.archive import Copy, Store
 from backup.configuration import DATA, REPOSITORIES, STATE, Configuration
-from backup.making import LONGEST_SECONDS, Tell
-from backup.outcome import Backup, Failed, Restore
+from backup.create import LONGEST_SECONDS, Tell
+from backup.exit_codes import Backup, Failed, Restore
 from backup.records import RESTORE, Record
 from backup.scratch import Scratch, Target
 from backup.server import CommandError, GoneError, Server, engine
-from signupflow.shared import words
+from signupflow.shared import humanize
 from signupflow.shared.places import POSTGRES_UID
 
 # The live server's last changes are archived before they are asked for.
@@ -57,7 +57,7 @@ def _not_replaced(target: Target) -> None:
     """Recovery follows the newest timeline, which has nothing of what a restore went back behind."""
     for back_to, until, kept in replaced():
         if target.moment and back_to < target.moment < until:
-            at, to = words.moment(until), words.moment(back_to)
+            at, to = humanize.moment(until), humanize.moment(back_to)
             raise Failed(
                 Restore.NOT_FOUND,
                 f"{target} is between {to} and {at}, when a restore went back to {to}: what was in between is in {kept} alone",
@@ -81,14 +81,14 @@ def _note_replaced(target: Target, at: float, kept: str) -> None:
 
 def _listed(configuration: Configuration) -> Store:
     try:
-        return making.known(Server())
+        return create.known(Server())
     except GoneError:
         # Nothing serves here: a scratch instance can read the repositories as well.
         with (
             records.alone(RESTORE, LONGEST_SECONDS, "another restore or drill"),
             scratch.scratch(configuration, "look", 0, lambda _: None) as instance,
         ):
-            return making.known(instance.server)
+            return create.known(instance.server)
 
 
 def plan(configuration: Configuration, wanted: Wanted, copy: Copy) -> list[str]:
@@ -96,7 +96,7 @@ def plan(configuration: Configuration, wanted: Wanted, copy: Copy) -> list[str]:
     serving = swap.CLUSTER.joinpath("PG_VERSION").exists()
     where = REPOSITORIES.get(copy.repository, str(copy.repository))
     lines = [
-        f"restore {copy.label} ({words.size(copy.size)}, ended {words.moment(copy.stopped)}) from {where} to a new directory",
+        f"restore {copy.label} ({humanize.size(copy.size)}, ended {humanize.moment(copy.stopped)}) from {where} to a new directory",
         f"replay WAL to {wanted.target}",
         "check it: pg_amcheck, page checksums, rows, schema revision",
     ]
@@ -119,10 +119,10 @@ def in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Tel
             # The cluster that does not start is what this restore is there to replace.
             tell(str(failed))
         record = _kept(lambda: _in_place(configuration, wanted, copy, tell))
-    tell(record.said)
+    tell(record.message)
     if Server().running:
         try:
-            tell(making.make(configuration, tell).said)
+            tell(create.make(configuration, tell).message)
         except Failed as failed:
             raise Failed(
                 Restore.FAILED, f"the database is restored and serves; the full backup after it failed: {failed}"
@@ -144,7 +144,7 @@ def _kept(work: Callable[[], tuple[str, int]]) -> Record:
             codes = {Backup.NO_DATABASE: Restore.NO_DATABASE, Backup.CONFIGURATION: Restore.CONFIGURATION}
             raise Failed(codes.get(failed.code, Restore.FAILED), str(failed)) from None
 
-    return making.kept(RESTORE, coded)
+    return create.kept(RESTORE, coded)
 
 
 def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Tell) -> tuple[str, int]:
@@ -167,7 +167,7 @@ def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Te
             _note_replaced(wanted.target, at, "no cluster")
             said = "there was no database on this host before"
     rows = f"{found.total} rows in {len(found.rows)} tables, schema {found.revision or 'none'}"
-    return f"restored {copy.label} to {wanted.target} in {words.span(time.monotonic() - began)}: {rows}; {said}", copy.size
+    return f"restored {copy.label} to {wanted.target} in {humanize.span(time.monotonic() - began)}: {rows}; {said}", copy.size
 
 
 def announce_timeline(cluster: Path) -> None:
@@ -184,14 +184,14 @@ def announce_timeline(cluster: Path) -> None:
             shutil.chown(ready, POSTGRES_UID, POSTGRES_UID)
 
 
-def checked(instance: Scratch, configuration: Configuration, tell: Tell) -> checking.Contents:
+def checked(instance: Scratch, configuration: Configuration, tell: Tell) -> verify.Contents:
     """Everything that can be checked of a restored instance, which is stopped afterwards."""
     tell("checking tables and indexes")
-    checking.whole(instance, configuration.database)
-    found = checking.contents(instance.psql, configuration.database)
+    verify.whole(instance, configuration.database)
+    found = verify.contents(instance.psql, configuration.database)
     instance.stop()
     tell(f"{found.total} rows in {len(found.rows)} tables; checking pages")
-    checking.pages(instance)
+    verify.pages(instance)
     return found
 
 

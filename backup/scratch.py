@@ -20,13 +20,13 @@ from pathlib import Path
 import docker
 from docker.errors import APIError, NotFound
 
-from backup import archive, making
+from backup import archive, create
 from backup.archive import Copy
 from backup.configuration import DATA, DIRECTORY, OBJECT_STORE, ON_HOST, REPOSITORIES, STATE, Configuration
-from backup.making import Tell
-from backup.outcome import Backup, Failed, Restore, errors, meaning, reason
+from backup.create import Tell
+from backup.exit_codes import Backup, Failed, Restore, errors, meaning, reason
 from backup.server import LIVE, CommandError, Server, engine
-from signupflow.shared import words
+from signupflow.shared import humanize
 from signupflow.shared.places import BACKUP_REPOSITORY, BACKUP_SECRETS, POSTGRES_UID
 
 PREFIX = "scratch-"
@@ -73,7 +73,7 @@ class Target:
         return ["--type=default"]
 
     def __str__(self) -> str:
-        return words.moment(self.moment) if self.moment else f"restore point {self.point}" if self.point else "the last change"
+        return humanize.moment(self.moment) if self.moment else f"restore point {self.point}" if self.point else "the last change"
 
 
 class Scratch:
@@ -198,7 +198,7 @@ def room(bytes_wanted: int) -> None:
     """Raise Failed when a database of this size does not fit beside the live one."""
     free = shutil.disk_usage(DATA).free
     if free < bytes_wanted + SPARE_BYTES:
-        said = f"{DATA} has {words.size(free)} free and the database takes {words.size(bytes_wanted)}"
+        said = f"{DATA} has {humanize.size(free)} free and the database takes {humanize.size(bytes_wanted)}"
         raise Failed(Restore.FAILED, f"{said}: add disk, or discard what is kept (signupflow-restore kept)")
 
 
@@ -231,7 +231,7 @@ def rebuilt(instance: Scratch, copy: Copy, target: Target, tell: Tell) -> None:
     # Before replay begins: the live server goes on archiving meanwhile.
     held = _newest(instance, copy)
     instance.restore(copy, target, tell)
-    tell(f"files are here after {words.span(time.monotonic() - started)}; replaying WAL")
+    tell(f"files are here after {humanize.span(time.monotonic() - started)}; replaying WAL")
     try:
         instance.start(tell)
     except CommandError as error:
@@ -254,12 +254,12 @@ def rebuilt(instance: Scratch, copy: Copy, target: Target, tell: Tell) -> None:
         _came_to(instance, held)
     if target == Target():
         _came_to(instance, held)
-    tell(f"replayed to {target} after {words.span(time.monotonic() - started)}")
+    tell(f"replayed to {target} after {humanize.span(time.monotonic() - started)}")
 
 
 def _newest(instance: Scratch, copy: Copy) -> tuple[int, int]:
     """Timeline and number of the last segment that the archive of the backup's repository holds."""
-    return max(archive.segments(making.archived(instance.server, copy.repository)), default=(0, 0))
+    return max(archive.segments(create.archived(instance.server, copy.repository)), default=(0, 0))
 
 
 def _came_to(instance: Scratch, held: tuple[int, int]) -> None:
@@ -302,7 +302,7 @@ def choose(copies: tuple[Copy, ...], label: str, target: Target) -> Copy:
         before = target.moment or max(points().get(target.point, []), default=None)
         found = [copy for copy in copies if not before or copy.stopped <= before]
         if not found:
-            first = f"the oldest backup ended {words.moment(copies[0].stopped)}" if copies else "there is no backup"
+            first = f"the oldest backup ended {humanize.moment(copies[0].stopped)}" if copies else "there is no backup"
             raise Failed(Restore.NOT_FOUND, f"nothing to restore {target} from: {first}")
     found = [copy for copy in found if not copy.faulty] or found
     newest = max(found, key=lambda copy: copy.stopped)
@@ -317,7 +317,7 @@ def _names_one(target: Target, chosen: Copy) -> None:
     """Recovery stops at the first restore point of a name that it meets: one of two would be meant."""
     met = [at for at in points().get(target.point, []) if at >= chosen.stopped]
     if len(met) > 1:
-        times = " and ".join(map(words.moment, met))
+        times = " and ".join(map(humanize.moment, met))
         raise Failed(
             Restore.NOT_FOUND,
             f"there are {len(met)} restore points {target.point} after {chosen.label}, made at {times}: say --point-in-time",

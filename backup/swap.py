@@ -19,8 +19,8 @@ from docker.errors import APIError, NotFound
 
 from backup import records
 from backup.configuration import DATA, STATE
-from backup.making import Tell
-from backup.outcome import Failed, Restore
+from backup.create import Tell
+from backup.exit_codes import Failed, Restore
 from backup.server import LIVE
 
 CLUSTER = DATA / "cluster"

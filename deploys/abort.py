@@ -4,7 +4,7 @@ pyinfra inventory.py deploys/abort.py [--dry]
 """
 
 from deploys.release import abort
-from deploys.release.chosen import keep_what_is_there
+from deploys.release.existing_image import keep_what_is_there
 
 keep_what_is_there()
 abort()

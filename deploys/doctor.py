@@ -5,7 +5,7 @@ pyinfra inventory.py deploys/doctor.py -y
 
 from deploys.app import serving
 from deploys.release import asked
-from deploys.release.chosen import one_release
+from deploys.release.existing_image import one_release
 
 one_release()
 asked(replacing=bool(serving().hosts))

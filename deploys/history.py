@@ -3,6 +3,6 @@
 pyinfra inventory.py deploys/history.py
 """
 
-from deploys.screens import show_history
+from deploys.status_report import show_history
 
 show_history()

@@ -5,7 +5,7 @@ pyinfra inventory.py deploys/maintenance.py --data maintenance=off
 """
 
 from deploys.environment import environment, refuse
-from deploys.maintaining import down, up
+from deploys.maintenance_page import down, up
 from deploys.release import leased, worked
 
 wanted = environment().maintenance

@@ -7,7 +7,7 @@ Settings and secrets are delivered as they are now.
 
 from deploys.app import app_image
 from deploys.release import observation, ready, release
-from deploys.release.chosen import keep_what_serves
+from deploys.release.existing_image import keep_what_serves
 
 keep_what_serves()
 ready(kind="restart")

@@ -9,7 +9,7 @@ is refused, and the migration named. `app_image` in group_data still names the n
 from deploys.app import app_image
 from deploys.environment import environment
 from deploys.release import observation, ready, release
-from deploys.release.chosen import go_back
+from deploys.release.existing_image import go_back
 from deploys.schema import schema
 
 go_back(environment().rollback_to)

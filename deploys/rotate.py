@@ -9,7 +9,7 @@ from deploys.app import app_image
 from deploys.backups import keys
 from deploys.postgres import roles
 from deploys.release import observation, ready, release
-from deploys.release.chosen import keep_database_image, keep_what_serves
+from deploys.release.existing_image import keep_database_image, keep_what_serves
 from deploys.schema import schema
 
 keep_what_serves()

@@ -8,7 +8,7 @@ More hosts: docs/operations/SCALING_GUIDE.md.
 
 from deploys.app import app_image
 from deploys.release import observation, ready, release
-from deploys.release.chosen import keep_what_serves
+from deploys.release.existing_image import keep_what_serves
 
 keep_what_serves(scaled=False)
 ready(kind="scale")

@@ -3,6 +3,6 @@
 pyinfra inventory.py deploys/status.py
 """
 
-from deploys.screens import show_status
+from deploys.status_report import show_status
 
 show_status()

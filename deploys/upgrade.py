@@ -8,7 +8,7 @@ the distribution has. Containers go on while Docker restarts; Traefik's and Post
 
 from deploys.environment import environment, refuse
 from deploys.release import leased, worked
-from deploys.upgrading import upgrade
+from deploys.upgrades import upgrade
 
 what = environment().upgrade
 if not what:

@@ -7,21 +7,21 @@ import re
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
 from facts.database import PSQL, SILENT
-from signupflow.release import lease, readiness
+from signupflow.release import lock, readiness
 
 
 class HeldLease(FactBase["lease.Lease | None"]):
     """The lease on a host, run out or not; None where there is none."""
 
     @staticmethod
-    def default() -> lease.Lease | None:
+    def default() -> lock.Lease | None:
         return None
 
     def command(self) -> str:
-        return lease.READ
+        return lock.READ
 
-    def process(self, output: list[str]) -> lease.Lease | None:
-        return lease.parse("\n".join(output))
+    def process(self, output: list[str]) -> lock.Lease | None:
+        return lock.parse("\n".join(output))
 
 
 class Generations(FactBase[dict[int, str]]):

@@ -19,20 +19,20 @@ def _chosen(name: str, host: str) -> tuple[State, Host]:
 @click.command()
 @named
 @click.argument("host")
-def cut(name: str, host: str) -> None:
+def isolate(name: str, host: str) -> None:
     """Take HOST off the network: packets are dropped both ways, silently. Until `mend`, `up` or a restart of the host."""
     state, chosen = _chosen(name, host)
-    faults.cut(state, chosen)
+    faults.isolate(state, chosen)
     click.echo(f"{chosen.fqdn} is off the network")
 
 
 @click.command()
 @named
 @click.argument("host")
-def mend(name: str, host: str) -> None:
+def reconnect(name: str, host: str) -> None:
     """Put HOST back on the network, and start it when it is off."""
     state, chosen = _chosen(name, host)
-    click.echo(f"{chosen.fqdn} is back" if faults.mend(state, chosen) else f"{chosen.fqdn} was not cut")
+    click.echo(f"{chosen.fqdn} is back" if faults.reconnect(state, chosen) else f"{chosen.fqdn} was not cut")
 
 
 @click.command()
@@ -59,11 +59,11 @@ def crash(name: str, stay_off: bool, host: str) -> None:
 @click.command()
 @named
 @click.argument("host")
-def lose(name: str, host: str) -> None:
+def destroy(name: str, host: str) -> None:
     """Destroy HOST with its disks, as a fire would. `up` puts an empty machine in its place, with new SSH host keys."""
     state, chosen = _chosen(name, host)
-    faults.lose(state, chosen)
+    faults.destroy(state, chosen)
     click.echo(f"{chosen.fqdn} is gone; `up` brings an empty one")
 
 
-COMMANDS: tuple[click.Command, ...] = (cut, mend, reboot, crash, lose)
+COMMANDS: tuple[click.Command, ...] = (isolate, reconnect, reboot, crash, destroy)

@@ -90,12 +90,12 @@ def _on_the_machines_network(state: State, script: str, *arguments: str) -> None
     engine.docker("run", "--rm", f"--label={state.label}", *machine, images.HOST, "-ec", script, "sh", *arguments, timeout=60)
 
 
-def cut(state: State, host: Host) -> None:
+def isolate(state: State, host: Host) -> None:
     """Take a running host off the network: every IP packet is dropped, in and out, its containers' as well."""
     _on_the_machines_network(state, CUT, cable(state, host), mark(state, host))
 
 
-def mend(state: State, host: Host) -> bool:
+def reconnect(state: State, host: Host) -> bool:
     """End what `cut` or a crash left behind; whether there was anything."""
     started = hosts.start_if_stopped(state, host)
     if started:
@@ -121,10 +121,10 @@ def crash(state: State, host: Host, stay_off: bool = False) -> None:
         engine.docker("kill", "--signal=KILL", name)
         wait_for(lambda: _off(name), SSH_TIMEOUT, f"{host.name} did not end")
     if not stay_off:
-        mend(state, host)
+        reconnect(state, host)
 
 
-def lose(state: State, host: Host) -> None:
+def destroy(state: State, host: Host) -> None:
     """The machine is gone for good, with its disks. `up` brings an empty one of the same name and address."""
     containers.remove_volumes_of(state, host.name)
 

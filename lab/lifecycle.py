@@ -132,7 +132,7 @@ def _start_everything(state: State, steps: Steps) -> bool:
         kinds = dict(pool.map(lambda host: (host.name, hosts.ensure(state, host)), state.host_list()))
     for host in state.host_list():
         if faults.is_cut(state, host):
-            faults.mend(state, host)
+            faults.reconnect(state, host)
             kinds[host.name] += ", back on the network"
 
     def timed(what: str, work: Callable[[], object]) -> None:

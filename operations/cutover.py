@@ -26,13 +26,13 @@ from operations.failed import refused
 from operations.release import planned
 from operations.remote import ScriptError, run
 from operations.rollout import Rollouts
-from signupflow import moving, probe
-from signupflow.moving import Step
+from signupflow import cutover, probe
+from signupflow.cutover import Step
 from signupflow.release import appended
 from signupflow.release.cause import cause
 from signupflow.release.rollout import Event
 from signupflow.release.spec import APP_LABEL, ReleaseSpec
-from signupflow.routing import Serving
+from signupflow.routing import RouteTable
 from signupflow.shared.places import TRAEFIK_API as TRAEFIK
 
 # The longest that an import may take; its lease is renewed meanwhile.
@@ -71,7 +71,7 @@ class Move:
 
 def last_step(target: Host, app: str) -> Step | None:
     """Where the cut-over stands, by the journal on the database's host."""
-    return moving.last_step(target.get_fact(AppendedText, path=moving.journal_path(app)))
+    return cutover.last_step(target.get_fact(AppendedText, path=cutover.journal_path(app)))
 
 
 @operation()
@@ -87,7 +87,7 @@ def moved(context: DeploymentContext, move: Move, edge: Host) -> Generator[Pyinf
         return
     if not state.is_executing:
         logger.info(f"{host.print_prefix}Cut-over of {move.file}:")
-        for text in moving.describe(size, [target.name for target, _ in move.releases], move.stop):
+        for text in cutover.describe(size, [target.name for target, _ in move.releases], move.stop):
             logger.info(f"{host.print_prefix}    {text}")
     yield Cutover(context, move, edge, last)
 
@@ -109,12 +109,12 @@ class Cutover(PyinfraCommand):
 class CutoverExecutor(Executor[Step]):
     """The steps of a cutover, on the database's host and on the edge."""
 
-    ends = moving.ENDS
+    ends = cutover.ENDS
 
     def __init__(self, context: DeploymentContext, move: Move, database: Host, edge: Host, last: Step | None) -> None:
         super().__init__(context, database.name, database.print_prefix, (edge.name, database.name))
         self.move, self.database, self.edge, self.last = move, database, edge, last
-        self.cut_off = moving.interrupted(last)
+        self.cut_off = cutover.interrupted(last)
         self.opening = self.theirs = False
 
     @property
@@ -137,7 +137,7 @@ class CutoverExecutor(Executor[Step]):
         """Run to an end; whether that is the rows in PostgreSQL and the new service open."""
         if self.cut_off:
             self.warn(f"a run was cut off at `{self.last}`; this one goes on")
-        end = self.execute(moving.first(self.last))
+        end = self.execute(cutover.first(self.last))
         if self.lock_lost:
             self.warn("another run has the deploy lock and decides what becomes of this; this one stops")
         elif end is Step.STUCK:
@@ -150,18 +150,18 @@ class CutoverExecutor(Executor[Step]):
         return "the maintenance page stays, and the old service's file is as it was"
 
     def after(self, step: Step, event: Event) -> Step:
-        return Step.STUCK if self.lock_lost else moving.following(step, event is Event.OK, self.cut_off)
+        return Step.STUCK if self.lock_lost else cutover.following(step, event is Event.OK, self.cut_off)
 
     def backward(self, step: Step) -> bool:
-        return step in moving.BACKWARD
+        return step in cutover.BACKWARD
 
     def record(self, step: Step) -> None:
         """A journal whose last step is no end is looked at again by the next run."""
         if step is Step.STUCK:
             return
         self.opening = step is Step.OPEN
-        text = moving.line(datetime.now(UTC).isoformat(timespec="milliseconds"), step, self.context.identity.id)
-        run(self.database, appended.append_script(moving.journal_path(self.move.app), text))
+        text = cutover.line(datetime.now(UTC).isoformat(timespec="milliseconds"), step, self.context.identity.id)
+        run(self.database, appended.append_script(cutover.journal_path(self.move.app), text))
 
     # Forward
 
@@ -177,7 +177,7 @@ class CutoverExecutor(Executor[Step]):
         self._command(self.move.stop, "the old service does not stop")
 
     def import_(self) -> None:
-        if moving.may_be_filled(self.last) and self._kept():
+        if cutover.may_be_filled(self.last) and self._kept():
             self.say("         the rows are there already, and equal")
             return
         report = self._import()
@@ -202,7 +202,7 @@ class CutoverExecutor(Executor[Step]):
         """Behind the page: the old service's routes go, and each app host gets its replicas."""
         self._unroute(self.move.legacy[0], self.move.legacy_routers)
         for target, release in self.move.releases:
-            serving = Serving.parse(self._edge_file(release.route.path))
+            serving = RouteTable.parse(self._edge_file(release.route.path))
             plan = planned(connected(target), release, serving)
             if not Rollouts(self.context, self.edge, release, plan.todo).on(target):
                 raise StepFailedError(f"the release on {target.name} failed: {self.context.failures.first or 'see above'}")

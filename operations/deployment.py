@@ -277,4 +277,4 @@ class DeploymentContext:
             serves=dict(progress.serving),
             **recorder.release,
         )
-        recorder.keep(record, counted, self.timings.spans, lambda page: self.variables(record.outcome, record.why, page))
+        recorder.keep(record, counted, self.timings.spans, lambda page: self.variables(record.outcome, record.failure_reason, page))

@@ -11,7 +11,7 @@ from operations.app_host import file_script, read_script
 from operations.remote import ScriptError, run
 from signupflow.release import watch
 from signupflow.release.spec import RouteSpec
-from signupflow.routing import Serving
+from signupflow.routing import RouteTable
 from signupflow.shared.places import TRAEFIK_API as TRAEFIK
 
 # Traefik reads a changed file within milliseconds; this is for a machine that is busy with everything else.
@@ -33,18 +33,18 @@ class Edge:
     def name(self) -> str:
         return str(self.host.name)
 
-    def routes(self) -> Serving:
-        return Serving.parse(run(self.host, read_script(self.route.path)))
+    def routes(self) -> RouteTable:
+        return RouteTable.parse(run(self.host, read_script(self.route.path)))
 
-    def write(self, serving: Serving) -> None:
+    def write(self, serving: RouteTable) -> None:
         run(self.host, "set -e\n" + file_script(self.route.path, self.route.render(serving), "0644", 0))
 
-    def unconfirmed(self, serving: Serving) -> str:
+    def unconfirmed(self, serving: RouteTable) -> str:
         """How what Traefik serves differs from the routes; empty when it is the same."""
         listed = run(self.host, f"curl --silent -m 5 '{TRAEFIK}/api/http/services?per_page=10000' || true")
         return serving.unconfirmed(self.route.app, listed)
 
-    def confirm(self, serving: Serving) -> None:
+    def confirm(self, serving: RouteTable) -> None:
         """Poll Traefik's API until it serves exactly this."""
         deadline = time.monotonic() + CONFIRM_SECONDS
         while said := self.unconfirmed(serving):

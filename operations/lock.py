@@ -19,8 +19,8 @@ from pyinfra import logger
 from pyinfra.api import Host
 
 from operations.remote import ScriptError, run
-from signupflow.release import lease
-from signupflow.release.lease import Lease
+from signupflow.release import lock
+from signupflow.release.lock import Lease
 
 # A host's lock is renewed when it is older than this, in seconds; far less than any lock lasts.
 RENEW_AFTER = 20.0
@@ -126,10 +126,10 @@ class DeployLock:
         gone: tuple[str, ...] = ()
         found: Lease | None = None
         for _ in range(2):
-            said = run(host, lease.acquire_script(mine, gone))
-            if not said.startswith(lease.REFUSED):
+            said = run(host, lock.acquire_script(mine, gone))
+            if not said.startswith(lock.REFUSED):
                 return None
-            found = lease.parse(said)
+            found = lock.parse(said)
             if found is None or not ended(found):
                 return found or Lease("?", "somebody", "unknown", "", 0)
             logger.warning(
@@ -172,7 +172,7 @@ class DeployLock:
             self._renewing.kill()
         for name, (host, _) in list(self.held.items()):
             try:
-                run(host, lease.return_script(self.run_id), patience=5)
+                run(host, lock.return_script(self.run_id), patience=5)
             except Exception as error:
                 logger.warning(f"[{name}] the deploy lock was not given back and runs out by itself: {error}")
             del self.held[name]
@@ -181,9 +181,9 @@ class DeployLock:
 def _renewed(host: Host, held: Lease) -> Lease | bool:
     """Another's lease when it was lost, True when it was renewed, False when the host could not be asked now."""
     try:
-        said = run(host, lease.renew_script(held), patience=0)
+        said = run(host, lock.renew_script(held), patience=0)
     except ScriptError:
         return False
-    if said.startswith(lease.LOST):
-        return lease.parse(said) or Lease("?", "nobody (it was taken away)", "signupflow unlock", "", 0)
+    if said.startswith(lock.LOST):
+        return lock.parse(said) or Lease("?", "nobody (it was taken away)", "signupflow unlock", "", 0)
     return True

@@ -31,7 +31,7 @@ from signupflow.names import every_server, generation_services
 from signupflow.release import journal, ledger, resume, watch
 from signupflow.release.resume import Generation, Observed, Work
 from signupflow.release.spec import APP_LABEL, GENERATION_LABEL, ReleaseSpec, RouteSpec
-from signupflow.routing import Serving
+from signupflow.routing import RouteTable
 
 # Between two checks of the monitoring window; three failed ones in a row roll a release back (SPEC.md).
 CHECK_SECONDS = 5.0
@@ -50,7 +50,7 @@ class Plan:
         return not (self.todo or self.delivering)
 
 
-def observe(target: Host, release: ReleaseSpec, serving: Serving) -> Observed:
+def observe(target: Host, release: ReleaseSpec, serving: RouteTable) -> Observed:
     """A host as its containers, its files, its journal and the routes show it."""
     found: dict[int, list[Container]] = {}
     for item in target.get_fact(Containers, label=f"{APP_LABEL}={release.app}"):
@@ -76,7 +76,7 @@ def observe(target: Host, release: ReleaseSpec, serving: Serving) -> Observed:
     )
 
 
-def planned(target: Host, release: ReleaseSpec, serving: Serving, again: bool = False) -> Plan:
+def planned(target: Host, release: ReleaseSpec, serving: RouteTable, again: bool = False) -> Plan:
     """What `turn` would do on a host now."""
     observed = observe(target, release, serving)
     todo = (resume.decide_again if again else resume.decide)(observed, release.rollout)
@@ -106,7 +106,7 @@ def rollout(context: DeploymentContext, release: ReleaseSpec, again: bool = Fals
     if found is None:
         yield _unreachable(release.route)
         return
-    plan = planned(host, release, Serving.parse(found.content), again)
+    plan = planned(host, release, RouteTable.parse(found.content), again)
     if plan.nothing:
         if state.is_executing:
             context.progress.serving[host.name] = release.version or "?"
@@ -136,7 +136,7 @@ def rolled_back(context: DeploymentContext, release: ReleaseSpec, keep: bool) ->
     if found is None:
         yield _unreachable(release.route)
         return
-    current = Serving.parse(found.content).generation(host.name)
+    current = RouteTable.parse(found.content).generation(host.name)
     yield Rollouts(context, edge, release, [resume.back(release.rollout, current, before)])
 
 
@@ -147,7 +147,7 @@ def undone(context: DeploymentContext, release: ReleaseSpec) -> Generator[Pyinfr
     if found is None:
         yield _unreachable(release.route)
         return
-    serving = Serving.parse(found.content)
+    serving = RouteTable.parse(found.content)
     observed = observe(host, release, serving)
     todo = resume.undo(observed, release.rollout)
     entry = _unsettled(release)
@@ -273,7 +273,7 @@ def left(release: ReleaseSpec) -> Generator[PyinfraCommand]:
     if found is None:
         yield _unreachable(release.route)
         return
-    serving = Serving.parse(found.content)
+    serving = RouteTable.parse(found.content)
     generations = sorted({_generation(item) for item in host.get_fact(Containers, label=f"{APP_LABEL}={release.app}")})
     routed = host.name in serving.hosts
     if not routed and not generations:
@@ -303,7 +303,7 @@ def left(release: ReleaseSpec) -> Generator[PyinfraCommand]:
 def only(route: RouteSpec) -> Generator[PyinfraCommand]:
     """On the edge: no route leads to a host that the inventory no longer has, and health checks are as set."""
     found = host.get_fact(ManagedFile, path=route.path)
-    serving = Serving.parse(found.content)
+    serving = RouteTable.parse(found.content)
     if not set(serving.hosts) & set(route.hosts):
         host.noop("nothing that stays is released yet")
         return
@@ -320,7 +320,7 @@ def only(route: RouteSpec) -> Generator[PyinfraCommand]:
 class Confirmed(PyinfraCommand):
     """Waits until Traefik serves exactly what the routes say."""
 
-    def __init__(self, edge: Host, route: RouteSpec, serving: Serving) -> None:
+    def __init__(self, edge: Host, route: RouteSpec, serving: RouteTable) -> None:
         super().__init__()
         self.edge, self.route, self.serving = edge, route, serving
 

@@ -31,7 +31,7 @@ from signupflow.release.cause import cause
 from signupflow.release.resume import Work
 from signupflow.release.rollout import BACKWARD, ENDS, Event, Rollout, Step
 from signupflow.release.spec import Endpoints, ReleaseSpec
-from signupflow.routing import Serving
+from signupflow.routing import RouteTable
 
 # How often a share of traffic is judged, and how often all of it.
 SHIFT_SECONDS, WATCH_SECONDS = 0.5, 1.0
@@ -287,7 +287,7 @@ class RolloutExecutor(Executor[Step]):
         urls = self.endpoints(number).urls
         self._rewrite(lambda serving: serving.having(self.host_name, number, urls))
 
-    def _rewrite(self, change: Callable[[Serving], Serving]) -> None:
+    def _rewrite(self, change: Callable[[RouteTable], RouteTable]) -> None:
         """Read the routes again (other hosts had their rollouts), change this host's, and wait until Traefik confirms them."""
         serving = change(self.edge.routes()).only(self.spec.route.hosts)
         self.edge.write(serving)
@@ -351,7 +351,7 @@ class RolloutExecutor(Executor[Step]):
             self.healthy(self.rollout.old)
         self.app_host.promote(self.rollout.old, self.rollout.new)
 
-    def _back(self, serving: Serving) -> Serving:
+    def _back(self, serving: RouteTable) -> RouteTable:
         """All of this host's traffic at the old generation. The routes themselves say where it is, while they share."""
         old = self.rollout.old
         urls = serving.urls_of(self.host_name, old) or self.endpoints(old).urls

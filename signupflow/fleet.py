@@ -74,21 +74,21 @@ class Fleet:
         """The host of that name; one without a role (a spare) has no more than its name."""
         return next((member for member in self.members if member.name == name), Member(name, frozenset()))
 
-    def holder(self, role: str) -> Member:
+    def host_with_role(self, role: str) -> Member:
         """The one host that has `role` (edge or db)."""
         return next(member for member in self.members if role in member.roles)
 
-    def together(self, name: str, role: str) -> bool:
+    def colocated(self, name: str, role: str) -> bool:
         """Whether a host is itself the holder of `role`."""
-        return self.holder(role).name == name
+        return self.host_with_role(role).name == name
 
     def database_address(self, name: str) -> str:
         """Address at which a host's containers reach PostgreSQL; empty when it runs beside them."""
-        return "" if self.together(name, "db") else self.holder("db").private_address
+        return "" if self.colocated(name, "db") else self.host_with_role("db").private_address
 
     def trusted_proxies(self, name: str) -> str:
         """Networks from which a host's replicas believe X-Forwarded-For (comma-separated CIDRs): Traefik's, and no other."""
-        return DOCKER_NETWORKS if self.together(name, "edge") else f"{self.holder('edge').private_address}/32"
+        return DOCKER_NETWORKS if self.colocated(name, "edge") else f"{self.host_with_role('edge').private_address}/32"
 
     def database_clients(self) -> list[str]:
         """Private addresses that may open PostgreSQL's port: the app hosts beside the database host."""

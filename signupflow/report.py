@@ -56,7 +56,7 @@ class Report:
     @property
     def name(self) -> str:
         """File name without its ending: sorts by time, says what it was."""
-        moment = self.record.began.partition("+")[0].replace(":", "")
+        moment = self.record.started_at.partition("+")[0].replace(":", "")
         version = f"-{self.record.version}" if self.record.version else ""
         return f"{moment}-{self.record.kind}{version}-{self.record.run[:6]}"
 

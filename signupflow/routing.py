@@ -71,7 +71,7 @@ def routed_domains(text: str | None) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class Served:
+class Backend:
     """One generation on one host: its servers' URLs, and the percentage of the host's traffic that it gets."""
 
     generation: int
@@ -80,17 +80,17 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Serving:
+class RouteTable:
     """Host name to what serves there: one generation, or two while traffic shifts. It is kept in the file itself, as comments."""
 
-    hosts: Mapping[str, tuple[Served, ...]] = field(default_factory=dict)
+    hosts: Mapping[str, tuple[Backend, ...]] = field(default_factory=dict)
 
     @classmethod
-    def parse(cls, text: str | None) -> Serving:
+    def parse(cls, text: str | None) -> RouteTable:
         """Read a file that `render` wrote; nothing serves when there is none."""
-        found: dict[str, tuple[Served, ...]] = {}
+        found: dict[str, tuple[Backend, ...]] = {}
         for host, generation, weight, urls in LINE.findall(text or ""):
-            served = Served(int(generation), tuple(urls.split()), int(weight or 100))
+            served = Backend(int(generation), tuple(urls.split()), int(weight or 100))
             found[host] = tuple(sorted((*found.get(host, ()), served), key=lambda item: item.generation))
         return cls(found)
 
@@ -105,33 +105,33 @@ class Serving:
     def urls_of(self, host: str, generation: int) -> tuple[str, ...]:
         return next((served.urls for served in self.hosts.get(host, ()) if served.generation == generation), ())
 
-    def having(self, host: str, generation: int, urls: Sequence[str]) -> Serving:
+    def having(self, host: str, generation: int, urls: Sequence[str]) -> RouteTable:
         """The same with all of one host's traffic at one generation."""
         if not urls:
             raise ValueError("an empty list of servers would take the host out; `without` does that")
-        return Serving({**self.hosts, host: (Served(generation, tuple(urls)),)})
+        return RouteTable({**self.hosts, host: (Backend(generation, tuple(urls)),)})
 
-    def sharing(self, host: str, old: int, new: int, urls: Sequence[str], percent: int) -> Serving:
+    def sharing(self, host: str, old: int, new: int, urls: Sequence[str], percent: int) -> RouteTable:
         """The same with `percent` of one host's traffic at a new generation, and the rest where it was."""
         before = self.urls_of(host, old)
         if not urls or not before or not 0 < percent < 100:
             raise ValueError("a share needs servers of both generations and a percentage between 0 and 100")
-        both = (Served(old, before, 100 - percent), Served(new, tuple(urls), percent))
-        return Serving({**self.hosts, host: tuple(sorted(both, key=lambda item: item.generation))})
+        both = (Backend(old, before, 100 - percent), Backend(new, tuple(urls), percent))
+        return RouteTable({**self.hosts, host: tuple(sorted(both, key=lambda item: item.generation))})
 
-    def without(self, host: str) -> Serving:
+    def without(self, host: str) -> RouteTable:
         """The same with one host taken out; refused when nothing would be left."""
         return self.only([name for name in self.hosts if name != host])
 
-    def only(self, names: Collection[str]) -> Serving:
+    def only(self, names: Collection[str]) -> RouteTable:
         """The same with all other hosts taken out; refused when nothing would be left."""
         left = {name: served for name, served in self.hosts.items() if name in names}
         if self.hosts and not left:
             raise ValueError("no server would be left; add a host before the last one is removed")
-        return Serving(left)
+        return RouteTable(left)
 
     @property
-    def all(self) -> list[tuple[str, Served]]:
+    def all(self) -> list[tuple[str, Backend]]:
         """Every generation that serves somewhere, by host and number."""
         return [(host, served) for host, generations in sorted(self.hosts.items()) for served in generations]
 

@@ -16,12 +16,12 @@ from facts.host_files import AppendedText, ManagedFile
 from facts.release import CertifiedDomains
 from operations import compose, files, images
 from operations import release as releases
-from signupflow import moving, rotation
+from signupflow import cutover, rotation
 from signupflow.probe import Entry
 from signupflow.release.rollout import Rollout
 from signupflow.release.spec import ReleaseSpec, RouteSpec, SecretFiles
 from signupflow.render import compose_value, template
-from signupflow.routing import Serving, routed_domains, routers
+from signupflow.routing import RouteTable, routed_domains, routers
 from signupflow.settings import Environment
 from signupflow.shared.places import POSTGRES
 
@@ -179,9 +179,9 @@ def _domains(app: str) -> tuple[frozenset[str], frozenset[str]]:
     return routed, edge.get_fact(CertifiedDomains, path=f"{STATE}/acme.json")
 
 
-def serving() -> Serving:
+def serving() -> RouteTable:
     """What the edge's routes say now."""
-    return Serving.parse(holding("edge").get_fact(ManagedFile, path=route().path).content)
+    return RouteTable.parse(holding("edge").get_fact(ManagedFile, path=route().path).content)
 
 
 def unmoved() -> bool:
@@ -190,5 +190,5 @@ def unmoved() -> bool:
     if not env.legacy_sqlite_file:
         return False
     database = holding("db")
-    step = moving.last_step(database.get_fact(AppendedText, path=moving.journal_path(env.app_name)))
-    return step is not moving.Step.MOVED
+    step = cutover.last_step(database.get_fact(AppendedText, path=cutover.journal_path(env.app_name)))
+    return step is not cutover.Step.MOVED

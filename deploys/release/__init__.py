@@ -12,12 +12,12 @@ from deploys import ownership
 from deploys.app import desired, prepare_host, routes, served_entries, serving, uncertified_entries, unmoved
 from deploys.deployment import deployment
 from deploys.environment import channels, commit, environment, fleet, holding, image, in_group, order, refuse
-from deploys.release.announcement import announce
+from deploys.release.plan import announce
 from facts.database import SchemaRevision
 from facts.host_files import AppendedText
 from facts.release import Generations
 from operations import certificates
-from operations import ready as readying
+from operations import preflight as readying
 from operations import release as releases
 from operations.delegate import connectable, connected
 from signupflow.images import size

@@ -42,14 +42,14 @@ class Record:
     version: str
     image: str
     schema: str
-    owner: str
+    deployed_by: str
     reason: str
-    began: str
+    started_at: str
     seconds: float
     outcome: str
-    why: str
+    failure_reason: str
     hosts: tuple[str, ...]
-    taken_back: tuple[str, ...]
+    rolled_back: tuple[str, ...]
     probe: Mapping[str, float] | None
     steps: Mapping[str, Mapping[str, float]]
     restore_point: str = ""

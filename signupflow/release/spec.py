@@ -10,7 +10,7 @@ from signupflow.names import replica_names
 from signupflow.probe import Entry
 from signupflow.release.rollout import Rollout
 from signupflow.render import config_hash
-from signupflow.routing import Serving
+from signupflow.routing import RouteTable
 
 APP_LABEL = "org.signupflow.app"
 GENERATION_LABEL = "org.signupflow.generation"
@@ -39,7 +39,7 @@ class RouteSpec:
     domain: str
     hosts: tuple[str, ...]
 
-    def render(self, serving: Serving) -> str:
+    def render(self, serving: RouteTable) -> str:
         return serving.render(self.app, self.ready_path, self.domain)
 
 

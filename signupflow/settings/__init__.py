@@ -25,7 +25,7 @@ from signupflow.settings.host import EveryHost
 from signupflow.settings.legacy import OldService
 from signupflow.settings.release import Release
 from signupflow.settings.run import ThisRun
-from signupflow.settings.telling import Telling
+from signupflow.settings.notifications import Telling
 
 # In the order in which they are documented.
 TOPICS: tuple[type[Topic], ...] = (*(Access, EveryHost, Edge, Database, App, Release, Backups, Telling, OldService, ThisRun),)

@@ -8,7 +8,7 @@ import pytest
 
 from lab.client import Lab
 from tests.evidence.plugin import Evidence
-from tests.proofs import moving
+from tests.proofs import cutover
 from tests.proofs.releasing import must, release
 
 pytestmark = pytest.mark.lab
@@ -18,16 +18,16 @@ pytestmark = pytest.mark.lab
 def one(lab: Lab) -> Iterator[Lab]:
     """The single host; other tests find it served by a release, and no old service declared."""
     yield lab
-    must(release(lab, moving.OURS, "deploys/production.py"))
+    must(release(lab, cutover.OURS, "deploys/production.py"))
 
 
 @pytest.mark.full
 @pytest.mark.proof("cut-over")
 def test_us2_1_us2_4_a_cut_over_in_full(lab: Lab, evidence: Evidence) -> None:
     """Small and large, four failures, a kill at each step from the page on."""
-    evidence(moving.in_full(lab))
+    evidence(cutover.in_full(lab))
 
 
 @pytest.mark.long
 def test_us2_4_us2_1_a_cut_over_that_fails_goes_back_and_the_next_one_loses_nothing(one: Lab) -> None:
-    moving.back_and_then_moved(one)
+    cutover.back_and_then_moved(one)

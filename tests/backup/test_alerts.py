@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import alerts, telling, watching
+from backup import alerts, notify, monitor
 from backup.alerts import Alert, Observation
 from backup.records import BACKUP, DRILL, DUMPS, Record
 
@@ -154,11 +154,11 @@ def watch(monkeypatch: pytest.MonkeyPatch, tmp_path):
             sent.append((subject, text))
             return list(problems)
 
-        monkeypatch.setattr(watching, "STATE", tmp_path)
-        monkeypatch.setattr(watching, "observe", lambda: seen)
-        monkeypatch.setattr(telling, "send", send)
+        monkeypatch.setattr(monitor, "STATE", tmp_path)
+        monkeypatch.setattr(monitor, "observe", lambda: seen)
+        monkeypatch.setattr(notify, "send", send)
         sent.clear()
-        watching.watch(CONFIGURATION, lambda _: None)
+        monitor.watch(CONFIGURATION, lambda _: None)
         return list(sent)
 
     return look
@@ -178,24 +178,24 @@ def test_us6_4_a_failed_backup_is_told_once_and_its_end_once(watch) -> None:
 
 def test_us6_4_what_no_channel_took_is_told_again_next_time(watch) -> None:
     for _ in range(2):
-        with pytest.raises(telling.UntoldError, match="the webhook answered 500"):
+        with pytest.raises(notify.UntoldError, match="the webhook answered 500"):
             watch(failed(BACKUP), ("the webhook answered 500",))
     assert len(watch(failed(BACKUP))) == 1
-    with pytest.raises(telling.UntoldError):
+    with pytest.raises(notify.UntoldError):
         watch(WELL, ("the webhook answered 500",))
     assert len(watch(WELL)) == 1
     assert watch(WELL) == []
 
 
 def test_us6_4_a_watch_that_did_not_run_is_over_once_it_runs(watch, tmp_path) -> None:
-    (tmp_path / watching.UNWATCHED).touch()
+    (tmp_path / monitor.UNWATCHED).touch()
     ((subject, _),) = watch(WELL)
     assert subject == "sample: over: unwatched"
     assert watch(WELL) == []
 
 
 def test_us6_4_notes_that_were_cut_off_do_not_silence_the_watch(watch, tmp_path) -> None:
-    (tmp_path / watching.ACTIVE).write_text('{"backup-failed": "cut o')
+    (tmp_path / monitor.ACTIVE).write_text('{"backup-failed": "cut o')
     assert len(watch(failed(BACKUP))) == 1
 
 
@@ -214,5 +214,5 @@ def test_us6_4_notes_that_were_cut_off_do_not_silence_the_watch(watch, tmp_path)
 def test_us6_4_the_archiver_fails_while_its_last_word_is_a_failure(
     answer: str, failing: float | None, waiting: float | None
 ) -> None:
-    seen = watching._archiver(WELL, answer)
+    seen = monitor._archiver(WELL, answer)
     assert (seen.failed_at, seen.waiting_since, seen.wal_bytes, seen.wal_limit) == (failing, waiting, 100, 200)

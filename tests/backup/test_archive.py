@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import archive, making
-from backup.outcome import Backup, Failed
+from backup import archive, create
+from backup.exit_codes import Backup, Failed
 from backup.server import Done, Server
 
 LABEL = "20261127-015410F"
@@ -106,7 +106,7 @@ def test_us6_4_an_answer_that_is_no_json_is_a_failure_with_a_code_and_no_traceba
     noise = 'key/value found outside of section at line 1: "}{'
     server = SimpleNamespace(pgbackrest=lambda *_: SimpleNamespace(code=0, out=f'[{{"status": "{noise}', err=""))
     with pytest.raises(Failed, match="backup_passphrase") as caught:
-        making.known(cast("Server", server))
+        create.known(cast("Server", server))
     assert caught.value.code is Backup.CONFIGURATION
 
 
@@ -176,9 +176,9 @@ def test_fr007_of_several_backups_the_one_that_is_not_as_written_is_named() -> N
     # pgBackRest tells of all of them, the oldest first.
     whole = "".join(line + "\n" for line in WELL.splitlines()[4:]).replace(LABEL, other)
     head, tail = BROKEN[: BROKEN.index("  backup:")], BROKEN[BROKEN.index("  backup:") :]
-    making.read_back(Repository(WELL + whole), copies)
+    create.read_back(Repository(WELL + whole), copies)
     with pytest.raises(Failed) as caught:
-        making.read_back(Repository(head + whole + tail), copies)
+        create.read_back(Repository(head + whole + tail), copies)
     assert caught.value.code is Backup.NOT_VERIFIED
     assert f"object storage: {LABEL} is not what was written" in str(caught.value)
     assert f"{other} is not what was written" not in str(caught.value)

@@ -19,7 +19,7 @@ from botocore.stub import ANY, Stubber
 from backup import bucket
 from backup.bucket import FAIL, OK, WARN
 from backup.configuration import Store
-from backup.outcome import Backup, Failed
+from backup.exit_codes import Backup, Failed
 
 STORE = Store("https://s3.internal:8333", "backups", "us-east-1", True)
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backup import telling
+from backup import notify
 from signupflow.render import template
 from signupflow.settings import from_data
 from signupflow.shared.channels import Channels, Mail, deliver
@@ -148,12 +148,12 @@ def configured(post: Post, port: int | None = None) -> SimpleNamespace:
 
 
 def test_us6_4_one_channel_that_took_it_is_enough(hook: Webhook, post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(telling, "secret", lambda name: hook.url if name == "notify_webhook_url" else "")
+    monkeypatch.setattr(notify, "secret", lambda name: hook.url if name == "notify_webhook_url" else "")
     hook.status = 500
-    assert telling.send(configured(post), "subject", "text") == []
-    assert len(telling.send(configured(post, port=1), "subject", "text")) == 2, "none took it"
+    assert notify.send(configured(post), "subject", "text") == []
+    assert len(notify.send(configured(post, port=1), "subject", "text")) == 2, "none took it"
     hook.status = 200
-    assert telling.send(configured(post, port=1), "subject", "text") == []
+    assert notify.send(configured(post, port=1), "subject", "text") == []
 
 
 def test_us6_4_a_mail_server_that_refuses_is_named(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import checking
-from backup.checking import Contents, between
+from backup import verify
+from backup.verify import Contents, between
 
 LIVE = Contents({"people": 100, "events": 40, "alembic_version": 1}, "9f3a")
 
@@ -62,9 +62,9 @@ def asked(answers: dict[str, str]) -> Callable[[str, str], str]:
 
 
 def test_fr008_rows_of_every_table_are_counted_and_the_revision_is_asked_where_there_is_one() -> None:
-    counted = checking.COUNTS + "signupflow"
-    full = asked({counted: "alembic_version 1\npeople 100\nwith a space 3", checking.REVISION + "signupflow": "9f3a"})
-    assert checking.contents(full, "signupflow") == Contents({"alembic_version": 1, "people": 100, "with a space": 3}, "9f3a")
+    counted = verify.COUNTS + "signupflow"
+    full = asked({counted: "alembic_version 1\npeople 100\nwith a space 3", verify.REVISION + "signupflow": "9f3a"})
+    assert verify.contents(full, "signupflow") == Contents({"alembic_version": 1, "people": 100, "with a space": 3}, "9f3a")
     # Before the first migration there is no such table to ask.
-    assert checking.contents(asked({counted: "people 100"}), "signupflow") == Contents({"people": 100}, "")
-    assert checking.contents(asked({counted: ""}), "signupflow") == Contents({}, "")
+    assert verify.contents(asked({counted: "people 100"}), "signupflow") == Contents({"people": 100}, "")
+    assert verify.contents(asked({counted: ""}), "signupflow") == Contents({}, "")

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup import dumps, records
-from backup.outcome import Backup, Failed
+from backup.exit_codes import Backup, Failed
 from backup.server import GoneError
 from signupflow.shared.dump_objects import ENDING, EVERY, PROOF, STAMP, Dump, parsed
 

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from backup import command, restore_command, scratch
-from backup.outcome import Backup, Failed, Restore, meaning, reason
+from backup.exit_codes import Backup, Failed, Restore, meaning, reason
 from backup.program import Group
 from backup.server import GoneError
 

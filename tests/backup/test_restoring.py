@@ -14,10 +14,10 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import dry_run, making, records, restore_command, restoring, scratch, swap
+from backup import dry_run, create, records, restore_command, restoring, scratch, swap
 from backup.archive import Copy, Store
 from backup.configuration import LOCAL, OBJECT_STORE
-from backup.outcome import Backup, Failed, Restore
+from backup.exit_codes import Backup, Failed, Restore
 from backup.records import RESTORE, Record
 from backup.restoring import Wanted, moment
 from backup.scratch import Target
@@ -90,7 +90,7 @@ class Host:
         monkeypatch.setattr(dry_run, "Server", lambda: SimpleNamespace(name="postgres", running=self.running, psql=self.psql))
         monkeypatch.setattr(restore_command.configuration, "read", lambda *_: found)
         monkeypatch.setattr(restoring, "Server", lambda: None)
-        monkeypatch.setattr(making, "known", lambda _: Store((COPY, NEAR), ()))
+        monkeypatch.setattr(create, "known", lambda _: Store((COPY, NEAR), ()))
         monkeypatch.setattr(restoring, "in_place", lambda _, wanted, copy, tell: self.done.append((wanted, copy)))
         monkeypatch.setattr(restoring, "one_table", self.one_table)
 
@@ -257,7 +257,7 @@ def test_fr008_backups_that_cannot_be_listed_end_with_a_code_of_restores(
         raise asked.pop(0)
 
     monkeypatch.setattr(restoring, "Server", lambda: None)
-    monkeypatch.setattr(making, "known", known)
+    monkeypatch.setattr(create, "known", known)
     monkeypatch.setattr(records, "alone", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(scratch, "scratch", lambda *_, **__: contextlib.nullcontext(SimpleNamespace(server=None)))
     said = refused(lambda: restoring.available(None, Wanted(Target())), ends)
@@ -300,7 +300,7 @@ def test_fr008_a_restore_that_went_well_is_kept_as_such(monkeypatch: pytest.Monk
     kept: list[Record] = []
     monkeypatch.setattr(records, "write", kept.append)
     record = restoring._kept(lambda: ("restored", 9))
-    assert (record.kind, record.said, record.size, record.good) == (RESTORE, "restored", 9, True)
+    assert (record.kind, record.message, record.size, record.good) == (RESTORE, "restored", 9, True)
     assert [found.good for found in kept] == [False, True]
 
 
@@ -314,7 +314,7 @@ def test_fr008_a_backup_that_fails_after_a_restore_ends_with_a_code_of_restores(
     monkeypatch.setattr(swap, "finished", lambda *_: None)
     monkeypatch.setattr(restoring, "_kept", lambda _: Record(RESTORE, 1.0, 2.0, 0, "restored"))
     monkeypatch.setattr(restoring, "Server", lambda: SimpleNamespace(running=True))
-    monkeypatch.setattr(making, "make", backup)
+    monkeypatch.setattr(create, "make", backup)
     said: list[str] = []
     with pytest.raises(Failed, match="the store cannot be reached") as caught:
         restoring.in_place(None, Wanted(Target()), COPY, said.append)
@@ -337,7 +337,7 @@ def test_fr008_the_history_of_the_new_timeline_is_marked_for_the_archive(monkeyp
 def test_us6_2_a_moment_that_a_restore_went_back_behind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recovery follows the newest timeline: it would stop at the fork and call that the moment."""
     monkeypatch.setattr(restoring, "REPLACED", tmp_path / "replaced")
-    monkeypatch.setattr(making, "known", lambda _: Store((COPY,), ()))
+    monkeypatch.setattr(create, "known", lambda _: Store((COPY,), ()))
     monkeypatch.setattr(restoring, "Server", lambda: None)
     hour = timedelta(hours=1)
     restoring._note_replaced(Target(), 0, "nothing was gone back behind")

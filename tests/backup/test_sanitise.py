@@ -15,8 +15,8 @@ import pytest
 
 from app.models import Base
 from app.personal_data import RULES
-from backup import copying, sanitise
-from backup.outcome import Failed, Restore
+from backup import staging_copy, sanitise
+from backup.exit_codes import Failed, Restore
 from backup.scratch import Scratch
 from lab.client import ROOT
 from tests.app.harness import PASSWORD, Organization, Postgres, production, run_alembic, running_postgres, serving
@@ -80,7 +80,7 @@ def test_ec4_what_lies_outside_schema_public_is_named(url: str) -> None:
     assert rows(url, sanitise.ELSEWHERE) == [("repair.names",), ("repair.people",)]
     instance = SimpleNamespace(psql=lambda query, _: "repair.people" if query == sanitise.ELSEWHERE else "")
     with pytest.raises(Failed, match=r"repair\.people: nobody says what is personal outside schema public") as caught:
-        copying.clean(cast(Scratch, instance), "signupflow", RULES, "", lambda _: None)
+        staging_copy.clean(cast(Scratch, instance), "signupflow", RULES, "", lambda _: None)
     assert caught.value.code is Restore.CONFIGURATION
 
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import making, scratch
+from backup import create, scratch
 from backup.archive import Copy, segment_name
 from backup.configuration import LOCAL, OBJECT_STORE
-from backup.outcome import Failed, Restore
+from backup.exit_codes import Failed, Restore
 from backup.scratch import Target, choose
 from backup.server import CommandError
 
@@ -212,7 +212,7 @@ def names(*numbers: int) -> list[str]:
 def rebuilt(monkeypatch: pytest.MonkeyPatch, instance: Instance, target: Target, *archive: list[str]) -> None:
     """Each look into the archive finds the next of `archive`."""
     looks = iter(archive)
-    monkeypatch.setattr(making, "archived", lambda *_: next(looks))
+    monkeypatch.setattr(create, "archived", lambda *_: next(looks))
     scratch.rebuilt(cast(scratch.Scratch, instance), STORE[0], target, lambda _: None)
 
 

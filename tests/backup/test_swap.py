@@ -14,7 +14,7 @@ import pytest
 from docker.errors import NotFound
 
 from backup import swap
-from backup.outcome import Failed, Restore
+from backup.exit_codes import Failed, Restore
 
 
 @pytest.fixture

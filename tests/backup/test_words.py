@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signupflow.shared import words
+from signupflow.shared import humanize
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from signupflow.shared import words
     ],
 )
 def test_fr007_a_size_has_the_largest_unit_that_leaves_a_whole_part(count: int, said: str) -> None:
-    assert words.size(count) == said
+    assert humanize.size(count) == said
 
 
 @pytest.mark.parametrize(
@@ -43,25 +43,25 @@ def test_fr007_a_size_has_the_largest_unit_that_leaves_a_whole_part(count: int, 
     ],
 )
 def test_sc005_an_age_is_said_in_the_unit_that_people_count_it_in(seconds: float, said: str) -> None:
-    assert words.span(seconds) == said
+    assert humanize.span(seconds) == said
 
 
 def test_fr008_a_moment_is_said_in_utc_from_whatever_zone() -> None:
     here = datetime(2026, 11, 27, 9, 54, 10, tzinfo=timezone(timedelta(hours=8)))
-    assert words.moment(here) == words.moment(here.timestamp()) == "2026-11-27 01:54:10 UTC"
+    assert humanize.moment(here) == humanize.moment(here.timestamp()) == "2026-11-27 01:54:10 UTC"
 
 
 @given(st.integers(0, 4102444800))
 def test_fr008_a_moment_that_was_said_can_be_given_back(stamp: int) -> None:
-    found = datetime.strptime(words.moment(stamp), "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
+    found = datetime.strptime(humanize.moment(stamp), "%Y-%m-%d %H:%M:%S UTC").replace(tzinfo=UTC)
     assert found.timestamp() == stamp
 
 
 def test_sc005_the_last_backup_is_told_in_a_line_whatever_the_host_has_of_it() -> None:
     good = '{"ended": 1000.0, "said": "33 MB backed up and read back"}'
-    assert words.last_backup(good, "{}", 1000 + 7200) == "2 h ago, 33 MB backed up and read back"
-    assert words.last_backup(good, '{"disk-full": "x", "backup-failed": "y"}', 1030.0) == (
+    assert humanize.last_backup(good, "{}", 1000 + 7200) == "2 h ago, 33 MB backed up and read back"
+    assert humanize.last_backup(good, '{"disk-full": "x", "backup-failed": "y"}', 1030.0) == (
         "30 s ago, 33 MB backed up and read back; ALERTS: backup-failed, disk-full"
     )
     for nothing in ("", "{", "[]", "{}", '{"ended": "x"}'):
-        assert words.last_backup(nothing, "", 0) == "none yet"
+        assert humanize.last_backup(nothing, "", 0) == "none yet"

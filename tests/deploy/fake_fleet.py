@@ -16,7 +16,7 @@ from signupflow.probe import Entry
 from signupflow.release import journal, watch
 from signupflow.release.rollout import Rollout
 from signupflow.release.spec import Endpoints, ReleaseSpec, RouteSpec, SecretFiles
-from signupflow.routing import Serving
+from signupflow.routing import RouteTable
 
 OLD, NEW = 7, 8
 SPEC = ReleaseSpec(
@@ -155,20 +155,20 @@ class FakeEdge:
 
     def __init__(self, commands: Commands, serving: int = OLD) -> None:
         self.commands = commands
-        found = Serving().having("web2", 4, ["http://web2:1"])
+        found = RouteTable().having("web2", 4, ["http://web2:1"])
         self.table = found.having("web1", serving, SPEC.urls(serving)) if serving else found
 
     def _do(self, name: str, effect: Callable[[], object] = lambda: None) -> object:
         return self.commands.of("edge", name, effect)
 
-    def routes(self) -> Serving:
+    def routes(self) -> RouteTable:
         self._do("routes")
         return self.table
 
-    def write(self, serving: Serving) -> None:
+    def write(self, serving: RouteTable) -> None:
         self._do("write", lambda: setattr(self, "table", serving))
 
-    def confirm(self, serving: Serving) -> None:
+    def confirm(self, serving: RouteTable) -> None:
         self._do("confirm")
 
     def counts(self) -> dict[str, watch.Count]:

@@ -7,7 +7,7 @@ import base64
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from signupflow.cli.init.hostkeys import HostKey
+from signupflow.cli.init.host_keys import HostKey
 
 
 def ed25519(name: str) -> HostKey:

@@ -15,7 +15,7 @@ import pyrage
 from lab.client import ROOT
 from signupflow import secretfile
 from signupflow.release.ledger import Record
-from signupflow.routing import Serving
+from signupflow.routing import RouteTable
 from signupflow.secrets_cli import generated
 
 PYINFRA = str(Path(sys.executable).with_name("pyinfra"))
@@ -74,7 +74,7 @@ class LocalHost:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(json.dumps({**asdict(record), "app": "signupflow", "previous": ""}) + "\n" for record in records))
 
-    def serves(self, routes: Serving, *containers: tuple[int, str, str]) -> None:
+    def serves(self, routes: RouteTable, *containers: tuple[int, str, str]) -> None:
         """`containers` are generation, version and image."""
         path = self.folder / "opt" / "traefik" / "config" / "dynamic" / "app-signupflow-servers.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 
 from deploys import app, environment, ownership
 from deploys.deployment import deployment
-from deploys.release import chosen
+from deploys.release import existing_image
 from operations.output import last
 from signupflow.rotation import APP_PASSWORD, MIGRATOR_PASSWORD
 from signupflow.secretfile import Secrets
@@ -93,7 +93,7 @@ def forget() -> None:
     environment._settings.cache_clear()
     environment._chosen.clear()
     last.cache_clear()
-    chosen._found.clear()
+    existing_image._found.clear()
     ownership._seen.clear()
     if hasattr(app, "_domains"):
         app._domains.cache_clear()

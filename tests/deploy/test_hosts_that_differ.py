@@ -6,13 +6,13 @@ import dataclasses
 import json
 from pathlib import Path
 
-from signupflow.routing import Served, Serving
+from signupflow.routing import Backend, RouteTable
 from tests.deploy.local_host import DIGEST, LocalHost
 from tests.deploy.test_rollback import record
 
 IMAGES = {version: f"acme/app:{version}{DIGEST[:-4]}{number:04d}" for number, version in enumerate(("1.0", "2.0"))}
 ONE, TWO = (record(version, image=image) for version, image in IMAGES.items())
-BOTH = Serving({"@local": (Served(7, ("http://a:1",), 50), Served(8, ("http://b:1", "http://b:2"), 50))})
+BOTH = RouteTable({"@local": (Backend(7, ("http://a:1",), 50), Backend(8, ("http://b:1", "http://b:2"), 50))})
 
 
 def split(folder: Path) -> LocalHost:
@@ -63,7 +63,7 @@ def test_a26_a_named_rollback_leads_out_of_a_split(tmp_path: Path) -> None:
 def test_a26_one_release_is_no_split(tmp_path: Path) -> None:
     host = LocalHost(tmp_path)
     host.history(ONE)
-    host.serves(Serving({"@local": (Served(7, ("http://a:1",)),)}), (7, "1.0", IMAGES["1.0"]), (8, "2.0", IMAGES["2.0"]))
+    host.serves(RouteTable({"@local": (Backend(7, ("http://a:1",)),)}), (7, "1.0", IMAGES["1.0"]), (8, "2.0", IMAGES["2.0"]))
     done = host.run("status")
     assert "different releases" not in done.stdout
     assert done.returncode == 0
@@ -73,7 +73,7 @@ def scaled(folder: Path) -> LocalHost:
     """`scale 2`, where `app_replicas` is 1."""
     host = LocalHost(folder)
     host.history(ONE, TWO)
-    host.serves(Serving({"@local": (Served(8, ("http://a:1", "http://a:2")),)}), *[(8, "2.0", IMAGES["2.0"])] * 2)
+    host.serves(RouteTable({"@local": (Backend(8, ("http://a:1", "http://a:2")),)}), *[(8, "2.0", IMAGES["2.0"])] * 2)
     return host
 
 

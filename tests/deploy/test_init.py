@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 
 from signupflow import secretfile
 from signupflow.cli import main
-from signupflow.cli.init import checks, files, outside, storage
-from signupflow.cli.init.answers import Answers, Host, Storage
-from signupflow.cli.init.hostkeys import HostKey
+from signupflow.cli.init import checks, files, network_checks, storage
+from signupflow.cli.init.config import Answers, Host, Storage
+from signupflow.cli.init.host_keys import HostKey
 from signupflow.errors import OperatorError
 from tests.deploy.keys import ed25519
 from tests.deploy.test_init_checks import OUTPUT
@@ -41,10 +41,10 @@ class World:
     logins: tuple[str, ...] = ("root",)
     asked: list[str] = field(default_factory=list)
 
-    def log_in(self, answers: Answers, host: Host, user: str, known_hosts: Path, script: str) -> outside.Login:
+    def log_in(self, answers: Answers, host: Host, user: str, known_hosts: Path, script: str) -> network_checks.Login:
         assert self.key.blob in known_hosts.read_text()
         self.asked.append(f"{user}@{host.address}")
-        return outside.Login(user, self.output, "" if user in self.logins else "Permission denied (publickey).", (1000.0, 1001.0))
+        return network_checks.Login(user, self.output, "" if user in self.logins else "Permission denied (publickey).", (1000.0, 1001.0))
 
     def init(self, *words: str, flags: tuple[str, ...] = FLAGS) -> Result:
         return CliRunner().invoke(main, [*flags, "--directory", str(self.directory), *words])
@@ -60,10 +60,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     for name in [name for name in os.environ if name.startswith(("SIGNUPFLOW_", "S3_", "NOTIFY_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(outside, "host_keys", lambda host, port: [made.key])
-    monkeypatch.setattr(outside, "log_in", made.log_in)
-    monkeypatch.setattr(outside, "addresses", lambda name, server="": ["198.51.100.7"])
-    monkeypatch.setattr(outside, "knock", lambda host: {80: "closed", 443: "closed"})
+    monkeypatch.setattr(network_checks, "host_keys", lambda host, port: [made.key])
+    monkeypatch.setattr(network_checks, "log_in", made.log_in)
+    monkeypatch.setattr(network_checks, "addresses", lambda name, server="": ["198.51.100.7"])
+    monkeypatch.setattr(network_checks, "knock", lambda host: {80: "closed", 443: "closed"})
     return made
 
 

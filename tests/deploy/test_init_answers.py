@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.cli.init import answers as answering
-from signupflow.cli.init.answers import Host, default_roles, parse_host, with_private_addresses, with_roles
+from signupflow.cli.init import config as answering
+from signupflow.cli.init.config import Host, default_roles, parse_host, with_private_addresses, with_roles
 from signupflow.errors import OperatorError
 from tests.deploy.test_init_files import TWO, answers
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.cli.init import asking, checks, hostkeys, pins
-from signupflow.cli.init.answers import Host
+from signupflow.cli.init import prompts, checks, host_keys, host_key_pins
+from signupflow.cli.init.config import Host
 from signupflow.cli.init.checks import FAIL, OK, WARN, Needs
-from signupflow.cli.init.hostkeys import HostKey
+from signupflow.cli.init.host_keys import HostKey
 from signupflow.errors import OperatorError
 from signupflow.settings import from_data
 from tests.deploy.keys import ed25519, rsa_key
@@ -39,7 +39,7 @@ NEEDS = Needs(image_bytes=500 * 1024**2, memory_bytes=1792 * 1024**2, image_arch
 
 
 def judged(output: str = OUTPUT, host: Host = EDGE, needs: Needs = NEEDS) -> dict[str, checks.Check]:
-    rows = checks.of_host(host, asking.parse(output), needs, (1000.0, 1001.0), [DB])
+    rows = checks.of_host(host, prompts.parse(output), needs, (1000.0, 1001.0), [DB])
     return {row.what: row for row in rows}
 
 
@@ -98,7 +98,7 @@ def test_sc002_what_is_in_order_in_another_way_is_not_held_against_a_host(old: s
 
 
 def test_sc002_ports_are_the_edge_s_and_a_host_alone_needs_no_network() -> None:
-    rows = checks.of_host(replace(DB), asking.parse(OUTPUT + NGINX), NEEDS, (1000, 1001), [])
+    rows = checks.of_host(replace(DB), prompts.parse(OUTPUT + NGINX), NEEDS, (1000, 1001), [])
     assert [row.verdict for row in rows] == [OK] * 6
 
 
@@ -107,16 +107,16 @@ def test_sc002_ports_are_the_edge_s_and_a_host_alone_needs_no_network() -> None:
 )
 def test_sc002_answers_that_are_none_are_no_answers(output: str) -> None:
     with pytest.raises(ValueError, match=r"say its|float|int"):
-        asking.parse(output)
+        prompts.parse(output)
 
 
 def test_sc002_the_questions_are_a_script_that_this_machine_answers() -> None:
     """The same shell that a host gets; the port it must reach is one that nobody listens on."""
     bash = shutil.which("sh")
     assert bash
-    script = asking.script(["127.0.0.1"], 1)
+    script = prompts.script(["127.0.0.1"], 1)
     done = subprocess.run([bash, "-s"], input=script, capture_output=True, text=True, check=True)
-    said = asking.parse(done.stdout)
+    said = prompts.parse(done.stdout)
     assert said.memory > 0
     assert said.disk_free > 0
     assert said.misses == ("127.0.0.1",)
@@ -167,7 +167,7 @@ def test_sec002_hashed_names_in_known_hosts_are_found(tmp_path: Path) -> None:
     path.write_text(
         f"# mine\n@revoked web9 {ED.kind} {ED.blob}\nweb1,198.51.100.7 {ED.kind} {ED.blob}\n[h]:2222 {RSA.kind} {RSA.blob}\n"
     )
-    assert hostkeys.pinned(path.read_text(), "web9") == []
+    assert host_keys.pinned(path.read_text(), "web9") == []
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     kind, blob, *_ = key.with_suffix(".pub").read_text().split()
@@ -175,8 +175,8 @@ def test_sec002_hashed_names_in_known_hosts_are_found(tmp_path: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", path], check=True, capture_output=True)
     text = path.read_text()
     assert "198.51.100.7" not in text
-    assert hostkeys.pinned(text, "198.51.100.7") == hostkeys.pinned(text, hostkeys.marker("h", 2222)) == [HostKey(kind, blob)]
-    assert hostkeys.pinned(text, "198.51.100.8") == []
+    assert host_keys.pinned(text, "198.51.100.7") == host_keys.pinned(text, host_keys.marker("h", 2222)) == [HostKey(kind, blob)]
+    assert host_keys.pinned(text, "198.51.100.8") == []
 
 
 def test_sec002_lines_that_hold_no_key_pin_nothing_and_end_nothing() -> None:
@@ -189,23 +189,23 @@ def test_sec002_lines_that_hold_no_key_pin_nothing_and_end_nothing() -> None:
         f"h what-is-this {ED.blob}",
     )
     text = "\n".join((*broken, f"h\t{ED.kind} {ED.blob} me"))
-    assert hostkeys.pinned(text, "h") == [ED]
+    assert host_keys.pinned(text, "h") == [ED]
 
 
 def test_sec002_of_what_was_scanned_the_best_key_comes_first() -> None:
     text = f"# 198.51.100.7:22 SSH-2.0-OpenSSH\nh {RSA.kind} {RSA.blob}\nh {ED.kind} {ED.blob}\nh ssh-dss AAAA\nh ssh-rsa !!\n\n"
-    assert hostkeys.scanned(text) == [ED, RSA]
-    assert hostkeys.scanned("") == []
+    assert host_keys.scanned(text) == [ED, RSA]
+    assert host_keys.scanned("") == []
 
 
 def test_sec002_pins_are_added_and_every_line_stays() -> None:
-    assert hostkeys.extended("", [("web1", ED)]) == f"web1 {ED.kind} {ED.blob}\n"
-    assert hostkeys.extended("old line", [("[h]:2222", RSA)]) == f"old line\n[h]:2222 {RSA.kind} {RSA.blob}\n"
-    assert hostkeys.extended("old line", []) == "old line\n"
+    assert host_keys.extended("", [("web1", ED)]) == f"web1 {ED.kind} {ED.blob}\n"
+    assert host_keys.extended("old line", [("[h]:2222", RSA)]) == f"old line\n[h]:2222 {RSA.kind} {RSA.blob}\n"
+    assert host_keys.extended("old line", []) == "old line\n"
 
 
-def judge(shown: list[HostKey], pinned: list[HostKey], told: str = "") -> pins.Pin:
-    return pins.judge(EDGE, shown, pinned, told, 22, "known_hosts")
+def judge(shown: list[HostKey], pinned: list[HostKey], told: str = "") -> host_key_pins.Pin:
+    return host_key_pins.judge(EDGE, shown, pinned, told, 22, "known_hosts")
 
 
 def test_sec002_a_new_key_is_to_be_compared_and_a_pinned_one_is_not() -> None:
@@ -241,5 +241,5 @@ def test_sec002_a_key_that_is_not_the_host_s_is_refused(
 
 def test_sec002_nobody_to_compare_a_new_key_is_an_error_that_names_the_flag() -> None:
     with pytest.raises(OperatorError, match=r"--host-key-fingerprint web1=SHA256:\.\.\., or --yes"):
-        pins.confirm([judge([ED], [])], interactive=False)
-    pins.confirm([judge([ED], [ED])], interactive=False)
+        host_key_pins.confirm([judge([ED], [])], interactive=False)
+    host_key_pins.confirm([judge([ED], [ED])], interactive=False)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lab.client import ROOT
 from signupflow.cli.init import files, literals
-from signupflow.cli.init.answers import Answers, Host, Storage
+from signupflow.cli.init.config import Answers, Host, Storage
 from signupflow.errors import OperatorError
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 

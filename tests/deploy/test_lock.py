@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from operations import lock
-from signupflow.release.lease import Lease
+from signupflow.release.lock import Lease
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from signupflow import moving
+from signupflow import cutover
 from signupflow.maintenance import PRIORITY as PAGE_PRIORITY
-from signupflow.moving import Step, first, following, interrupted, last_step, line, may_be_filled, old_is_routed
+from signupflow.cutover import Step, first, following, interrupted, last_step, line, may_be_filled, old_is_routed
 
 # Step, what follows it, and what follows when it fails.
 TABLE = [
@@ -40,12 +40,12 @@ def test_us2_4_each_step_leads_where_it_should(step: Step, well: Step, badly: St
 
 def way(step: Step, failing: Step | None = None) -> list[Step]:
     steps = [step]
-    while steps[-1] not in moving.ENDS:
+    while steps[-1] not in cutover.ENDS:
         steps.append(following(steps[-1], steps[-1] is not failing))
     return steps
 
 
-@pytest.mark.parametrize("failing", [step for step in moving.FORWARD if step not in (Step.OPEN, Step.MOVED)])
+@pytest.mark.parametrize("failing", [step for step in cutover.FORWARD if step not in (Step.OPEN, Step.MOVED)])
 def test_us2_4_any_failure_before_the_page_goes_ends_with_the_old_service_open(failing: Step) -> None:
     steps = way(Step.CHECK, failing)
     assert steps[-1] is Step.STAYED
@@ -103,16 +103,16 @@ def test_us2_4_the_journals_last_whole_line_counts() -> None:
 
 
 def test_us2_4_the_plan_says_what_will_happen_and_for_how_long() -> None:
-    small, large = (moving.describe(size, ["web1"], "systemctl stop old") for size in (1_000_000, 900_000_000))
-    assert [text.partition(":")[0] for text in small[:-1]] == [str(step) for step in moving.FORWARD[:-1]]
+    small, large = (cutover.describe(size, ["web1"], "systemctl stop old") for size in (1_000_000, 900_000_000))
+    assert [text.partition(":")[0] for text in small[:-1]] == [str(step) for step in cutover.FORWARD[:-1]]
     assert "systemctl stop old" in small[2]
     assert "about 103 s" in large[3]
-    assert moving.import_seconds(0) > 0
+    assert cutover.import_seconds(0) > 0
 
 
 def test_us2_4_the_old_service_is_above_the_app_and_below_the_page() -> None:
-    found = yaml.safe_load(moving.routes("app", ["a.helpers.org", "b.helpers.org"], "http://172.17.0.1:8000"))["http"]
+    found = yaml.safe_load(cutover.routes("app", ["a.helpers.org", "b.helpers.org"], "http://172.17.0.1:8000"))["http"]
     assert [router["rule"] for router in found["routers"].values()] == ["Host(`a.helpers.org`)", "Host(`b.helpers.org`)"]
-    assert {router["priority"] for router in found["routers"].values()} == {moving.PRIORITY}
-    assert 253 + len("Host(``)") < moving.PRIORITY < PAGE_PRIORITY
+    assert {router["priority"] for router in found["routers"].values()} == {cutover.PRIORITY}
+    assert 253 + len("Host(``)") < cutover.PRIORITY < PAGE_PRIORITY
     assert found["services"]["app-legacy"]["loadBalancer"]["servers"] == [{"url": "http://172.17.0.1:8000"}]

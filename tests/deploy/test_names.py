@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.client import ROOT
-from signupflow import maintenance, moving, names
+from signupflow import maintenance, cutover, names
 from signupflow.render import compose_value, template
-from signupflow.routing import Serving, routers
+from signupflow.routing import RouteTable, routers
 from signupflow.settings import from_data
 from signupflow.settings.edge import DOMAIN
 from signupflow.settings.forms import SLUG
@@ -44,7 +44,7 @@ def test_a17_two_domains_never_share_a_router() -> None:
     files = [
         routers("app", DOMAINS, 30),
         maintenance.routes("app", DOMAINS, "/health", 300, "said"),
-        moving.routes("app", DOMAINS, "http://old:8000"),
+        cutover.routes("app", DOMAINS, "http://old:8000"),
     ]
     found = [name for text in files for name in keys(text, "routers")]
     assert len(found) == len(set(found)) == len(files) * len(DOMAINS)
@@ -56,7 +56,7 @@ def test_a17_the_name_that_is_asked_for_is_the_one_that_was_made() -> None:
         assert maintenance.router("app", domain).removesuffix("@file") in keys(
             maintenance.routes("app", [domain], "/h", 1, ""), "routers"
         )
-        assert moving.router_name("app", domain) in keys(moving.routes("app", [domain], "http://old:1"), "routers")
+        assert cutover.router_name("app", domain) in keys(cutover.routes("app", [domain], "http://old:1"), "routers")
 
 
 @given(st.sets(st.tuples(slugs, st.sampled_from(["", names.MAINTENANCE, names.LEGACY]), domains), min_size=2, max_size=6))
@@ -73,7 +73,7 @@ def test_a17_two_hosts_never_share_a_service(things: set[tuple[str, int]]) -> No
 
 def test_a17_hosts_whose_names_differ_in_a_dot_or_in_capitals_both_serve() -> None:
     hosts = ["web.1", "web-1", "Web-1", "web_1"]
-    serving = Serving()
+    serving = RouteTable()
     for number, host in enumerate(hosts):
         serving = serving.having(host, 3, [f"http://10.0.0.{number}:18000"])
     found = keys(serving.render("app", "/ready", "a.org"), "services")

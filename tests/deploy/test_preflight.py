@@ -15,7 +15,7 @@ import pytest
 from pyinfra.api.exceptions import ConnectError
 
 from deploys import connecting, declared, environment, release
-from deploys.release import chosen
+from deploys.release import existing_image
 from facts.containers import Container, Containers, HostImage, HostImages
 from facts.host_files import HostFile, ManagedFile
 from facts.release import CertifiedDomains, Generations, Readiness
@@ -25,7 +25,7 @@ from operations import release as releasing
 from signupflow import images, secretfile, secrets_cli
 from signupflow.errors import OperatorError
 from signupflow.release import certificates, readiness
-from signupflow.routing import Serving, routed_domains, routers
+from signupflow.routing import RouteTable, routed_domains, routers
 from tests.deploy.standing import ONE, SETTINGS, standing
 
 __all__ = ["standing"]  # a fixture
@@ -41,7 +41,7 @@ def files(**content: str) -> Any:
     return found
 
 
-SERVES = Serving().having("web1", 1, ["http://app-g1-app-1:8000"]).render("signupflow", "/health", "a.helpers.org")
+SERVES = RouteTable().having("web1", 1, ["http://app-g1-app-1:8000"]).render("signupflow", "/health", "a.helpers.org")
 
 
 def serving(fleet: Any, domains: list[str], certified: list[str]) -> None:
@@ -253,7 +253,7 @@ def test_a12_abort_and_remove_host_take_the_image_that_hosts_have(
 ) -> None:
     fleet = no_image_here(standing, monkeypatch, running)
     with fleet.on("web1"):
-        chosen.keep_what_is_there()
+        existing_image.keep_what_is_there()
         release.abort()
         wanted = release.desired(fleet.inventory.get_host("web1"))
     assert wanted.image_id == ("sha256:" + "1" * 64 if running else "")
@@ -263,8 +263,8 @@ def test_a12_abort_and_remove_host_take_the_image_that_hosts_have(
 def test_a12_rotation_takes_the_images_that_hosts_have(standing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     fleet = no_image_here(standing, monkeypatch, running=True, backup_repository={"type": "sftp"})
     with fleet.on("web1"):
-        chosen.keep_what_serves()
-        chosen.keep_database_image()
+        existing_image.keep_what_serves()
+        existing_image.keep_database_image()
         release.ready("rotation")
         assert environment.image(environment.environment().postgres_image).on_host == "signupflow/postgres:id-2"
 
@@ -275,7 +275,7 @@ def test_a12_a_host_without_the_image_and_a_machine_without_it_is_one_line(
     fleet = no_image_here(standing, monkeypatch, running=True)
     fleet.facts["web1"][HostImages] = {}
     with fleet.on("web1"), pytest.raises(SystemExit):
-        chosen.keep_what_serves()
+        existing_image.keep_what_serves()
     assert "web1 and this machine have not the image of 0.9" in capsys.readouterr().err
 
 

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 from facts.host_files import AppendedText
 from lab.waiting import wait_for
 from operations.deployment import PublicProbe
-from signupflow import moving, probe
-from signupflow.release import appended, journal, lease, ledger, prune, readiness, restores, scratch, watch
+from signupflow import cutover, probe
+from signupflow.release import appended, journal, lock, ledger, prune, readiness, restores, scratch, watch
 from signupflow.release.cause import cause
-from signupflow.release.lease import Lease
+from signupflow.release.lock import Lease
 from signupflow.release.rollout import Step
 from signupflow.release.watch import Count
 from tests.deploy.test_report import RECORD
@@ -52,10 +52,10 @@ BOB = Lease("run-b", "bob@desk", "it's urgent; $(rm -rf /)", "desk boot 2 2", 30
 
 
 def test_ec5_the_second_is_refused_with_the_owners_name(sh) -> None:
-    assert sh(lease.acquire_script(ADA)) == ""
-    said = sh(lease.acquire_script(BOB))
-    assert said.startswith(lease.REFUSED)
-    held = lease.parse(said)
+    assert sh(lock.acquire_script(ADA)) == ""
+    said = sh(lock.acquire_script(BOB))
+    assert said.startswith(lock.REFUSED)
+    held = lock.parse(said)
     assert held is not None
     assert (held.owner, held.reason) == ("ada@laptop", "release 2")
     assert 290 < held.left <= 300
@@ -63,45 +63,45 @@ def test_ec5_the_second_is_refused_with_the_owners_name(sh) -> None:
 
 
 def test_ec5_the_same_run_takes_its_own_lease_again(sh) -> None:
-    sh(lease.acquire_script(ADA))
-    assert sh(lease.acquire_script(ADA)) == ""
+    sh(lock.acquire_script(ADA))
+    assert sh(lock.acquire_script(ADA)) == ""
 
 
 def test_ec5_a_lease_that_ran_out_is_taken_over_and_its_owner_learns_it(sh) -> None:
-    sh(lease.acquire_script(Lease("run-a", "ada", "r", "p", -1)))
-    assert sh(lease.acquire_script(BOB)) == ""
-    said = sh(lease.renew_script(ADA))
-    assert said.startswith(lease.LOST)
-    assert lease.parse(said).owner == "bob@desk"
-    assert lease.parse(said).reason == "it's urgent; $(rm -rf /)"
+    sh(lock.acquire_script(Lease("run-a", "ada", "r", "p", -1)))
+    assert sh(lock.acquire_script(BOB)) == ""
+    said = sh(lock.renew_script(ADA))
+    assert said.startswith(lock.LOST)
+    assert lock.parse(said).owner == "bob@desk"
+    assert lock.parse(said).reason == "it's urgent; $(rm -rf /)"
 
 
 def test_ec5_a_lease_of_a_process_that_has_ended_is_taken_over(sh) -> None:
-    sh(lease.acquire_script(ADA))
-    assert sh(lease.acquire_script(BOB, gone=("run-a",))) == ""
+    sh(lock.acquire_script(ADA))
+    assert sh(lock.acquire_script(BOB, gone=("run-a",))) == ""
 
 
 def test_ec5_renewing_lengthens_and_returning_ends(sh) -> None:
-    sh(lease.acquire_script(Lease("run-a", "ada", "r", "p", 10)))
-    assert sh(lease.renew_script(ADA)) == ""
-    assert lease.parse(sh(lease.READ)).left > 200
-    sh(lease.return_script("run-b"))
-    assert lease.parse(sh(lease.READ)).run == "run-a"
-    sh(lease.return_script("run-a"))
-    assert lease.parse(sh(lease.READ)) is None
-    sh(lease.acquire_script(BOB))
-    sh(lease.return_script(""))
-    assert sh(lease.READ) == ""
+    sh(lock.acquire_script(Lease("run-a", "ada", "r", "p", 10)))
+    assert sh(lock.renew_script(ADA)) == ""
+    assert lock.parse(sh(lock.READ)).left > 200
+    sh(lock.return_script("run-b"))
+    assert lock.parse(sh(lock.READ)).run == "run-a"
+    sh(lock.return_script("run-a"))
+    assert lock.parse(sh(lock.READ)) is None
+    sh(lock.acquire_script(BOB))
+    sh(lock.return_script(""))
+    assert sh(lock.READ) == ""
 
 
 def test_ec5_returning_where_there_was_never_a_lease_leaves_nothing(sh, tmp_path: Path) -> None:
-    sh(lease.return_script("run-a"))
+    sh(lock.return_script("run-a"))
     assert not (tmp_path / "lease").exists()
 
 
 def test_ec5_what_people_write_into_a_lease_is_one_plain_line() -> None:
-    assert lease.clean("a\nrun=other\x1b[31m") == "a?run=other?[31m"
-    assert len(lease.clean("x" * 999)) == 200
+    assert lock.clean("a\nrun=other\x1b[31m") == "a?run=other?[31m"
+    assert len(lock.clean("x" * 999)) == 200
 
 
 ENTRY = journal.Entry("run-a", "2026-11-24T10:00:00", 8, 7, "bake", "2.0", "sha256:0")
@@ -246,10 +246,10 @@ def test_a15_a_torn_line_of_a_journal_costs_that_line_alone(tmp_path: Path, name
 def test_a15_a_torn_line_of_the_cut_over_s_journal_costs_that_line_alone(tmp_path: Path, name: str) -> None:
     path = tmp_path / "app.moving"
     path.write_bytes(b"2026-11-24T10:00:00.000+00:00 import run-a\n" + TORN[name])
-    script = appended.append_script(str(path), moving.line("2026-11-24T10:01:00.000+00:00", moving.Step.MOVED, "run-a"))
-    assert moving.last_step(read(path)) is moving.Step.IMPORT
+    script = appended.append_script(str(path), cutover.line("2026-11-24T10:01:00.000+00:00", cutover.Step.MOVED, "run-a"))
+    assert cutover.last_step(read(path)) is cutover.Step.IMPORT
     subprocess.run(["sh", "-s"], input=script, text=True, check=True)
-    assert moving.last_step(read(path)) is moving.Step.MOVED
+    assert cutover.last_step(read(path)) is cutover.Step.MOVED
 
 
 def test_a15_an_empty_ledger_and_journal_are_none(tmp_path: Path) -> None:
@@ -464,8 +464,8 @@ def test_a36_restores_are_told_of_in_the_order_of_time() -> None:
     line = '{"kind":"restore","started":%d,"ended":%d,"code":%d,"said":"%s","size":1}\n'
     text = line % (1795514410, 1795514420, 0, "restored x") + "torn\n" + line % (1795600000, 1795600009, 4, "no")
     good, bad = restores.parse(text + '{"started":"a","ended":2,"code":0,"said":""}\n[]', "app", "db1")
-    assert (good.kind, good.outcome, good.why, good.seconds, good.hosts) == ("restore", "restored", "restored x", 10.0, ("db1",))
-    assert (bad.outcome, bad.why, bad.run) == ("failed", "no", "")
+    assert (good.kind, good.outcome, good.failure_reason, good.seconds, good.hosts) == ("restore", "restored", "restored x", 10.0, ("db1",))
+    assert (bad.outcome, bad.failure_reason, bad.run) == ("failed", "no", "")
     before, after = (
         ledger.Record("r", "app", "", "", "", "", "", began, 1, "released", "", (), (), None, {})
         for began in ("2026-01-01T00:00:00+00:00", datetime.fromtimestamp(1795520000, UTC).isoformat(timespec="seconds"))

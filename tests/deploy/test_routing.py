@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signupflow.names import replica_names
-from signupflow.routing import Serving, routers
+from signupflow.routing import RouteTable, routers
 
 DOMAINS = ["a.helpers.org", "b.helpers.org"]
 BOTH = (
-    Serving().having("web1", 3, ["http://10.0.0.2:18064"]).having("web2", 8, ["http://10.0.0.3:18000", "http://10.0.0.3:18001"])
+    RouteTable().having("web1", 3, ["http://10.0.0.2:18064"]).having("web2", 8, ["http://10.0.0.3:18000", "http://10.0.0.3:18001"])
 )
 
 hosts = st.dictionaries(
@@ -28,7 +28,7 @@ hosts = st.dictionaries(
 )
 
 
-def services(serving: Serving) -> dict[str, Any]:
+def services(serving: RouteTable) -> dict[str, Any]:
     document = yaml.safe_load(serving.render("app", "/ready", "a.helpers.org"))
     found: dict[str, Any] = document["http"]["services"]
     return found
@@ -77,7 +77,7 @@ def test_us5_4_a_share_of_one_hosts_traffic_leaves_the_others_alone() -> None:
     assert shared.shares("app") == {"app-on-web1-g3": 90, "app-on-web1-g4": 10, "app-on-web2-g8": 200}
     assert shared.routed("web1") == (3, 4)
     assert shared.generation("web1") == 3
-    assert Serving.parse(shared.render("app", "/ready", "a.helpers.org")).all == shared.all
+    assert RouteTable.parse(shared.render("app", "/ready", "a.helpers.org")).all == shared.all
     assert shared.having("web1", 4, ["http://10.0.0.2:18000"]).routed("web1") == (4,)
 
 
@@ -89,7 +89,7 @@ def test_us5_4_a_share_needs_servers_on_both_sides(old: int, urls: list[str], pe
         BOTH.sharing("web1", old, 4, urls, percent)
 
 
-def listed(serving: Serving, **changes: object) -> str:
+def listed(serving: RouteTable, **changes: object) -> str:
     """What Traefik's API says when it has read the file; `changes` replace whole services."""
     document = {**services(serving), **changes}
     rows = [{"name": f"{name}@file", "provider": "file", "status": "enabled", **item} for name, item in document.items() if item]
@@ -117,22 +117,22 @@ def test_us5_2_what_traefik_does_not_yet_serve_is_not_confirmed() -> None:
 
 @given(hosts)
 def test_us5_2_what_serves_is_read_back_from_the_file(found: dict[str, tuple[int, list[str]]]) -> None:
-    serving = Serving()
+    serving = RouteTable()
     for host, (generation, urls) in found.items():
         serving = serving.having(host, generation, urls)
-    again = Serving.parse(serving.render("app", "/ready", "a.helpers.org"))
+    again = RouteTable.parse(serving.render("app", "/ready", "a.helpers.org"))
     assert again.all == serving.all
     assert {host: again.generation(host) for host in found} == {host: generation for host, (generation, _) in found.items()}
 
 
 @pytest.mark.parametrize("text", [None, "", "http: {}", "# web1 generation", "# web1 generation x at http://a:1"])
 def test_us5_2_a_file_without_a_record_means_that_nothing_serves(text: str | None) -> None:
-    assert Serving.parse(text).generation("web1") == 0
+    assert RouteTable.parse(text).generation("web1") == 0
 
 
 def test_us5_2_no_step_ever_leaves_an_empty_routing() -> None:
     with pytest.raises(ValueError, match="empty the routing"):
-        Serving().render("app", "/ready", "a.helpers.org")
+        RouteTable().render("app", "/ready", "a.helpers.org")
     with pytest.raises(ValueError, match="empty list of servers"):
         BOTH.having("web1", 4, [])
     with pytest.raises(ValueError, match="no server would be left"):

@@ -8,10 +8,10 @@ import json
 
 from rich.console import Console
 
-from signupflow import screens
+from signupflow import status_report
 from signupflow.release import ledger
 from signupflow.release.ledger import Record
-from signupflow.screens import DomainState, HostState, Serves, Status
+from signupflow.status_report import DomainState, HostState, Serves, Status
 
 HOST = HostState("web1", ("app", "edge"), (Serves(8, "2.0", 100, 2, 2, "2026-11-24 10:00"),), 5 * 2**30, 2**30)
 RECORD = Record(
@@ -28,7 +28,7 @@ def shown(draw) -> str:
 
 
 def test_us7_1_one_screen_tells_that_all_is_well() -> None:
-    text = shown(lambda console: screens.print_status(WELL, console))
+    text = shown(lambda console: status_report.print_status(WELL, console))
     assert "app in production: well" in text
     for word in (
         "web1",
@@ -56,28 +56,28 @@ def test_us7_2_whatever_is_wrong_is_seen() -> None:
         (dataclasses.replace(WELL, domains=(DomainState("a.org", 503, "", 9),)), "503"),
         (dataclasses.replace(WELL, hosts=()), "NOT WELL"),
     ):
-        text = shown(lambda console, bad=bad: screens.print_status(bad, console))
+        text = shown(lambda console, bad=bad: status_report.print_status(bad, console))
         assert "NOT WELL" in text
         assert word in text
         assert json.loads(bad.as_json())["well"] is False
     up = dataclasses.replace(WELL, maintenance="moving the database")
-    assert "maintenance page is up: moving the database" in shown(lambda console: screens.print_status(up, console))
+    assert "maintenance page is up: moving the database" in shown(lambda console: status_report.print_status(up, console))
     old = dataclasses.replace(WELL, unmoved="/srv/old/signupflow.sqlite")
-    assert "served by the old service on /srv/old/signupflow.sqlite" in shown(lambda console: screens.print_status(old, console))
+    assert "served by the old service on /srv/old/signupflow.sqlite" in shown(lambda console: status_report.print_status(old, console))
 
 
 def test_sc002_the_history_says_when_it_was_tampered_with() -> None:
-    text = shown(lambda console: screens.print_history([RECORD], [], console))
+    text = shown(lambda console: status_report.print_history([RECORD], [], console))
     assert "0123456789ab" in text
     assert "failed: web2: no health" in text
     assert "none was altered" in text
-    cut = shown(lambda console: screens.print_history([RECORD], [], console, ["line 3 is no whole record"]))
+    cut = shown(lambda console: status_report.print_history([RECORD], [], console, ["line 3 is no whole record"]))
     assert "line 3 is no whole record (power was lost while it was written)" in cut
     assert "none was altered" in cut
-    damaged = shown(lambda console: screens.print_history([RECORD], ["line 3 is no record"], console))
+    damaged = shown(lambda console: status_report.print_history([RECORD], ["line 3 is no record"], console))
     assert "the history is damaged: line 3 is no record" in damaged
     assert "none was altered" not in damaged
-    assert "nothing was deployed yet" in shown(lambda console: screens.print_history([], [], console))
+    assert "nothing was deployed yet" in shown(lambda console: status_report.print_history([], [], console))
 
 
 def test_a36_the_history_as_json_has_what_the_ledger_has() -> None:

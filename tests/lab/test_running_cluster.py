@@ -44,7 +44,7 @@ def host(cluster: State) -> Iterator[Host]:
     """The second app host, brought back afterwards whatever a test did to it."""
     chosen = hosts.find(cluster, "h3")
     yield chosen
-    faults.mend(cluster, chosen)
+    faults.reconnect(cluster, chosen)
 
 
 def status() -> dict[str, dict[str, Any]]:
@@ -90,12 +90,12 @@ def test_a_cut_host_is_silent_both_ways_and_comes_back(cluster: State, host: Hos
 
 
 def test_up_and_a_reboot_both_end_a_cut(cluster: State, host: Host) -> None:
-    faults.cut(cluster, host)
+    faults.isolate(cluster, host)
     before = booted_at("h3")
     command("up")
     assert faults.takes_ssh(host.address)
     assert booted_at("h3") == before
-    faults.cut(cluster, host)
+    faults.isolate(cluster, host)
     command("reboot", host.name)
     assert not faults.is_cut(cluster, host)
     assert faults.takes_ssh(host.address)
@@ -109,6 +109,6 @@ def test_a_crashed_host_comes_back_at_its_address_or_stays_off(cluster: State, h
     faults.crash(cluster, host, stay_off=True)
     assert status()["h3"]["state"] == "exited"
     with pytest.raises(LabError, match="does not run"):
-        faults.cut(cluster, host)
+        faults.isolate(cluster, host)
     command("mend", host.name)
     assert faults.takes_ssh(host.address)

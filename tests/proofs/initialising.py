@@ -10,7 +10,7 @@ from typing import Any
 
 from lab import pki
 from lab.client import PYINFRA, ROOT, Lab
-from signupflow.cli.init import hostkeys
+from signupflow.cli.init import host_keys
 from tests.proofs import transcript
 from tests.proofs.fresh_clone import clone
 
@@ -19,7 +19,7 @@ TRANSCRIPT = ROOT / "tests" / "acceptance" / "init_transcript.txt"
 
 def fingerprint(known_hosts: str, address: str) -> str:
     """Of the host's ed25519 key, as the lab read it on the host itself."""
-    (found,) = (key.fingerprint for key in hostkeys.pinned(known_hosts, address) if key.kind == "ssh-ed25519")
+    (found,) = (key.fingerprint for key in host_keys.pinned(known_hosts, address) if key.kind == "ssh-ed25519")
     return found
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from signupflow.cli.init.answers import Host
-from signupflow.cli.init.asking import Said
+from signupflow.cli.init.config import Host
+from signupflow.cli.init.prompts import Said
 from signupflow.distributions import SUPPORTED, supported
 from signupflow.release.readiness import CLOCK_SECONDS, SPARE_DISK_BYTES, size_bytes
 from signupflow.settings import Environment

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from signupflow import images
-from signupflow.cli.init import answers, checking, files, left_out, pins, storage, told
+from signupflow.cli.init import config, host_probe, files, warnings, host_key_pins, storage, given
 from signupflow.cli.init.checks import FAIL, OK, WARN, Check
-from signupflow.cli.init.vault import Vault
+from signupflow.cli.init.secrets_file import Vault
 from signupflow.cli.running import ROOT
 from signupflow.errors import OperatorError
 from signupflow.secretfile import SecretsFile
@@ -30,7 +30,7 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 @click.option("--acme-email", default="", help="Contact for the certificates' CA.")
 @click.option("--public-key", "keys", multiple=True, metavar="FILE|KEY", help="Who may log in; default your own. Repeatable.")
 @click.option("--ssh-user", default="root", show_default=True, help="A login that the hosts have now: root, or one with sudo.")
-@click.option("--ssh-port", type=click.IntRange(1, 65535), default=answers.SSH_PORT, show_default=True, help="Port of SSH.")
+@click.option("--ssh-port", type=click.IntRange(1, 65535), default=config.SSH_PORT, show_default=True, help="Port of SSH.")
 @click.option("--ssh-key", default="", metavar="FILE", help="Private key to log in with; default what ssh uses.")
 @click.option("--host-key-fingerprint", "fingerprints", multiple=True, metavar="NAME=SHA256:...", help="What its key must be.")
 @click.option("--s3-endpoint", default="", metavar="URL", help="Object storage; S3_ACCESS_KEY, S3_SECRET_KEY in variables.")
@@ -41,7 +41,7 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
     "--backup-recipient", "recipients", multiple=True, metavar="AGE1...", help="Opens the dumps; private key offline. Repeatable."
 )
 @click.option("--profile", type=click.Choice(["production", "staging"]), help="Default staging for ENVIRONMENT staging.")
-@click.option("--traefik-image", default="", metavar="NAME:TAG@DIGEST", help=f"Default {told.TRAEFIK}, pinned by Docker here.")
+@click.option("--traefik-image", default="", metavar="NAME:TAG@DIGEST", help=f"Default {given.TRAEFIK}, pinned by Docker here.")
 @click.option("--acme-directory", default="", metavar="URL", help="A CA other than Let's Encrypt.")
 @click.option("--acme-ca-file", default="", metavar="PEM", help="What vouches for that CA's own server.")
 @click.option("--registry-mirror", "mirrors", multiple=True, metavar="URL", help="Where hosts pull images first. Repeatable.")
@@ -60,9 +60,9 @@ def init(**given: Any) -> None:
     made. Exit code 1: a check failed; 2: something was said wrong, or is missing.
     """
     interactive = sys.stdin.isatty() and not given["yes"]
-    ask = told.Asker(interactive)
+    ask = given.Asker(interactive)
     try:
-        made = told.complete(given, ROOT, ask)
+        made = given.complete(given, ROOT, ask)
         _set_up(made, given, interactive)
     except (OperatorError, SystemExit) as ended:
         if ask.kept and not (isinstance(ended, SystemExit) and not ended.code):
@@ -70,24 +70,24 @@ def init(**given: Any) -> None:
         raise
 
 
-def _set_up(made: answers.Answers, given: Mapping[str, Any], interactive: bool) -> None:
+def _set_up(made: config.Answers, given: Mapping[str, Any], interactive: bool) -> None:
     """Everything after the answers: checks first, and then the files."""
-    environments = answers.check(made, told.app_data(made))
+    environments = config.check(made, given.app_data(made))
     planned = [files.group_data(made), files.inventory(made)]
     for file in planned:
         files.refuse_to_replace(file, made.named(file.path))
     vault = Vault.open(SecretsFile(made.environment, made.secrets_file, made.age_key_file))
-    keys = told.s3_keys(made, vault, interactive)
+    keys = given.s3_keys(made, vault, interactive)
     added = vault.missing(keys)
 
-    pinned = pins.fetch(made, answers.pairs("--host-key-fingerprint", given["fingerprints"]))
+    pinned = host_key_pins.fetch(made, config.pairs("--host-key-fingerprint", given["fingerprints"]))
     _end_when_failed([pin.row for pin in pinned])
     if not given["yes"]:
-        pins.confirm(pinned, interactive)
-    known_hosts = pins.known_hosts(made, pinned)
-    found = checking.Found()
+        host_key_pins.confirm(pinned, interactive)
+    known_hosts = host_key_pins.known_hosts(made, pinned)
+    found = host_probe.Found()
     if not given["no_check"]:
-        found = checking.look(made, environments, known_hosts.text, given["dns_server"])
+        found = host_probe.look(made, environments, known_hosts.text, given["dns_server"])
         stored = [storage.check(made.storage, keys["s3_access_key"], keys["s3_secret_key"])] if made.storage else []
         _show([*(pin.row for pin in pinned), *found.rows, *stored])
         _end_when_failed([*found.rows, *stored], shown=True)
@@ -116,7 +116,7 @@ def _show(rows: list[Check]) -> None:
             click.echo(f"{' ' * (sum(widths) + 6)}{row.remedy}")
 
 
-def _write(made: answers.Answers, vault: Vault, added: Mapping[str, str], planned: list[files.File]) -> None:
+def _write(made: config.Answers, vault: Vault, added: Mapping[str, str], planned: list[files.File]) -> None:
     """Secrets first and the inventory last, so that what a kill leaves is never an inventory without what it needs."""
     lines = vault.add(added) if added else []
     for file in planned:
@@ -129,14 +129,14 @@ def _write(made: answers.Answers, vault: Vault, added: Mapping[str, str], planne
 
 
 def _say_left_out(env: Environment, secrets: set[str]) -> None:
-    found = list(left_out.lines(env, secrets))
+    found = list(warnings.lines(env, secrets))
     if found:
-        click.echo(f"\nNot set up ({left_out.GUIDE}):")
+        click.echo(f"\nNot set up ({warnings.GUIDE}):")
     for line in found:
         click.echo(f"  {line}")
 
 
-def _say_next(made: answers.Answers, environments: Mapping[str, Environment], bootstrapped: frozenset[str]) -> None:
+def _say_next(made: config.Answers, environments: Mapping[str, Environment], bootstrapped: frozenset[str]) -> None:
     """The commands as they then work, in the repository's root."""
     inventory = made.named(made.inventory)
     where = f" -i {inventory}" if inventory != "inventory.py" else ""

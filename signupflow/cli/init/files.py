@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from signupflow.cli.init import literals
-from signupflow.cli.init.answers import ROLES, Answers
+from signupflow.cli.init.config import ROLES, Answers
 from signupflow.errors import OperatorError
 from signupflow.settings import PLACEHOLDERS
 

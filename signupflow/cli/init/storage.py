@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from signupflow.cli.init.answers import Storage
+from signupflow.cli.init.config import Storage
 from signupflow.cli.init.checks import FAIL, OK, Check
 from signupflow.shared import s3
 

@@ -5,7 +5,7 @@ The engine, its guard, the order and the context are the product's.
 
 from pyinfra import host, inventory
 
-from operations import ready as readying
+from operations import preflight as readying
 from operations import release as releases
 from tests.deploy.engine.small import FAULT, context, roll_back, switch
 

@@ -13,11 +13,11 @@ from facts.database import SchemaRevision
 from operations.delegate import connected
 from operations.release import planned
 from signupflow.release.plan import HostPlan, lines, schema_step
-from signupflow.routing import Serving
+from signupflow.routing import RouteTable
 from signupflow.settings import Environment
 
 
-def announce(apps: Sequence[Host], serving: Serving, env: Environment, again: bool = False) -> None:
+def announce(apps: Sequence[Host], serving: RouteTable, env: Environment, again: bool = False) -> None:
     """Print the plan of all app hosts that this run works on; nothing when they serve what is wanted."""
     plans = []
     for item in apps:

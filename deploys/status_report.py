@@ -18,19 +18,19 @@ from rich.console import Console
 
 from deploys.app import serving, unmoved
 from deploys.environment import entries, environment, fleet, holding, refuse
-from deploys.maintaining import page_path
+from deploys.maintenance_page import page_path
 from facts.containers import Container, Containers
 from facts.database import SchemaRevision
 from facts.host_files import AppendedText, ManagedFile
 from facts.release import HeldLease, Readiness
 from operations.delegate import connectable
-from signupflow import probe, screens
+from signupflow import probe, status_report
 from signupflow.images import VERSION_LABEL
 from signupflow.probe import Entry
 from signupflow.release import agreement, ledger, restores, served
 from signupflow.release.spec import APP_LABEL, GENERATION_LABEL
-from signupflow.routing import Serving
-from signupflow.shared import words as backup_words
+from signupflow.routing import RouteTable
+from signupflow.shared import humanize as backup_words
 from signupflow.shared.places import BACKUP_STATE
 
 # Only the newest fit on a screen.
@@ -79,7 +79,7 @@ def _show_history() -> None:
     if os.environ.get(AS_JSON):
         print("\n".join(record.as_json() for record in records))
     else:
-        screens.print_history(records, problems, _console(), torn)
+        status_report.print_history(records, problems, _console(), torn)
     if problems:
         refuse(f"the history is damaged: {problems[0]}")
     if away := [item.name for item in inventory if not connectable(item)]:
@@ -91,7 +91,7 @@ def _show_status() -> None:
     if os.environ.get(AS_JSON):
         print(found.as_json())
     else:
-        screens.print_status(found, _console())
+        status_report.print_status(found, _console())
     if away := [f"{state.name} {state.problem}" for state in found.hosts if state.problem]:
         refuse(f"{'; '.join(away)}: the rest is shown")
     if found.split and not found.at_work:
@@ -106,7 +106,7 @@ def _edge() -> Host:
     return inventory.get_host(fleet().holder("edge").name)
 
 
-def _status() -> screens.Status:
+def _status() -> status_report.Status:
     env, edge = environment(), _edge()
     # Without the edge it is not known what gets traffic, nor what was deployed; all else is.
     routes = serving() if connectable(edge) else None
@@ -118,7 +118,7 @@ def _status() -> screens.Status:
     text = edge.get_fact(AppendedText, path=ledger.FILE) if routes is not None else ""
     records = [record for record in ledger.parse(text) if record.app == env.app_name]
     page = edge.get_fact(ManagedFile, path=page_path(env.app_name)).content if routes is not None else ""
-    return screens.Status(
+    return status_report.Status(
         env.environment,
         env.app_name,
         tuple(job.value or _unknown(name, job.exception) for name, job in jobs.items()),
@@ -131,9 +131,9 @@ def _status() -> screens.Status:
     )
 
 
-def _unknown(name: str, error: BaseException | None) -> screens.HostState:
+def _unknown(name: str, error: BaseException | None) -> status_report.HostState:
     """A host that was lost while it was asked."""
-    return screens.HostState(name, tuple(sorted(fleet().member(name).roles)), problem=f"did not answer: {error}")
+    return status_report.HostState(name, tuple(sorted(fleet().member(name).roles)), problem=f"did not answer: {error}")
 
 
 def _backup(database: Host) -> str:
@@ -146,16 +146,16 @@ def _backup(database: Host) -> str:
     return backup_words.last_backup(good or "", active or "", time.time())
 
 
-def _host(target: Host, routes: Serving | None, app: str) -> screens.HostState:
+def _host(target: Host, routes: RouteTable | None, app: str) -> status_report.HostState:
     roles = tuple(sorted(fleet().member(target.name).roles))
     if not connectable(target):
-        return screens.HostState(target.name, roles, problem="takes no SSH")
+        return status_report.HostState(target.name, roles, problem="takes no SSH")
     found: dict[str, list[Container]] = {}
     for item in target.get_fact(Containers, label=f"{APP_LABEL}={app}"):
         found.setdefault(item.labels.get(GENERATION_LABEL, "0"), []).append(item)
     weights = {item.generation: item.weight for item in routes.hosts.get(target.name, ())} if routes else {}
     ready, lease = target.get_fact(Readiness), target.get_fact(HeldLease)
-    return screens.HostState(
+    return status_report.HostState(
         target.name,
         roles,
         tuple(
@@ -168,8 +168,8 @@ def _host(target: Host, routes: Serving | None, app: str) -> screens.HostState:
     )
 
 
-def _serves(number: int, items: list[Container], percent: int | None) -> screens.Serves:
-    return screens.Serves(
+def _serves(number: int, items: list[Container], percent: int | None) -> status_report.Serves:
+    return status_report.Serves(
         number,
         items[0].labels.get(VERSION_LABEL, "?"),
         percent,
@@ -180,12 +180,12 @@ def _serves(number: int, items: list[Container], percent: int | None) -> screens
     )
 
 
-def _domain(entry: Entry, path: str) -> screens.DomainState:
+def _domain(entry: Entry, path: str) -> status_report.DomainState:
     try:
         days = entry.certificate_seconds() / 86400
         status, _ = probe.ask(entry, path)
-        return screens.DomainState(entry.domain, status, "", days)
+        return status_report.DomainState(entry.domain, status, "", days)
     except SSLError as error:
-        return screens.DomainState(entry.domain, 0, f"certificate: {error.reason or error}", 0)
+        return status_report.DomainState(entry.domain, 0, f"certificate: {error.reason or error}", 0)
     except (OSError, HTTPException) as error:
-        return screens.DomainState(entry.domain, 0, str(error), 0)
+        return status_report.DomainState(entry.domain, 0, str(error), 0)

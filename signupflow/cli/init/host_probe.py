@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signupflow import images
-from signupflow.cli.init import asking, checks, outside
-from signupflow.cli.init.answers import Answers, Host
+from signupflow.cli.init import prompts, checks, network_checks
+from signupflow.cli.init.config import Answers, Host
 from signupflow.cli.init.checks import FAIL, OK, Check
 from signupflow.errors import OperatorError
 from signupflow.settings import Environment
@@ -33,14 +33,14 @@ def look(answers: Answers, environments: Environments, known_hosts: str, dns_ser
         pinned = Path(folder) / "known_hosts"
         pinned.write_text(known_hosts)
         hosts = list(pool.map(lambda host: _host(answers, environments[host.name], host, pinned), answers.hosts))
-        leads = list(pool.map(lambda domain: outside.addresses(domain, dns_server), answers.domains))
+        leads = list(pool.map(lambda domain: network_checks.addresses(domain, dns_server), answers.domains))
     entry = environments[edge.name].public_address or edge.address
-    expected = [address for address in outside.addresses(entry) if ":" not in address]
+    expected = [address for address in network_checks.addresses(entry) if ":" not in address]
     domains = zip(answers.domains, leads, strict=True)
     return Found(
         (
             *(row for found in hosts for row in found.rows),
-            checks.of_entry(edge, outside.knock(edge)),
+            checks.of_entry(edge, network_checks.knock(edge)),
             *(checks.of_domain(domain, entry, found, expected) for domain, found in domains),
         ),
         frozenset(name for found in hosts for name in found.bootstrapped),
@@ -50,16 +50,16 @@ def look(answers: Answers, environments: Environments, known_hosts: str, dns_ser
 def _host(answers: Answers, env: Environment, host: Host, known_hosts: Path) -> Found:
     """One host. After a first deploy the deploy user's is the only login that works."""
     peers = [peer for peer in answers.hosts if peer != host]
-    script = asking.script([peer.private_address for peer in peers], answers.ssh_port)
+    script = prompts.script([peer.private_address for peer in peers], answers.ssh_port)
     for user in dict.fromkeys((env.deploy_user, answers.ssh_user)):
-        login = outside.log_in(answers, host, user, known_hosts, script)
+        login = network_checks.log_in(answers, host, user, known_hosts, script)
         if not login.error:
             break
     if login.error:
         remedy = f"put your key into {login.user}'s authorized_keys there, or see --ssh-user and --ssh-key"
         return Found((Check(host.name, "SSH", FAIL, f"{login.user}: {login.error}", remedy),))
     try:
-        said = asking.parse(login.output)
+        said = prompts.parse(login.output)
     except ValueError as error:
         return Found((Check(host.name, "SSH", FAIL, f"as {login.user}, but {error}", "see what a shell there says first"),))
     rows = checks.of_host(host, said, _needs(host, env), login.clock, peers)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import click
 
-from signupflow.cli.init import hostkeys, outside
-from signupflow.cli.init.answers import Answers, Host
+from signupflow.cli.init import host_keys, network_checks
+from signupflow.cli.init.config import Answers, Host
 from signupflow.cli.init.checks import FAIL, OK, Check
 from signupflow.cli.init.files import File
-from signupflow.cli.init.hostkeys import HostKey
+from signupflow.cli.init.host_keys import HostKey
 from signupflow.errors import OperatorError
 
 WHAT = "host key"
@@ -36,10 +36,10 @@ def fetch(answers: Answers, told: Mapping[str, str]) -> list[Pin]:
     if unknown:
         raise OperatorError(f"--host-key-fingerprint names {unknown[0]}, which is the name of no --host")
     with ThreadPoolExecutor() as pool:
-        shown = pool.map(lambda host: outside.host_keys(host, answers.ssh_port), answers.hosts)
+        shown = pool.map(lambda host: network_checks.host_keys(host, answers.ssh_port), answers.hosts)
         text, path = _known_hosts(answers), answers.named(answers.known_hosts)
         return [
-            judge(host, keys, hostkeys.pinned(text, _marker(answers, host)), told.get(host.name, ""), answers.ssh_port, path)
+            judge(host, keys, host_keys.pinned(text, _marker(answers, host)), told.get(host.name, ""), answers.ssh_port, path)
             for host, keys in zip(answers.hosts, shown, strict=True)
         ]
 
@@ -49,11 +49,11 @@ def judge(host: Host, shown: Sequence[HostKey], pinned: Sequence[HostKey], told:
     if not shown:
         remedy = f"is the host on, is the address right, is port {port} open?"
         return Pin(host, Check(host.name, WHAT, FAIL, f"no SSH answers at {host.address}:{port}", remedy))
-    lost = hostkeys.stranger(shown, pinned)
+    lost = host_keys.stranger(shown, pinned)
     if lost:
         now = next((key for key in shown if key.kind == lost.kind), shown[0])
         remedy = "somebody may stand in between; if it was installed anew, compare the new key and take the old one out: "
-        remedy += f"ssh-keygen -R '{hostkeys.marker(host.address, port)}' -f {known_hosts}"
+        remedy += f"ssh-keygen -R '{host_keys.marker(host.address, port)}' -f {known_hosts}"
         result = f"IS NOT THE PINNED ONE: {now.fingerprint}, pinned is {lost.fingerprint}"
         return Pin(host, Check(host.name, WHAT, FAIL, result, remedy))
     choice = pinned or shown
@@ -84,7 +84,7 @@ def confirm(pins: Sequence[Pin], interactive: bool) -> None:
 def known_hosts(answers: Answers, pins: Sequence[Pin]) -> File:
     """The file with every new key in it."""
     new = [(_marker(answers, pin.host), pin.key) for pin in pins if pin.key and not pin.pinned]
-    return File(answers.known_hosts, hostkeys.extended(_known_hosts(answers), list(dict.fromkeys(new))))
+    return File(answers.known_hosts, host_keys.extended(_known_hosts(answers), list(dict.fromkeys(new))))
 
 
 def _known_hosts(answers: Answers) -> str:
@@ -92,4 +92,4 @@ def _known_hosts(answers: Answers) -> str:
 
 
 def _marker(answers: Answers, host: Host) -> str:
-    return hostkeys.marker(host.address, answers.ssh_port)
+    return host_keys.marker(host.address, answers.ssh_port)

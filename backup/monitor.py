@@ -8,11 +8,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from backup import alerts, records, swap, telling
+from backup import alerts, records, swap, notify
 from backup.alerts import Observation
 from backup.configuration import DATA, STATE, Configuration
-from backup.making import Tell
-from backup.outcome import Failed
+from backup.create import Tell
+from backup.exit_codes import Failed
 from backup.records import BACKUP, DRILL, DUMPS, RESTORE
 from backup.server import CommandError, GoneError, Server, engine
 
@@ -47,14 +47,14 @@ def watch(configuration: Configuration, tell: Tell) -> None:
     for alert in begun:
         tell(f"ALERT {alert.key}: {alert.text}")
         subject = f"{configuration.environment}: ALERT {alert.key}"
-        if failed := telling.send(configuration, subject, f"{alert.text}\n{alerts.last_good(seen)}"):
+        if failed := notify.send(configuration, subject, f"{alert.text}\n{alerts.last_good(seen)}"):
             problems += failed
         else:
             active[alert.key] = alert.text
     for key in over:
         tell(f"over: {key}")
         text = f"It was: {active.get(key, 'the watch did not run')}\n{alerts.last_good(seen)}"
-        if failed := telling.send(configuration, f"{configuration.environment}: over: {key}", text):
+        if failed := notify.send(configuration, f"{configuration.environment}: over: {key}", text):
             problems += failed
         else:
             active.pop(key, None)
@@ -62,7 +62,7 @@ def watch(configuration: Configuration, tell: Tell) -> None:
                 unwatched.unlink()
     records.replace(STATE / ACTIVE, json.dumps(active, indent=2) + "\n")
     if problems:
-        raise telling.UntoldError("; ".join(dict.fromkeys(problems)))
+        raise notify.UntoldError("; ".join(dict.fromkeys(problems)))
     if not begun and not over:
         tell(
             f"{len(active)} alerts hold, nothing new. {alerts.last_good(seen)}"

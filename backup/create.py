@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from backup import archive, bucket, records
 from backup.archive import Copy, Store
 from backup.configuration import LOCAL, OBJECT_STORE, REPOSITORIES, REPOSITORY, Configuration
-from backup.outcome import Backup, Failed, meaning
+from backup.exit_codes import Backup, Failed, meaning
 from backup.records import BACKUP, Record
 from backup.server import Done, GoneError, Server
-from signupflow.shared import words
+from signupflow.shared import humanize
 
 Tell = Callable[[str], None]
 
@@ -74,13 +74,13 @@ def _made(configuration: Configuration, server: Server, tell: Tell) -> tuple[str
         read_back(server, [made], only=made.label)
         _without_gap(server, made, before)
         stored += made.stored
-        parts.append(f"{words.size(made.stored)} in {where} in {words.span(made.seconds)} as {made.label}")
+        parts.append(f"{humanize.size(made.stored)} in {where} in {humanize.span(made.seconds)} as {made.label}")
     # Everything new is proven: only now may something old go.
     for repository in REPOSITORIES:
         done = server.pgbackrest(f"--repo={repository}", "expire")
         if done.code:
             raise Failed(*meaning(done.out + done.err, Backup.UPLOAD_FAILED))
-    return f"{words.size(made.size)} of PostgreSQL backed up and read back: {', '.join(parts)}", stored
+    return f"{humanize.size(made.size)} of PostgreSQL backed up and read back: {', '.join(parts)}", stored
 
 
 def answers(server: Server) -> None:
@@ -118,7 +118,7 @@ def _room(server: Server, before: Store) -> None:
     REPOSITORY.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(REPOSITORY).free
     if free < wanted + SPARE_BYTES:
-        room = f"{REPOSITORY} has {words.size(free)} free and a backup takes {words.size(wanted)}"
+        room = f"{REPOSITORY} has {humanize.size(free)} free and a backup takes {humanize.size(wanted)}"
         raise Failed(Backup.NO_ROOM, f"{room}: free or add disk, or lower backup_local")
 
 

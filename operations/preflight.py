@@ -25,7 +25,7 @@ from operations.lock import ended
 from operations.remote import ScriptError
 from signupflow import probe
 from signupflow.probe import Entry
-from signupflow.release import lease, readiness
+from signupflow.release import lock, readiness
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def unlocked() -> Generator[StringCommand]:
         host.noop("no lease")
         return
     logger.warning(f"{host.print_prefix}takes away the lease of {held.said}")
-    yield StringCommand("sh -s", _stdin=lease.return_script(""))
+    yield StringCommand("sh -s", _stdin=lock.return_script(""))
 
 
 def present(names: Collection[str]) -> list[Host]:

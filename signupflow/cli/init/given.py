@@ -12,10 +12,10 @@ from typing import Any
 import click
 
 from signupflow import images, secrets_cli
-from signupflow.cli.init import answers as answering
+from signupflow.cli.init import config as answering
 from signupflow.cli.init import files, literals
-from signupflow.cli.init.answers import Answers, Host, Storage
-from signupflow.cli.init.vault import Vault
+from signupflow.cli.init.config import Answers, Host, Storage
+from signupflow.cli.init.secrets_file import Vault
 from signupflow.errors import OperatorError
 from signupflow.settings import TYPES, overrides
 from signupflow.settings.backups import S3_SECRETS

@@ -15,13 +15,13 @@ from docker.errors import ContainerError, ImageNotFound
 from backup import records, restoring, sanitise, scratch
 from backup.configuration import DATA, Configuration, app_image
 from backup.dumps import Output
-from backup.making import LONGEST_SECONDS, Tell
-from backup.outcome import Failed, Restore
+from backup.create import LONGEST_SECONDS, Tell
+from backup.exit_codes import Failed, Restore
 from backup.records import RESTORE
 from backup.restoring import Wanted
 from backup.scratch import Scratch
 from backup.server import CommandError, Server, engine
-from signupflow.shared import words
+from signupflow.shared import humanize
 from signupflow.shared.places import POSTGRES_UID
 
 MAGIC = b"PGDMP"
@@ -65,7 +65,7 @@ def sanitised(configuration: Configuration, wanted: Wanted, password: str, out: 
             clean(instance, configuration.database, rules, password, tell)
             argv = ("pg_dump", "--format=custom", "--compress=zstd:3", "-h", "/tmp", "-d", configuration.database)
             sent = _copied(Output(instance.server, argv), out)
-    return f"{copy.label} to {wanted.target}, sanitised: {words.size(sent)} written"
+    return f"{copy.label} to {wanted.target}, sanitised: {humanize.size(sent)} written"
 
 
 def rules_of(configuration: Configuration) -> sanitise.Rules:
@@ -135,7 +135,7 @@ def load(configuration: Configuration, source: BinaryIO, tell: Tell) -> str:
     with records.alone(RESTORE, LONGEST_SECONDS, "another restore or drill", tell):
         path = DATA / INCOMING
         try:
-            tell(f"{words.size(_spooled(source, path))} read")
+            tell(f"{humanize.size(_spooled(source, path))} read")
             return _loaded(server, database, tell)
         finally:
             path.unlink(missing_ok=True)

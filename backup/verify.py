@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from backup.outcome import Failed, Restore
+from backup.exit_codes import Failed, Restore
 from backup.scratch import INSIDE, Scratch
 from backup.server import CommandError
 

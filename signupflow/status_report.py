@@ -51,7 +51,7 @@ class DomainState:
 
     domain: str
     status: int
-    said: str
+    message: str
     certificate_days: float
 
 
@@ -87,7 +87,7 @@ class Status:
         return next((host.lease for host in self.hosts if host.lease), "")
 
     @property
-    def well(self) -> bool:
+    def healthy(self) -> bool:
         """Every host answers, all serve one release, and every replica and domain is healthy."""
         served = [item for host in self.hosts for item in host.serves]
         return (
@@ -99,7 +99,7 @@ class Status:
         )
 
     def as_json(self) -> str:
-        return json.dumps({"well": self.well, "split": self.split, **asdict(self)}, indent=2)
+        return json.dumps({"well": self.healthy, "split": self.split, **asdict(self)}, indent=2)
 
 
 def print_status(status: Status, console: Console) -> None:

@@ -10,16 +10,16 @@ from pyinfra.api import deploy
 from deploys.app import desired, prepare_host, routes
 from deploys.deployment import deployment
 from deploys.environment import environment, fleet, holding, image, in_group, order, refuse
-from deploys.maintaining import DIRECTORY as PAGE_DIRECTORY
-from deploys.maintaining import SERVICE as PAGE_SERVICE
-from deploys.maintaining import page_path, page_routes, server
+from deploys.maintenance_page import DIRECTORY as PAGE_DIRECTORY
+from deploys.maintenance_page import SERVICE as PAGE_SERVICE
+from deploys.maintenance_page import page_path, page_routes, server
 from deploys.release import recorded
 from deploys.schema import migrator_secrets, trust_directory
 from deploys.traefik import DYNAMIC
 from operations import compose, files
 from operations import cutover as cutting_over
 from operations import release as releases
-from signupflow import maintenance, moving
+from signupflow import maintenance, cutover
 from signupflow.render import compose_value, template
 from signupflow.settings import Environment
 from signupflow.shared.places import TRAEFIK_API
@@ -34,14 +34,14 @@ def old_service() -> None:
     env = environment()
     if not env.legacy_sqlite_file:
         refuse("legacy_sqlite_file is not set: where is the old service's database? (docs/deployment/DATABASE_MIGRATION.md)")
-    if in_group("edge") and moving.old_is_routed(_last(env)):
+    if in_group("edge") and cutover.old_is_routed(_last(env)):
         server()
-        asked = [f"{API}/{moving.router_name(env.app_name, domain)}@file" for domain in env.domains]
+        asked = [f"{API}/{cutover.router_name(env.app_name, domain)}@file" for domain in env.domains]
         confirmed = " && ".join(f"curl --silent --fail -m 5 -o /dev/null {url}" for url in asked)
         files.config(
             name="Routes to it",
             dest=_legacy_path(env),
-            content=moving.routes(env.app_name, env.domains, env.legacy_upstream),
+            content=cutover.routes(env.app_name, env.domains, env.legacy_upstream),
             apply=f"for try in 1 2 3 4 5 6 7 8 9 10; do ( {confirmed} ) && break; sleep 0.5; done; {confirmed}",
         )
 
@@ -97,14 +97,14 @@ def _move(env: Environment) -> cutting_over.Move:
         decisions=env.legacy_decisions,
         project=_directory(env),
         page=(page_path(env.app_name), page_routes(env.reason or "moving to another database")),
-        legacy=(_legacy_path(env), moving.routes(env.app_name, env.domains, env.legacy_upstream)),
+        legacy=(_legacy_path(env), cutover.routes(env.app_name, env.domains, env.legacy_upstream)),
         page_routers=[maintenance.router(env.app_name, domain).partition("@")[0] for domain in env.domains],
-        legacy_routers=[moving.router_name(env.app_name, domain) for domain in env.domains],
+        legacy_routers=[cutover.router_name(env.app_name, domain) for domain in env.domains],
         releases=[(item, desired(item)) for item in apps],
     )
 
 
-def _last(env: Environment) -> moving.Step | None:
+def _last(env: Environment) -> cutover.Step | None:
     return cutting_over.last_step(holding("db"), env.app_name)
 
 

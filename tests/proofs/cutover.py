@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.client import Lab
-from signupflow.moving import Step
+from signupflow.cutover import Step
 from tests import releases, tenants
 from tests.app.harness import run_alembic
 from tests.proofs.releasing import Evidence, Released, must, nothing_to_do, options, release, started, until

@@ -12,7 +12,7 @@ from deploys.environment import entries, environment
 from deploys.postgres import postgres
 from deploys.release import activated
 from deploys.traefik import traefik
-from operations import engine, ready
+from operations import engine, preflight
 
 # Enough to see a gap of a tenth of a second.
 PROBE_RATE = 20
@@ -22,7 +22,7 @@ PROBE_RATE = 20
 def upgrade(what: str) -> None:
     """`what` is traefik, postgres or docker. Docker goes host after host, none after one that fails."""
     env = environment()
-    ready.probed(
+    preflight.probed(
         name="Probe the public entry",
         context=deployment(),
         entry=(served_entries(env) or entries(env))[0],

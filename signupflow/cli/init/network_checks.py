@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from signupflow.cli.init.answers import Answers, Host
+from signupflow.cli.init.config import Answers, Host
 from signupflow.cli.init.checks import WEB
-from signupflow.cli.init.hostkeys import SCANNED_TYPES, HostKey, scanned
+from signupflow.cli.init.host_keys import SCANNED_TYPES, HostKey, scanned
 from signupflow.errors import OperatorError
 
 SECONDS = 10
