@@ -71,7 +71,9 @@ def due(seen: Observation) -> list[Alert]:
         waits = humanize.span(seen.now - seen.waiting_since)
         found.append(Alert("archive-lagging", f"a WAL segment waits for {waits}: so much would be lost with this host"))
     if seen.wal_bytes and seen.wal_limit and seen.wal_bytes > WAL_FACTOR * seen.wal_limit:
-        found.append(Alert("wal-piling-up", f"pg_wal holds {humanize.size(seen.wal_bytes)}: PostgreSQL stops when the disk is full"))
+        found.append(
+            Alert("wal-piling-up", f"pg_wal holds {humanize.size(seen.wal_bytes)}: PostgreSQL stops when the disk is full")
+        )
     if seen.disk_percent is not None and seen.disk_percent >= DISK_PERCENT:
         found.append(Alert("disk-full", f"the disk of the database is {seen.disk_percent:.0f} % full"))
     return found
@@ -82,7 +84,7 @@ def _attempt(seen: Observation, kind: str) -> Iterable[Alert]:
     last = seen.last.get(kind)
     if last is None or last.good or kind in seen.running:
         return
-    why = last.said if last.ended else "it was killed before it ended"
+    why = last.message if last.ended else "it was killed before it ended"
     yield Alert(f"{kind}-failed", f"the {TITLES[kind]} of {humanize.moment(last.started)} failed: {why}")
 
 

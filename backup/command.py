@@ -7,7 +7,7 @@ import time
 
 import click
 
-from backup import bucket, configuration, drilling, dumps, listing, create, program, records, restoring, monitor
+from backup import bucket, configuration, create, drilling, dumps, listing, monitor, program, records, restoring
 from backup.exit_codes import Backup, Failed
 from backup.program import STARTED, Group, tell
 from backup.server import Server
@@ -31,7 +31,7 @@ def run_() -> None:
     record = create.make(configured, tell)
     tell(record.message)
     if dumped := dumps.make(configured, tell):
-        tell(dumped.said)
+        tell(dumped.message)
     click.echo(f"Done in {humanize.span(time.monotonic() - STARTED)}. Next: systemctl list-timers signupflow-backup.timer")
 
 

@@ -6,7 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 
-from backup import archive, verify, create, records, restoring, scratch
+from backup import archive, create, records, restoring, scratch, verify
 from backup.configuration import OBJECT_STORE, REPOSITORIES, STATE, Configuration
 from backup.create import LONGEST_SECONDS, Tell
 from backup.exit_codes import Backup, Failed

@@ -65,7 +65,9 @@ def table(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = ()
     if store.copies:
         first = store.copies[0].stopped
         holes = [
-            f"between {humanize.moment(since)} and {humanize.moment(until)}" for since, until in unrestorable(replaced) if until > first
+            f"between {humanize.moment(since)} and {humanize.moment(until)}"
+            for since, until in unrestorable(replaced)
+            if until > first
         ]
         but = f", but for those {', '.join(holes)}, which a restore went back behind" if holes else ""
         text += f"\n\nAny second since {humanize.moment(first)} can be restored{but}: signupflow-restore --point-in-time"
@@ -110,6 +112,8 @@ def attempts(found: Sequence[tuple[str, Record | None, Record | None]]) -> str:
         if last is None:
             rows.append((kind, "never", "", ""))
             continue
-        ended = "good" if last.good else f"exit {last.code}" if last.ended else "not ended"
-        rows.append((kind, f"{humanize.moment(last.started)}, {ended}", humanize.moment(good.ended) if good else "never", last.said))
-    return columns(("work", "last attempt", "last good", "said"), rows)
+        ended = "good" if last.good else f"exit {last.exit_code}" if last.ended else "not ended"
+        rows.append(
+            (kind, f"{humanize.moment(last.started)}, {ended}", humanize.moment(good.ended) if good else "never", last.message)
+        )
+    return columns(("work", "last attempt", "last good", "message"), rows)

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from backup import alerts, records, swap, notify
+from backup import alerts, notify, records, swap
 from backup.alerts import Observation
 from backup.configuration import DATA, STATE, Configuration
 from backup.create import Tell

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 import click
 
 from backup.exit_codes import Backup, Failed
-from backup.server import GoneError, Server
 from backup.notify import UntoldError
+from backup.server import GoneError, Server
 
 STARTED = time.monotonic()
 

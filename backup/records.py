@@ -73,7 +73,7 @@ def metrics(record: Record) -> str:
     """A good attempt in Prometheus' text format, for a textfile collector."""
     lines = []
     for name, what, value in (
-        ("success_timestamp_seconds", "When the last good one ended.", record.ended),
+        ("last_success_timestamp_seconds", "When the last good one ended.", record.ended),
         ("duration_seconds", "How long it took.", record.seconds),
         ("size_bytes", "What it stored or read.", record.size),
     ):

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from backup import configuration, staging_copy, program, restoring, swap
+from backup import configuration, program, restoring, staging_copy, swap
 from backup import dry_run as dry
 from backup.configuration import LOCAL, OBJECT_STORE, Configuration
 from backup.exit_codes import Failed, Restore
@@ -126,7 +126,9 @@ def sanitised(point_in_time: str, password_stdin: bool) -> None:
         raise Failed(Restore.CONFIGURATION, "this writes a dump: pipe it into `ssh STAGING sudo signupflow-restore load`")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else ""
     wanted = Wanted(_target(point_in_time, ""))
-    said = staging_copy.sanitised(configuration.read(Restore.CONFIGURATION), wanted, password, sys.stdout.buffer, program.tell_aside)
+    said = staging_copy.sanitised(
+        configuration.read(Restore.CONFIGURATION), wanted, password, sys.stdout.buffer, program.tell_aside
+    )
     program.tell_aside(said)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import verify, create, records, scratch, swap
+from backup import create, records, scratch, swap, verify
 from backup.archive import Copy, Store
 from backup.configuration import DATA, REPOSITORIES, STATE, Configuration
 from backup.create import LONGEST_SECONDS, Tell
@@ -96,7 +96,8 @@ def plan(configuration: Configuration, wanted: Wanted, copy: Copy) -> list[str]:
     serving = swap.CLUSTER.joinpath("PG_VERSION").exists()
     where = REPOSITORIES.get(copy.repository, str(copy.repository))
     lines = [
-        f"restore {copy.label} ({humanize.size(copy.size)}, ended {humanize.moment(copy.stopped)}) from {where} to a new directory",
+        f"restore {copy.label} ({humanize.size(copy.size)}, ended {humanize.moment(copy.stopped)}) from {where}"
+        " to a new directory",
         f"replay WAL to {wanted.target}",
         "check it: pg_amcheck, page checksums, rows, schema revision",
     ]

@@ -14,8 +14,8 @@ from docker.errors import ContainerError, ImageNotFound
 
 from backup import records, restoring, sanitise, scratch
 from backup.configuration import DATA, Configuration, app_image
-from backup.dumps import Output
 from backup.create import LONGEST_SECONDS, Tell
+from backup.dumps import Output
 from backup.exit_codes import Failed, Restore
 from backup.records import RESTORE
 from backup.restoring import Wanted

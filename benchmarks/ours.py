@@ -20,7 +20,7 @@ from tests.proofs.releasing import at_step, baseline, container_ids, fqdn, start
 # The others wait for Docker's health and look no further: no shares of traffic, no bake, no observation, no probe.
 LIKE_THEM: dict[str, Any] = {
     "app_replicas": 2,
-    "app_rehearsal_seconds": 0,
+    "app_soak_seconds": 0,
     "app_shift_weights": [],
     "app_bake_seconds": 0,
     "app_observe_seconds": 0,

@@ -34,6 +34,7 @@ DEPLOYS: Mapping[str, Scope] = {
     "disaster_recovery.py": Scope(every=("db",), images=CONVERGES),
     "doctor.py": Scope(images=CONVERGES),
     "history.py": Scope(secrets=False),
+    "lock_status.py": Scope(secrets=False),
     "logins.py": Scope(secrets=False),
     "maintenance.py": Scope(every=("edge",), images=(EDGE,), secrets=False),
     "migrate_sqlite.py": Scope(every=ROLES, images=(EDGE, APP, DB)),
@@ -46,8 +47,8 @@ DEPLOYS: Mapping[str, Scope] = {
     "rotate.py": Scope(every=("app", "db")),
     "scale.py": Scope(some=("app",)),
     "status.py": Scope(secrets=False),
-    # The edge has the lease of every run, whatever it was limited to.
-    "unlock.py": Scope(every=("edge",), secrets=False),
+    # The edge has the deploy lock of every run, whatever it was limited to.
+    "lock_release.py": Scope(every=("edge",), secrets=False),
     "upgrade.py": Scope(),
 }
 # What `upgrade` names decides what it works on.

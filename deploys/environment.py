@@ -145,7 +145,7 @@ def refuse(why: str) -> NoReturn:
 
 def holding(role: str) -> Host:
     """The one host that has a role, connected; the run ends in one line when it takes no SSH."""
-    target = inventory.get_host(fleet().holder(role).name)
+    target = inventory.get_host(fleet().host_with_role(role).name)
     if not connectable(target):
         refuse(f"{target.name}, the host of the role {role}, cannot be reached; nothing was changed")
     return target
@@ -165,6 +165,6 @@ def order(env: Environment, hosts: Fleet) -> list[str]:
 
 def entries(env: Environment) -> tuple[Entry, ...]:
     """The public entry, by each of its domains."""
-    edge = inventory.get_host(fleet().holder("edge").name)
+    edge = inventory.get_host(fleet().host_with_role("edge").name)
     address = env.public_address or edge.data.get("ssh_hostname") or edge.name
     return tuple(Entry(address, domain, env.public_ca_file) for domain in env.domains)

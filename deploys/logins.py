@@ -6,8 +6,8 @@ pyinfra inventory.py deploys/logins.py [--dry --diff]
 """
 
 from deploys.base import login
-from deploys.release import leased, worked
+from deploys.release import locked, worked
 
-leased(reason="rotation of SSH keys", kind="rotation")
+locked(reason="rotation of SSH keys", kind="rotation")
 login()
 worked()

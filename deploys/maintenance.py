@@ -6,11 +6,11 @@ pyinfra inventory.py deploys/maintenance.py --data maintenance=off
 
 from deploys.environment import environment, refuse
 from deploys.maintenance_page import down, up
-from deploys.release import leased, worked
+from deploys.release import locked, worked
 
 wanted = environment().maintenance
 if not wanted:
     refuse("say --data maintenance=on or --data maintenance=off")
-leased(reason=f"maintenance {wanted}", kind="maintenance")
+locked(reason=f"maintenance {wanted}", kind="maintenance")
 up() if wanted == "on" else down()
 worked()

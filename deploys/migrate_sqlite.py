@@ -9,8 +9,8 @@ docs/deployment/DATABASE_MIGRATION.md tells it.
 
 from deploys.app import app_image
 from deploys.base import base_host
-from deploys.docker import docker_engine
 from deploys.cutover import cut_over, old_service
+from deploys.docker import docker_engine
 from deploys.ownership import claim
 from deploys.postgres import postgres
 from deploys.release import MOVING, ready

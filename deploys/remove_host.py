@@ -7,9 +7,9 @@ A host that is lost for good needs only the latter.
 """
 
 from deploys.app import leave
-from deploys.release import leased
+from deploys.release import locked
 from deploys.release.existing_image import keep_what_is_there
 
 keep_what_is_there()
-leased(reason="remove a host")
+locked(reason="remove a host")
 leave()

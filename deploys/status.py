@@ -1,4 +1,4 @@
-"""One screen: hosts, what serves where, health, certificates, the lease, the last deployments. Changes nothing.
+"""One screen: hosts, what serves where, health, certificates, the deploy lock, the last deployments. Changes nothing.
 
 pyinfra inventory.py deploys/status.py
 """

@@ -22,7 +22,7 @@ from deploys.maintenance_page import page_path
 from facts.containers import Container, Containers
 from facts.database import SchemaRevision
 from facts.host_files import AppendedText, ManagedFile
-from facts.release import HeldLease, Readiness
+from facts.release import HeldLock, Readiness
 from operations.delegate import connectable
 from signupflow import probe, status_report
 from signupflow.images import VERSION_LABEL
@@ -55,6 +55,13 @@ def show_status() -> None:
             _show_status()
 
 
+def show_lock() -> None:
+    """Once: who may change each host now."""
+    with _once() as first:
+        if first:
+            _show_lock()
+
+
 @contextmanager
 def _once() -> Iterator[bool]:
     """Whichever host comes here first, for any may be down; the others wait, so that pyinfra does not end before it is shown."""
@@ -72,7 +79,7 @@ def _show_history() -> None:
     text = holding("edge").get_fact(AppendedText, path=ledger.FILE)
     records = [record for record in ledger.parse(text) if record.app == environment().app_name]
     problems, torn = ledger.problems(text), ledger.torn(text)
-    database = inventory.get_host(fleet().holder("db").name)
+    database = inventory.get_host(fleet().host_with_role("db").name)
     if connectable(database):
         kept = database.get_fact(AppendedText, path=f"{BACKUP_STATE}/{restores.FILE}")
         records = restores.among(records, restores.parse(kept, environment().app_name, database.name))
@@ -98,12 +105,24 @@ def _show_status() -> None:
         refuse(f"{found.split}. {agreement.WAYS_OUT}")
 
 
+def _show_lock() -> None:
+    away = []
+    for item in inventory:
+        if not connectable(item):
+            away.append(item.name)
+            continue
+        held = item.get_fact(HeldLock)
+        print(f"{item.name}: {held.said if held is not None and held.left > 0 else 'free'}")
+    if away:
+        refuse(f"{', '.join(away)} cannot be reached: who holds the lock there is not known")
+
+
 def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 def _edge() -> Host:
-    return inventory.get_host(fleet().holder("edge").name)
+    return inventory.get_host(fleet().host_with_role("edge").name)
 
 
 def _status() -> status_report.Status:
@@ -114,7 +133,7 @@ def _status() -> status_report.Status:
     asked = [gevent.spawn(_domain, entry, env.health_path) for entry in entries(env)]
     gevent.joinall(list(jobs.values()))
     gevent.joinall(asked)
-    database = inventory.get_host(fleet().holder("db").name)
+    database = inventory.get_host(fleet().host_with_role("db").name)
     text = edge.get_fact(AppendedText, path=ledger.FILE) if routes is not None else ""
     records = [record for record in ledger.parse(text) if record.app == env.app_name]
     page = edge.get_fact(ManagedFile, path=page_path(env.app_name)).content if routes is not None else ""
@@ -154,7 +173,7 @@ def _host(target: Host, routes: RouteTable | None, app: str) -> status_report.Ho
     for item in target.get_fact(Containers, label=f"{APP_LABEL}={app}"):
         found.setdefault(item.labels.get(GENERATION_LABEL, "0"), []).append(item)
     weights = {item.generation: item.weight for item in routes.hosts.get(target.name, ())} if routes else {}
-    ready, lease = target.get_fact(Readiness), target.get_fact(HeldLease)
+    ready, held = target.get_fact(Readiness), target.get_fact(HeldLock)
     return status_report.HostState(
         target.name,
         roles,
@@ -164,7 +183,7 @@ def _host(target: Host, routes: RouteTable | None, app: str) -> status_report.Ho
         ),
         ready.disk_free,
         ready.memory_available,
-        lease.said if lease is not None and lease.left > 0 else "",
+        held.said if held is not None and held.left > 0 else "",
     )
 
 

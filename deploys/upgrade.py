@@ -7,12 +7,12 @@ the distribution has. Containers go on while Docker restarts; Traefik's and Post
 """
 
 from deploys.environment import environment, refuse
-from deploys.release import leased, worked
+from deploys.release import locked, worked
 from deploys.upgrades import upgrade
 
 what = environment().upgrade
 if not what:
     refuse("say --data upgrade=traefik, --data upgrade=postgres or --data upgrade=docker")
-leased(reason=f"upgrade {what}", kind="upgrade")
+locked(reason=f"upgrade {what}", kind="upgrade")
 upgrade(what=what)
 worked()

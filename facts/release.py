@@ -1,4 +1,4 @@
-"""What a host shows of releases: its lease, the generations it keeps, and whether it is ready for another."""
+"""What a host shows of releases: its deploy lock, the generations it keeps, and whether it is ready for another."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from facts.database import PSQL, SILENT
 from signupflow.release import lock, readiness
 
 
-class HeldLease(FactBase["lease.Lease | None"]):
-    """The lease on a host, run out or not; None where there is none."""
+class HeldLock(FactBase["lock.Lock | None"]):
+    """The deploy lock on a host, run out or not; None where there is none."""
 
     @staticmethod
-    def default() -> lock.Lease | None:
+    def default() -> lock.Lock | None:
         return None
 
     def command(self) -> str:
         return lock.READ
 
-    def process(self, output: list[str]) -> lock.Lease | None:
+    def process(self, output: list[str]) -> lock.Lock | None:
         return lock.parse("\n".join(output))
 
 

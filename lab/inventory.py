@@ -47,7 +47,7 @@ def data(state: State) -> dict[str, Any]:
         "age_key_file": str(folder / "age.key"),
         "public_ca_file": str(folder / "ca.pem"),
         # Short windows, so that a lab is quick; proofs that are about the windows set their own.
-        "app_rehearsal_seconds": 0,
+        "app_soak_seconds": 0,
         "app_shift_weights": [50],
         "app_shift_pause_seconds": 1,
         "app_bake_seconds": 1,

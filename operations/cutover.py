@@ -35,7 +35,7 @@ from signupflow.release.spec import APP_LABEL, ReleaseSpec
 from signupflow.routing import RouteTable
 from signupflow.shared.places import TRAEFIK_API as TRAEFIK
 
-# The longest that an import may take; its lease is renewed meanwhile.
+# The longest that an import may take; its deploy lock is renewed meanwhile.
 IMPORT_SECONDS = 6 * 3600.0
 # For a command that stops or starts the old service, and for the app's smoke suite.
 COMMAND_SECONDS = 300.0

@@ -193,7 +193,7 @@ class DeploymentContext:
 
     def variables(self, outcome: str = "", why: str = "", page: str = "") -> Mapping[str, str]:
         """What hooks are told of this deployment."""
-        held = self.lock.lease
+        held = self.lock.held_lock
         return {
             "RUN": self.identity.id,
             "KIND": self.recorder.kind,
@@ -236,7 +236,7 @@ class DeploymentContext:
         if not self.interrupted:
             self.roll_back_rest()
         counted = self.probe.finish()
-        if self.recorder.kept_on and self.recorder.release and self.lock.lease:
+        if self.recorder.kept_on and self.recorder.release and self.lock.held_lock:
             self._record(counted, outcome)
         self._say_last(outcome)
         self.lock.release()
@@ -255,20 +255,20 @@ class DeploymentContext:
             output.ended(Ending(Outcome.RELEASED, serving, seconds=time.monotonic() - self.identity.started))
 
     def _record(self, counted: Counted | None, outcome: str) -> None:
-        progress, recorder, held = self.progress, self.recorder, self.lock.lease
+        progress, recorder, held = self.progress, self.recorder, self.lock.held_lock
         if recorder.kept_on is None or held is None or not (recorder.always or progress.any or self.failures or outcome):
             return
         record = ledger.Record(
             run=self.identity.id,
             app=recorder.kept_on[1],
-            owner=self.identity.deployed_by,
+            deployed_by=self.identity.deployed_by,
             reason=held.reason,
-            began=self.identity.started_at.isoformat(timespec="seconds"),
+            started_at=self.identity.started_at.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - self.identity.started, 1),
             outcome=outcome or ("failed" if self.failures else recorder.outcome),
-            why=self.failures.first,
+            failure_reason=self.failures.first,
             hosts=(*progress.switched, *progress.first),
-            taken_back=tuple(progress.rolled_back),
+            rolled_back=tuple(progress.rolled_back),
             probe=None if counted is None else {"sent": counted.sent, "failed": counted.failed, "p99_ms": counted.p99_ms},
             steps=self.timings.by_host,
             restore_point=recorder.restore_point,
@@ -277,4 +277,6 @@ class DeploymentContext:
             serves=dict(progress.serving),
             **recorder.release,
         )
-        recorder.keep(record, counted, self.timings.spans, lambda page: self.variables(record.outcome, record.failure_reason, page))
+        recorder.keep(
+            record, counted, self.timings.spans, lambda page: self.variables(record.outcome, record.failure_reason, page)
+        )

@@ -1,6 +1,6 @@
 """The deploy lock of this run: taken on every host of it, renewed while the run lives, given back at its end.
 
-What the lock is on a host is `signupflow.release.lease`'s business. Here a greenlet renews it every few seconds whatever the
+What the lock is on a host is `signupflow.release.lock`'s business. Here a greenlet renews it every few seconds whatever the
 run is waiting for, so that no step, however long, outlasts it.
 """
 
@@ -20,7 +20,7 @@ from pyinfra.api import Host
 
 from operations.remote import ScriptError, run
 from signupflow.release import lock
-from signupflow.release.lock import Lease
+from signupflow.release.lock import Lock
 
 # A host's lock is renewed when it is older than this, in seconds; far less than any lock lasts.
 RENEW_AFTER = 20.0
@@ -80,7 +80,7 @@ def remember(run_id: str) -> None:
         logger.debug(f"{path} cannot be written: {error}")
 
 
-def ended(held: Lease) -> bool:
+def ended(held: Lock) -> bool:
     """Whether the run that holds a lock is known to have ended: it began on this very machine, and its process is no more.
 
     A machine's and a boot's identity prove nothing by themselves: clones of one image, and machines resumed from one
@@ -100,7 +100,7 @@ class DeployLock:
     """One run's lock. `held` is host name to the host and when its lock was renewed last (monotonic seconds)."""
 
     run_id: str
-    lease: Lease | None = None
+    held_lock: Lock | None = None
     held: dict[str, tuple[Host, float]] = field(default_factory=dict)
     lost: str = ""
     _renewing: gevent.Greenlet[..., Any] | None = None
@@ -109,12 +109,12 @@ class DeployLock:
     def hosts(self) -> tuple[str, ...]:
         return tuple(self.held)
 
-    def acquire(self, hosts: Sequence[Host], owner: str, reason: str) -> Lease | None:
+    def acquire(self, hosts: Sequence[Host], owner: str, reason: str) -> Lock | None:
         """Take the lock on all hosts in this order; on a refusal give all back and return the one that stands in the way."""
-        self.lease = Lease(self.run_id, owner, reason, this_process(), LOCK_SECONDS)
+        self.held_lock = Lock(self.run_id, owner, reason, this_process(), LOCK_SECONDS)
         remember(self.run_id)
         for host in hosts:
-            refused = self._acquire(host, self.lease)
+            refused = self._acquire(host, self.held_lock)
             if refused is not None:
                 self.release()
                 return refused
@@ -122,16 +122,16 @@ class DeployLock:
         self._renewing = gevent.spawn(self._renew_steadily)
         return None
 
-    def _acquire(self, host: Host, mine: Lease) -> Lease | None:
+    def _acquire(self, host: Host, mine: Lock) -> Lock | None:
         gone: tuple[str, ...] = ()
-        found: Lease | None = None
+        found: Lock | None = None
         for _ in range(2):
             said = run(host, lock.acquire_script(mine, gone))
             if not said.startswith(lock.REFUSED):
                 return None
             found = lock.parse(said)
             if found is None or not ended(found):
-                return found or Lease("?", "somebody", "unknown", "", 0)
+                return found or Lock("?", "somebody", "unknown", "", 0)
             logger.warning(
                 f"[{host.name}] the deploy lock of {found.owner} ({found.reason}) is taken over: its process has ended"
             )
@@ -152,15 +152,15 @@ class DeployLock:
         """Renew the lock where it is due, and on the hosts named `now`; raise LockLostError when it is somebody else's."""
         if self.lost:
             raise LockLostError(self.lost)
-        if self.lease is None:
+        if self.held_lock is None:
             return
         moment = time.monotonic()
         due = [host for name, (host, at) in self.held.items() if name in now or moment - at > RENEW_AFTER]
-        jobs = [gevent.spawn(_renewed, host, self.lease) for host in due]
+        jobs = [gevent.spawn(_renewed, host, self.held_lock) for host in due]
         for host, job in zip(due, jobs, strict=True):
             job.join()
             found = job.value
-            if isinstance(found, Lease):
+            if isinstance(found, Lock):
                 self.lost = f"the deploy lock on {host.name} is now held by {found.said}; this run stops"
                 raise LockLostError(self.lost)
             if found and host.name in self.held:
@@ -178,12 +178,12 @@ class DeployLock:
             del self.held[name]
 
 
-def _renewed(host: Host, held: Lease) -> Lease | bool:
-    """Another's lease when it was lost, True when it was renewed, False when the host could not be asked now."""
+def _renewed(host: Host, held: Lock) -> Lock | bool:
+    """Another's lock when it was lost, True when it was renewed, False when the host could not be asked now."""
     try:
         said = run(host, lock.renew_script(held), patience=0)
     except ScriptError:
         return False
     if said.startswith(lock.LOST):
-        return lock.parse(said) or Lease("?", "nobody (it was taken away)", "signupflow unlock", "", 0)
+        return lock.parse(said) or Lock("?", "nobody (it was taken away)", "signupflow lock release", "", 0)
     return True

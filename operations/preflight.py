@@ -1,4 +1,4 @@
-"""Before anything changes anywhere: is every host there and ready, is nobody else at work, and the lease for this run."""
+"""Before anything changes anywhere: is every host there and ready, is nobody else at work, and the deploy lock for this run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pyinfra.api import Host, StringCommand, operation
 from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import ImageId
-from facts.release import Connections, HeldLease, Readiness
+from facts.release import Connections, HeldLock, Readiness
 from operations import patches
 from operations.delegate import connected
 from operations.deployment import DeploymentContext
@@ -65,9 +65,9 @@ def _problems(context: DeploymentContext, checks: Checks) -> Iterator[str]:
         # A bare host has no server to ask; the run brings one.
         if found is None or found.maximum:
             yield from readiness.database_problems(found, checks.connections)
-    held = host.get_fact(HeldLease)
+    held = host.get_fact(HeldLock)
     if held is not None and held.left > 0 and not ended(held) and held.run != context.identity.id:
-        yield f"lease: held by {held.said}: wait until it ends (deploys/unlock.py only when its machine is gone for good)"
+        yield f"deploy lock: held by {held.said}: wait until it ends, or `signupflow lock release` if its machine is gone"
     for entry in checks.entries:
         yield from _public(entry, checks)
 
@@ -96,20 +96,20 @@ def _public(entry: Entry, checks: Checks) -> Iterator[str]:
 
 
 @operation()
-def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook: str = "") -> Generator[Failed]:
-    """The lease on all `hosts`, in their order, for the time of this run. It leaves no trace, so it is no change.
+def locked(context: DeploymentContext, hosts: Collection[str], reason: str, hook: str = "") -> Generator[Failed]:
+    """The deploy lock on all `hosts`, in their order, for the time of this run. It leaves no trace, so it is no change.
 
-    One host's step takes it for all. When it is refused, or `hook` (run here, with the lease held) fails, everything taken is
-    given back and the run ends here.
+    One host's step takes it for all. When it is refused, or `hook` (run here, while it is held) fails, all is released and the
+    run ends here.
     """
     if not state.is_executing:
-        host.noop("the lease is taken while a run lasts")
+        host.noop("the deploy lock is taken while a run lasts")
         return
     try:
         holder = context.acquire([connected(inventory.get_host(name)) for name in hosts], reason)
     except (ConnectError, ScriptError) as error:
         context.lock.release()
-        yield refused(f"the lease cannot be taken: {error}", fleet=True)
+        yield refused(f"the deploy lock cannot be taken: {error}", fleet=True)
         return
     if holder:
         yield refused(f"another deployment is at work: {holder}", fleet=True)
@@ -118,7 +118,7 @@ def leased(context: DeploymentContext, hosts: Collection[str], reason: str, hook
         context.lock.release()
         yield refused(f"{problem}; nothing was changed", fleet=True)
         return
-    host.noop("leased")
+    host.noop("locked")
 
 
 @operation()
@@ -164,12 +164,12 @@ def worked(context: DeploymentContext) -> Generator[StringCommand]:
 
 @operation()
 def unlocked() -> Generator[StringCommand]:
-    """Take away whatever lease this host has."""
-    held = host.get_fact(HeldLease)
+    """Take away whatever deploy lock this host has."""
+    held = host.get_fact(HeldLock)
     if held is None:
-        host.noop("no lease")
+        host.noop("no deploy lock")
         return
-    logger.warning(f"{host.print_prefix}takes away the lease of {held.said}")
+    logger.warning(f"{host.print_prefix}takes away the deploy lock of {held.said}")
     yield StringCommand("sh -s", _stdin=lock.return_script(""))
 
 

@@ -17,12 +17,12 @@ def subject(record: Record, environment: str) -> str:
 
 def body(record: Record) -> str:
     """A few lines: why, who, how long, what was lost."""
-    lines = [record.why] if record.why else []
-    lines.append(f"by {record.owner} ({record.reason}), {record.seconds:.0f} s, run {record.run}")
+    lines = [record.failure_reason] if record.failure_reason else []
+    lines.append(f"by {record.deployed_by} ({record.reason}), {record.seconds:.0f} s, run {record.run}")
     if record.hosts:
         lines.append(f"hosts: {', '.join(record.hosts)}")
-    if record.taken_back:
-        lines.append(f"taken back: {', '.join(record.taken_back)}")
+    if record.rolled_back:
+        lines.append(f"taken back: {', '.join(record.rolled_back)}")
     if record.probe:
         lines.append(f"requests through the public entry: {record.probe['failed']:g} failed of {record.probe['sent']:g}")
     return "\n".join(lines)

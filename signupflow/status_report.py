@@ -34,14 +34,14 @@ class Serves:
 
 @dataclass(frozen=True)
 class HostState:
-    """One host. `lease` says who is at work; `problem` why nothing more is known. Sizes in bytes."""
+    """One host. `lock` says who is at work; `problem` why nothing more is known. Sizes in bytes."""
 
     name: str
     roles: tuple[str, ...]
     serves: tuple[Serves, ...] = ()
     disk_free: int = 0
     memory_available: int = 0
-    lease: str = ""
+    lock: str = ""
     problem: str = ""
 
 
@@ -83,8 +83,8 @@ class Status:
 
     @property
     def at_work(self) -> str:
-        """Who holds a lease; a split is then on its way to its end."""
-        return next((host.lease for host in self.hosts if host.lease), "")
+        """Who holds a deploy lock; a split is then on its way to its end."""
+        return next((host.lock for host in self.hosts if host.lock), "")
 
     @property
     def healthy(self) -> bool:
@@ -99,7 +99,7 @@ class Status:
         )
 
     def as_json(self) -> str:
-        return json.dumps({"well": self.healthy, "split": self.split, **asdict(self)}, indent=2)
+        return json.dumps({"healthy": self.healthy, "split": self.split, **asdict(self)}, indent=2)
 
 
 def print_status(status: Status, console: Console) -> None:
@@ -107,7 +107,7 @@ def print_status(status: Status, console: Console) -> None:
     if status.split:
         way = f"a deployment is at work: {status.at_work}" if status.at_work else agreement.WAYS_OUT
         console.print(Text(f"{status.split}. {way}", style="bold red"), soft_wrap=True)
-    word = Text("well", style="bold green") if status.well else Text("NOT WELL", style="bold red")
+    word = Text("healthy", style="bold green") if status.healthy else Text("UNHEALTHY", style="bold red")
     console.print(
         Text.assemble((f"{status.app} in {status.environment}: ", "bold"), word, f"   schema {status.schema or 'none'}")
     )
@@ -115,13 +115,13 @@ def print_status(status: Status, console: Console) -> None:
         console.print(Text(f"maintenance page is up: {status.maintenance}", style="bold yellow"))
     if status.unmoved:
         console.print(Text(f"served by the old service on {status.unmoved} until deploys/migrate_sqlite.py", style="bold yellow"))
-    hosts = _table("host", "roles", "serves", "replicas", "since", "disk free", "memory", "lease")
+    hosts = _table("host", "roles", "serves", "replicas", "since", "disk free", "memory", "deploy lock")
     for host in status.hosts:
         hosts.add_row(*_host(host))
     domains = _table("domain", "health", "certificate")
     for domain in status.domains:
         good = domain.status == 200
-        health = Text(f"{domain.status or 'no answer'} {domain.said}".strip(), style="green" if good else "red")
+        health = Text(f"{domain.status or 'no answer'} {domain.message}".strip(), style="green" if good else "red")
         domains.add_row(domain.domain, health, _left(domain.certificate_days))
     console.print(hosts)
     console.print(domains)
@@ -149,7 +149,7 @@ def _host(host: HostState) -> list[Any]:
     )
     since = "\n".join(item.since for item in host.serves)
     sizes = [f"{size / 2**30:.1f} GiB" for size in (host.disk_free, host.memory_available)]
-    return [host.name, " ".join(host.roles), serves, replicas, since, *sizes, host.lease or "free"]
+    return [host.name, " ".join(host.roles), serves, replicas, since, *sizes, host.lock or "free"]
 
 
 def history_table(records: Sequence[Record]) -> Table:
@@ -158,17 +158,17 @@ def history_table(records: Sequence[Record]) -> Table:
     for record in records:
         probe = record.probe
         ended = Text(record.outcome, style=STYLES.get(record.outcome, ""))
-        if record.why:
-            ended.append(f": {record.why}", style="default")
+        if record.failure_reason:
+            ended.append(f": {record.failure_reason}", style="default")
         if record.serves:
             serves = ", ".join(f"{host} {version}" for host, version in record.serves.items())
             ended.append(f"; then served: {serves}", style="default")
         table.add_row(
-            record.began.removesuffix("+00:00").replace("T", " "),
+            record.started_at.removesuffix("+00:00").replace("T", " "),
             record.kind,
             record.version or record.image[:19],
             record.commit[:12],
-            record.owner,
+            record.deployed_by,
             f"{record.seconds:.0f} s",
             f"{probe['failed']:g} of {probe['sent']:g}" if probe else "",
             ended,

@@ -73,7 +73,7 @@ def route() -> RouteSpec:
     env = environment()
     return RouteSpec(
         app=env.app_name,
-        edge=fleet().holder("edge").name,
+        edge=fleet().host_with_role("edge").name,
         path=f"{DYNAMIC}/app-{env.app_name}-servers.yaml",
         ready_path=env.ready_path,
         domain=env.domains[0],
@@ -90,7 +90,7 @@ def desired(target: Host) -> ReleaseSpec:
     role, _ = rotation.app_roles(values)
     variables = secret_variables(env, values, role)
     database = uses_database(env)
-    address = "" if hosts.together(name, "edge") else hosts.member(name).private_address
+    address = "" if hosts.colocated(name, "edge") else hosts.member(name).private_address
     contents = {
         "compose.yaml": template(
             TEMPLATES / "compose.yaml.j2",
@@ -142,7 +142,7 @@ def desired(target: Host) -> ReleaseSpec:
             old=0,
             replicas=env.app_replicas,
             verify=bool(env.app_check_command),
-            soak_seconds=env.app_rehearsal_seconds if name == order(env, hosts)[0] else 0,
+            soak_seconds=env.app_soak_seconds if name == order(env, hosts)[0] else 0,
             weights=env.app_shift_weights,
             pause_seconds=env.app_shift_pause_seconds,
             bake_seconds=env.app_bake_seconds,

@@ -18,7 +18,7 @@ def networks(fleet: Fleet, host: str, database: bool) -> list[str]:
     With several, Docker takes the default route from the first in alphabetical order that is not internal:
     the app's own comes before the edge's, so that what leaves for PostgreSQL's host leaves by the app's bridge.
     """
-    edge, beside = fleet.together(host, "edge"), fleet.together(host, "db")
+    edge, beside = fleet.colocated(host, "edge"), fleet.colocated(host, "db")
     names = []
     if not edge or (database and not beside):
         names.append(APP_NETWORK)

@@ -27,7 +27,7 @@ def rules() -> dict[str, object]:
     edge, database = in_group("edge"), hosts.database_address(host.name)
     return {
         "ports": [port for port in env.public_tcp_ports if edge or port not in WEB],
-        "edge": hosts.holder("edge").private_address if in_group("app") and not edge else "",
+        "edge": hosts.host_with_role("edge").private_address if in_group("app") and not edge else "",
         "app_ports": all_ports(env.app_private_port),
         "clients": hosts.database_clients() if in_group("db") else [],
         "database": database,

@@ -19,7 +19,7 @@ from deploys.traefik import DYNAMIC
 from operations import compose, files
 from operations import cutover as cutting_over
 from operations import release as releases
-from signupflow import maintenance, cutover
+from signupflow import cutover, maintenance
 from signupflow.render import compose_value, template
 from signupflow.settings import Environment
 from signupflow.shared.places import TRAEFIK_API
@@ -53,7 +53,7 @@ def cut_over() -> None:
     recorded()
     routes()
     prepare_host()
-    edge = inventory.get_host(fleet().holder("edge").name)
+    edge = inventory.get_host(fleet().host_with_role("edge").name)
     if in_group("db"):
         _project(env)
         cutting_over.moved(

@@ -38,7 +38,7 @@ def release() -> None:
 
 def _wanted() -> Wanted:
     env = environment()
-    return Wanted(env.environment, env.app_name, env.postgres_database, fleet().holder("db").name, uses_database(env))
+    return Wanted(env.environment, env.app_name, env.postgres_database, fleet().host_with_role("db").name, uses_database(env))
 
 
 def _hosts() -> dict[str, Seen]:
@@ -46,7 +46,7 @@ def _hosts() -> dict[str, Seen]:
     are asked once."""
     with _looking:
         if not _seen:
-            database = fleet().holder("db").name
+            database = fleet().host_with_role("db").name
             asked = [item for item in inventory if item in state.activated_hosts or item.name == database]
             _seen.update({item.name: item.get_fact(HostOwner) for item in asked if connectable(item)})
     return _seen

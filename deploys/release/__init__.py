@@ -1,4 +1,4 @@
-"""A release: ready, leased, host after host, observed, taken back when it fails."""
+"""A release: ready, locked, host after host, observed, taken back when it fails."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def ready(kind: str = "release", recovering: bool = False) -> None:
         _schema_is_not_left_out()
     deployment().recorder.kind = kind
     _asked(replacing=kind == "restart")
-    _lease(environment().reason or f"{kind} {image(environment().app_image).version or environment().app_image}")
+    _lock(environment().reason or f"{kind} {image(environment().app_image).version or environment().app_image}")
 
 
 @deploy("Preflight")
@@ -56,7 +56,7 @@ def asked(replacing: bool = False) -> None:
 
 def _schema_is_not_left_out() -> None:
     """A release to some hosts must not bring code to a schema that it does not know: the schema step runs on the database's."""
-    env, new, database = environment(), image(environment().app_image), inventory.get_host(fleet().holder("db").name)
+    env, new, database = environment(), image(environment().app_image), inventory.get_host(fleet().host_with_role("db").name)
     if database in state.activated_hosts or not env.app_migration_command or not new.schema_revision:
         return
     if not connectable(database):
@@ -76,12 +76,12 @@ def _asked(replacing: bool) -> None:
     readying.everybody(name="All checks passed", context=context, what="every host is ready")
 
 
-def _lease(reason: str) -> None:
-    env, hosts, context = environment(), leased_hosts(), deployment()
+def _lock(reason: str) -> None:
+    env, hosts, context = environment(), locked_hosts(), deployment()
     recorder = context.recorder
     recorder.environment, recorder.channels, recorder.hook_after = env.environment, channels(), env.hook_after
     if host.name == hosts[0]:
-        readying.leased(name="Acquire", context=context, hosts=hosts, reason=reason, hook=env.hook_before)
+        readying.locked(name="Acquire", context=context, hosts=hosts, reason=reason, hook=env.hook_before)
     readying.everybody(name="Acquired", context=context, what="this run has the deploy lock")
 
 
@@ -90,10 +90,10 @@ def activated() -> list[Host]:
     return [item for item in inventory if item in state.activated_hosts]
 
 
-def leased_hosts() -> list[str]:
+def locked_hosts() -> list[str]:
     """All hosts of this run, in inventory order; the edge too when the run leaves it out, because turns change its routes."""
     names = [item.name for item in activated()]
-    edge = fleet().holder("edge").name
+    edge = fleet().host_with_role("edge").name
     return names if edge in names else [*names, edge]
 
 
@@ -181,7 +181,7 @@ def observation() -> None:
             releases.rolled_back(name=f"Roll back {name}", context=context, release=desired(host), keep=context.keeps_failed)
     if in_group("edge"):
         certificates.certified(name="Certificates", context=context, entries=uncertified_entries(env), _if=context.healthy)
-    if host.name == leased_hosts()[0]:
+    if host.name == locked_hosts()[0]:
         releases.finish(name="Finish", context=context)
 
 
@@ -219,7 +219,7 @@ def abort() -> None:
     context.recorder.kind, context.recorder.outcome = "abort", ledger.ABORTED
     context.recorder.release = {**_undone(), "commit": "", "deploys": commit()}
     readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
-    _lease("abort")
+    _lock("abort")
     releases.barrier(name="Start")
     for name in host.loop([item.name for item in reversed(_apps())]):
         if name == host.name:
@@ -237,25 +237,25 @@ def _undone() -> dict[str, str]:
 
 
 @deploy("Lock")
-def leased(reason: str, kind: str = "hosts") -> None:
-    """The lease alone, for a deploy that is no release. `kind` is how it is recorded, when it ends with `worked`."""
+def locked(reason: str, kind: str = "hosts") -> None:
+    """The deploy lock alone, for a deploy that is no release. `kind` is how it is recorded, when it ends with `worked`."""
     ownership.check()
     deployment().recorder.kind = kind
     readying.everybody(name="All hosts reachable", context=deployment(), what="every host takes SSH")
-    _lease(environment().reason or reason)
+    _lock(environment().reason or reason)
 
 
 @deploy("Record")
 def worked() -> None:
-    """The end of a deploy that is no release: it is recorded with what is in the history last, and the lease given back."""
-    env, edge = environment(), inventory.get_host(fleet().holder("edge").name)
+    """The end of a deploy that is no release: it is recorded with what is in the history last, and the deploy lock given back."""
+    env, edge = environment(), inventory.get_host(fleet().host_with_role("edge").name)
     run = deployment().recorder
     run.kept_on = (edge, env.app_name)
     run.release = {"version": "", "image": "", "schema": "", "commit": "", "deploys": commit()}
     readying.worked(name="Record", context=deployment())
 
 
-@deploy("Unlock")
-def unlock() -> None:
+@deploy("Lock")
+def release_lock() -> None:
     ownership.check()
-    readying.unlocked(name="Lease")
+    readying.unlocked(name="Release")

@@ -43,7 +43,7 @@ def keep_what_is_there() -> None:
 def keep_database_image() -> None:
     """PostgreSQL's image is the one that runs, whatever `postgres_image` says; for a deploy that does not start it."""
     with _finding:
-        target = inventory.get_host(fleet().holder("db").name)
+        target = inventory.get_host(fleet().host_with_role("db").name)
         if "postgres_image" in chosen_settings() or not connectable(target):
             return
         for item in target.get_fact(Containers, label=f"{STACK_LABEL}=postgres"):
@@ -150,7 +150,7 @@ def _earlier(wanted: str) -> Image:
     if stands:
         refuse("; ".join(stands))
     before = "different releases" if split else now.version
-    logger.info(f"--> From {before} back to {earlier.version}, released {record.began} by {record.owner}")
+    logger.info(f"--> From {before} back to {earlier.version}, released {record.started_at} by {record.deployed_by}")
     return earlier
 
 

@@ -17,7 +17,7 @@ from signupflow import secretfile, secrets_cli
 from signupflow.cli.hosts import hosts_of
 from signupflow.cli.running import ROOT, Target, target_options
 from signupflow.errors import OperatorError
-from signupflow.shared import s3, humanize
+from signupflow.shared import humanize, s3
 from signupflow.shared.dump_objects import EVERY, PROOF, parsed, prefix
 
 # How an archive of pg_dump begins (pg_backup_archiver.c).
@@ -99,7 +99,10 @@ def _checked(client: Any, data: Mapping[str, Any], kind: str, identity: pyrage.x
         return False, f"{newest.key} is not what was uploaded"
     if opened.head != ARCHIVE:
         return False, f"{newest.key} opens and holds no dump"
-    return True, f"{newest.key}: {humanize.size(sealed.count)}, {humanize.size(opened.count)} opened, of {humanize.moment(newest.made)}"
+    return (
+        True,
+        f"{newest.key}: {humanize.size(sealed.count)}, {humanize.size(opened.count)} opened, of {humanize.moment(newest.made)}",
+    )
 
 
 def _client(data: Mapping[str, Any]) -> Any:

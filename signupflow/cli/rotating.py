@@ -17,8 +17,8 @@ from signupflow import rotation, secretfile
 from signupflow.cli.any_order import AnyOrder
 from signupflow.cli.hosts import inventory_of, ssh
 from signupflow.cli.init import storage
-from signupflow.cli.init.config import Storage
 from signupflow.cli.init.checks import FAIL
+from signupflow.cli.init.config import Storage
 from signupflow.cli.running import ROOT, Target, execute, shown, target_options
 from signupflow.errors import OperatorError
 from signupflow.secretfile import SecretsFile

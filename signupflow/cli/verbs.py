@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import click
 
+from signupflow.cli.any_order import AnyOrder
 from signupflow.cli.running import Target, changing_options, execute, result_of, target_options
 from signupflow.errors import OperatorError
 
@@ -146,15 +147,27 @@ def abort(target: Target, words: tuple[str, ...]) -> None:
     execute(target.command("abort", *words))
 
 
-@click.command()
+@click.group(cls=AnyOrder)
+def lock() -> None:
+    """Show or release the deploy lock, which lets one deployment work at a time."""
+
+
+@lock.command("status")
+@target_options
+def lock_status(target: Target) -> None:
+    """Show who holds the deploy lock on each host, why, and for how long still."""
+    result_of(target.command("lock_status", "-y"))
+
+
+@lock.command("release")
 @changing_options
 @target_options
-def unlock(target: Target, words: tuple[str, ...]) -> None:
-    """Take the deploy lock from a deploy that will not come back."""
-    execute(target.command("unlock", *words))
+def lock_release(target: Target, words: tuple[str, ...]) -> None:
+    """Take the deploy lock from a deployment that will not come back."""
+    execute(target.command("lock_release", *words))
 
 
 ALL = (
     *(bootstrap, deploy, rollback, restart, scale, maintenance, upgrade, doctor, status, history),
-    *(abort, resume, unlock, remove_host, migrate_sqlite, recover),
+    *(abort, resume, lock, remove_host, migrate_sqlite, recover),
 )

@@ -32,7 +32,7 @@ class Record:
 
     `kind` is release, rollback, restart, scale, abort, upgrade, maintenance or hosts; `commit` is the app's, `deploys` this
     repository's. `outcome` is released, failed (and `why`), aborted or interrupted; `serves` is host to the version that
-    its traffic was left with. `hosts` were switched in this order, of which `taken_back` went back again; `steps` is host
+    its traffic was left with. `hosts` were switched in this order, of which `rolled_back` went back again; `steps` is host
     to step to seconds; `probe` counts requests through the public entry; `adopted` are runs that were cut off and that
     this one finished. `previous` is the digest of the line before.
     """
@@ -110,7 +110,7 @@ def settled(records: Sequence[Record], run: str, host: str) -> bool:
     A run that no record names is not settled. One that finished another's rollouts names it as adopted.
     """
     found = [record for record in records if run == record.run or run in record.adopted]
-    return any(record.outcome == RELEASED or host in record.taken_back or host not in record.hosts for record in found)
+    return any(record.outcome == RELEASED or host in record.rolled_back or host not in record.hosts for record in found)
 
 
 def problems(text: str) -> list[str]:

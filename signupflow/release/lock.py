@@ -1,6 +1,6 @@
-"""Who may change the hosts now: a lease of one run, kept as a small file on every host of the run.
+"""Who may change the hosts now: a deploy lock of one run, kept as a small file on every host of the run.
 
-The file is `key=value` lines, so that a host needs nothing but a shell to judge it, by its own clock. A lease whose process
+The file is `key=value` lines, so that a host needs nothing but a shell to judge it, by its own clock. A deploy lock whose process
 is gone (same machine, same boot, no such process) or whose time is over is taken over; any other is refused with its
 owner's name. Acquiring, renewing and returning are each one shell script that holds flock(1) on a file beside it.
 """
@@ -11,7 +11,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-DIRECTORY = "/var/lib/signupflow/lease"
+DIRECTORY = "/var/lib/signupflow/lock"
 FILE = f"{DIRECTORY}/lease"
 
 # A word that no owner's name can be: names are written by `clean`.
@@ -20,7 +20,7 @@ LOST = "lost"
 
 
 @dataclass(frozen=True)
-class Lease:
+class Lock:
     """One run's claim. `process` names the controller's process as no other: machine, boot, pid and its start.
 
     `seconds` is how long it lasts from each renewal, by the host's clock; `left` is what a host says remains of it.
@@ -51,12 +51,12 @@ def clean(value: str) -> str:
     return re.sub(r"[^ -~]", "?", value)[:200].strip()
 
 
-def parse(text: str) -> Lease | None:
-    """A lease as `read_script` prints it; None when there is none."""
+def parse(text: str) -> Lock | None:
+    """A deploy lock as `read_script` prints it; None when there is none."""
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     if "run" not in found:
         return None
-    return Lease(
+    return Lock(
         found["run"], found.get("owner", "?"), found.get("reason", "?"), found.get("process", ""), 0, int(found.get("left") or 0)
     )
 
@@ -67,8 +67,8 @@ READ = (
 )
 
 
-def acquire_script(lease: Lease, gone: tuple[str, ...] = ()) -> str:
-    """Take the lease unless somebody else's holds; then print `refused` and that lease.
+def acquire_script(lease: Lock, gone: tuple[str, ...] = ()) -> str:
+    """Take the deploy lock unless somebody else's holds; then print `refused` and that lease.
 
     `gone` are runs whose process is known to have ended: theirs are taken over before their time.
     """
@@ -80,13 +80,13 @@ def acquire_script(lease: Lease, gone: tuple[str, ...] = ()) -> str:
     )
 
 
-def renew_script(lease: Lease) -> str:
-    """Lengthen the lease; print `lost` when it is somebody else's by now (it had run out)."""
+def renew_script(lease: Lock) -> str:
+    """Lengthen the deploy lock; print `lost` when it is somebody else's by now (it had run out)."""
     return f"{_LOCKED}if ! {_holds(lease.run)}; then echo {LOST}; {READ}; exit 0; fi\n{_write(lease)}"
 
 
 def return_script(run: str) -> str:
-    """Give the lease back if it is still this run's; an empty `run` takes away anybody's."""
+    """Give the deploy lock back if it is still this run's; an empty `run` takes away anybody's."""
     condition = _holds(run) if run else "true"
     return f"test -d {DIRECTORY} || exit 0\n{_LOCKED}if {condition}; then rm -f {FILE}; fi\n"
 
@@ -98,7 +98,7 @@ def _holds(run: str) -> str:
     return f"test \"$(sed -n 's/^run=//p' {FILE} 2>/dev/null)\" = {shlex.quote(run)}"
 
 
-def _write(lease: Lease) -> str:
+def _write(lease: Lock) -> str:
     return (
         f'{{ printf %s {shlex.quote(lease.text())}; echo "expires=$(( $(date +%s) + {lease.seconds} ))"; }} > {FILE}.new'
         f" && mv -f {FILE}.new {FILE}\n"

@@ -49,7 +49,7 @@ def lines(title: str, schema: str, plans: Sequence[HostPlan], observe_seconds: f
     if not any(plan.todo for plan in plans):
         return
     yield f"--> Release of {title}"
-    yield "    1. every host is ready, and leased to this run"
+    yield "    1. every host is ready, and the deploy lock is held"
     yield f"    2. the schema {schema}"
     for number, plan in enumerate(plans, 3):
         if not plan.todo:
@@ -60,9 +60,9 @@ def lines(title: str, schema: str, plans: Sequence[HostPlan], observe_seconds: f
             for line in steps(work):
                 yield f"         {line}"
     after = len(plans) + 3
-    kept = "hosts that have it are taken back" if on_failure == "take-back" else "hosts that have it keep it"
+    kept = "hosts that have it are taken back" if on_failure == "rollback" else "hosts that have it keep it"
     if any(plan.current for plan in plans) and observe_seconds:
         yield f"    {after}. observe: {observe_seconds:g} s of the whole service"
         after += 1
-    yield f"    {after}. record, and the lease is given back"
+    yield f"    {after}. record, and the deploy lock is released"
     yield f"    On a failure its host undoes itself, later hosts are not touched, {kept}."

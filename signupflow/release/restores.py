@@ -22,12 +22,12 @@ class _Kept:
 
     started: float
     ended: float
-    code: int
-    said: str
+    exit_code: int
+    message: str
 
     @property
     def whole(self) -> bool:
-        return all(isinstance(number, int | float) for number in (self.started, self.ended, self.code))
+        return all(isinstance(number, int | float) for number in (self.started, self.ended, self.exit_code))
 
 
 def parse(text: str, app: str, host: str) -> list[Record]:
@@ -40,14 +40,14 @@ def parse(text: str, app: str, host: str) -> list[Record]:
             version="",
             image="",
             schema="",
-            owner="",
+            deployed_by="",
             reason="",
-            began=datetime.fromtimestamp(one.started, UTC).isoformat(timespec="seconds"),
+            started_at=datetime.fromtimestamp(one.started, UTC).isoformat(timespec="seconds"),
             seconds=round(one.ended - one.started, 1),
-            outcome=RESTORED if one.code == 0 else "failed",
-            why=one.said,
+            outcome=RESTORED if one.exit_code == 0 else "failed",
+            failure_reason=one.message,
             hosts=(host,),
-            taken_back=(),
+            rolled_back=(),
             probe=None,
             steps={},
             kind=KIND,
@@ -60,6 +60,6 @@ def among(records: Sequence[Record], restores: Sequence[Record]) -> list[Record]
     """Both in the order in which they began; what the ledger has stays in its order."""
     found = list(records)
     for restore in restores:
-        later = [number for number, record in enumerate(found) if record.began > restore.began]
+        later = [number for number, record in enumerate(found) if record.started_at > restore.started_at]
         found.insert(later[0] if later else len(found), restore)
     return found

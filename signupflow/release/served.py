@@ -80,7 +80,7 @@ def _may_serve(record: Record) -> bool:
     """Whether a deployment that did not end well may have left its image somewhere."""
     if record.outcome == INTERRUPTED:
         return not record.serves or record.version in record.serves.values()
-    return bool(set(record.hosts) - set(record.taken_back))
+    return bool(set(record.hosts) - set(record.rolled_back))
 
 
 def now(records: Sequence[Record]) -> str:

@@ -23,9 +23,9 @@ from signupflow.settings.edge import Edge
 from signupflow.settings.forms import MERGED, TAG, Topic
 from signupflow.settings.host import EveryHost
 from signupflow.settings.legacy import OldService
+from signupflow.settings.notifications import Telling
 from signupflow.settings.release import Release
 from signupflow.settings.run import ThisRun
-from signupflow.settings.notifications import Telling
 
 # In the order in which they are documented.
 TOPICS: tuple[type[Topic], ...] = (*(Access, EveryHost, Edge, Database, App, Release, Backups, Telling, OldService, ThisRun),)

@@ -21,7 +21,7 @@ class Release(Topic):
     app_canary: HostName = Field(
         default="", description="App host that gets a release first; default the first of the inventory."
     )
-    app_rehearsal_seconds: float = Field(
+    app_soak_seconds: float = Field(
         default=25,
         ge=0,
         le=600,
@@ -40,8 +40,8 @@ class Release(Topic):
     app_error_percent: float = Field(
         default=5, gt=0, le=100, description="Share of answers with status 500 or more at which a release is taken back."
     )
-    app_on_failure: Literal["take-back", "keep"] = Field(
-        default="take-back", description="Hosts that have the release already when a later one fails: taken back, or kept."
+    app_on_failure: Literal["rollback", "keep"] = Field(
+        default="rollback", description="Hosts that have the release already when a later one fails: taken back, or kept."
     )
     app_keep_releases: int = Field(
         default=3, ge=2, le=20, description="Releases, the serving one included, that stay on a host with their images."

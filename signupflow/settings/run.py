@@ -46,7 +46,7 @@ class ThisRun(Topic):
     upgrade_again: bool = Field(
         default=False, description="Install Docker's packages again although they are the newest: a rehearsal of an upgrade."
     )
-    reason: OneLine = Field(default="", description="Why this run, for the lease and the record.")
+    reason: OneLine = Field(default="", description="Why this run, for the deploy lock and the record.")
     allow_unhealthy: bool = Field(default=False, description="Release although what serves now is not healthy.")
     allow_interrupts: Annotated[tuple[str, ...], BeforeValidator(_one_or_many), AfterValidator(_known)] = Field(
         default=(),

@@ -40,7 +40,7 @@ def test_fr011_only_the_layers_that_a_host_lacks_are_sent(cluster: Lab) -> None:
 
 def test_sc004_sc009_us5_1_us5_2_us5_4_ec1_a_release_under_load_fails_no_request(cluster: Lab) -> None:
     """Slow and long answers complete, streams come back, every acknowledged write is a row; what was printed was done."""
-    release_order.ten_in_a_row(cluster, count=1, rate=25, least=0, compare_p99=False, app_rehearsal_seconds=1)
+    release_order.ten_in_a_row(cluster, count=1, rate=25, least=0, compare_p99=False, app_soak_seconds=1)
 
 
 @pytest.mark.full
@@ -48,7 +48,7 @@ def test_sc004_sc009_us5_1_us5_2_us5_4_ec1_a_release_under_load_fails_no_request
 def test_sc004_sc009_ec1_ten_releases_in_a_row_fail_no_request(cluster: Lab, evidence: Evidence) -> None:
     """At half the rate that was asked: the traffic of that one alone takes this machine, as the evidence shows."""
     asked = {"rate_asked": ASKED_RATE, "share_of_the_machine_busy_at_that_rate": release_order.busy_at(cluster, ASKED_RATE)}
-    settings = {"app_rehearsal_seconds": 3, "app_shift_weights": [10, 50], "app_bake_seconds": 3}
+    settings = {"app_soak_seconds": 3, "app_shift_weights": [10, 50], "app_bake_seconds": 3}
     evidence(release_order.ten_in_a_row(cluster, rate=ASKED_RATE / 2, beside=asked, **settings))
 
 

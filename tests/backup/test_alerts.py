@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import alerts, notify, monitor
+from backup import alerts, monitor, notify
 from backup.alerts import Alert, Observation
 from backup.records import BACKUP, DRILL, DUMPS, Record
 

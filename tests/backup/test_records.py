@@ -60,7 +60,7 @@ def test_sc005_metrics_tell_of_success_alone(tmp_path: Path) -> None:
     assert not metrics.exists()
     records.write(GOOD, tmp_path)
     told = metrics.read_text()
-    assert "\nsignupflow_backup_success_timestamp_seconds 1090\n" in told
+    assert "\nsignupflow_backup_last_success_timestamp_seconds 1090\n" in told
     assert "\nsignupflow_backup_duration_seconds 90\n" in told
     assert "\nsignupflow_backup_size_bytes 3843760\n" in told
     records.write(BAD, tmp_path)
@@ -68,7 +68,7 @@ def test_sc005_metrics_tell_of_success_alone(tmp_path: Path) -> None:
     records.write(Record(DUMPS, 5000.0, 5001.0), tmp_path)
     both = metrics.read_text()
     assert told in both
-    assert "\nsignupflow_dumps_success_timestamp_seconds 5001\n" in both
+    assert "\nsignupflow_dumps_last_success_timestamp_seconds 5001\n" in both
 
 
 def test_sc005_metrics_are_in_the_collectors_format(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import dry_run, create, records, restore_command, restoring, scratch, swap
+from backup import create, dry_run, records, restore_command, restoring, scratch, swap
 from backup.archive import Copy, Store
 from backup.configuration import LOCAL, OBJECT_STORE
 from backup.exit_codes import Backup, Failed, Restore

@@ -15,7 +15,7 @@ import pytest
 
 from app.models import Base
 from app.personal_data import RULES
-from backup import staging_copy, sanitise
+from backup import sanitise, staging_copy
 from backup.exit_codes import Failed, Restore
 from backup.scratch import Scratch
 from lab.client import ROOT

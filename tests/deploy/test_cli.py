@@ -41,7 +41,7 @@ VERBS = {
         "pyinfra nowhere.py deploys/disaster_recovery.py --dry --diff --data recover_to=2026-11-27T02:15:00Z"
     ),
     ("abort", "-y"): "pyinfra nowhere.py deploys/abort.py -y",
-    ("unlock", "-y"): "pyinfra nowhere.py deploys/unlock.py -y",
+    ("lock", "release", "-y"): "pyinfra nowhere.py deploys/lock_release.py -y",
     ("status",): "pyinfra nowhere.py deploys/status.py -y",
     ("history", "--data", "a=b"): "pyinfra nowhere.py deploys/history.py -y --data a=b",
     ("doctor",): "pyinfra nowhere.py deploys/doctor.py -y",

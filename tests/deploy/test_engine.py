@@ -112,7 +112,7 @@ def test_a3_what_no_operation_comes_to_any_more_goes_back_at_the_end(tmp_path: P
     """The first host's own operation of rolling back is not there: the end of the run does it."""
     released = Released(tmp_path, "ended", "-y")
     assert [released.version(host) for host in ("web1", "web2", "web3")] == ["1.0", "1.0", "1.0"], released.said
-    assert released.record["taken_back"] == ["web1"]
+    assert released.record["rolled_back"] == ["web1"]
 
 
 def test_a4_a_fact_that_fails_once_is_read_again_and_its_default_is_never_believed(tmp_path: Path) -> None:

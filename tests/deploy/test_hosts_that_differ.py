@@ -93,7 +93,7 @@ def test_a32_what_a_run_says_and_what_a_deploy_s_settings_say_counts(tmp_path: P
 
 def test_a36_restores_are_in_the_history(tmp_path: Path) -> None:
     host = LocalHost(tmp_path)
-    host.history(dataclasses.replace(ONE, began="2026-11-20T10:00:00+00:00"))
+    host.history(dataclasses.replace(ONE, started_at="2026-11-20T10:00:00+00:00"))
     kept = tmp_path / "var" / "backup" / "restores.jsonl"
     kept.parent.mkdir()
     kept.write_text('{"kind":"restore","started":1795514410,"ended":1795514420,"code":0,"said":"restored 2026F","size":1}\n')

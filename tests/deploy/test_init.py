@@ -44,7 +44,9 @@ class World:
     def log_in(self, answers: Answers, host: Host, user: str, known_hosts: Path, script: str) -> network_checks.Login:
         assert self.key.blob in known_hosts.read_text()
         self.asked.append(f"{user}@{host.address}")
-        return network_checks.Login(user, self.output, "" if user in self.logins else "Permission denied (publickey).", (1000.0, 1001.0))
+        return network_checks.Login(
+            user, self.output, "" if user in self.logins else "Permission denied (publickey).", (1000.0, 1001.0)
+        )
 
     def init(self, *words: str, flags: tuple[str, ...] = FLAGS) -> Result:
         return CliRunner().invoke(main, [*flags, "--directory", str(self.directory), *words])

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from signupflow.cli.init import prompts, checks, host_keys, host_key_pins
-from signupflow.cli.init.config import Host
+from signupflow.cli.init import checks, host_key_pins, host_keys, prompts
 from signupflow.cli.init.checks import FAIL, OK, WARN, Needs
+from signupflow.cli.init.config import Host
 from signupflow.cli.init.host_keys import HostKey
 from signupflow.errors import OperatorError
 from signupflow.settings import from_data

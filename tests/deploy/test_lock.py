@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from operations import lock
-from signupflow.release.lock import Lease
+from signupflow.release.lock import Lock
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +17,8 @@ def state_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def held(run: str, process: str) -> Lease:
-    return Lease(run, "ada@runner", "release 2.0", process, 300, 200)
+def held(run: str, process: str) -> Lock:
+    return Lock(run, "ada@runner", "release 2.0", process, 300, 200)
 
 
 GONE = "999999999"

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from signupflow import cutover
-from signupflow.maintenance import PRIORITY as PAGE_PRIORITY
 from signupflow.cutover import Step, first, following, interrupted, last_step, line, may_be_filled, old_is_routed
+from signupflow.maintenance import PRIORITY as PAGE_PRIORITY
 
 # Step, what follows it, and what follows when it fails.
 TABLE = [

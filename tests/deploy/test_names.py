@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.client import ROOT
-from signupflow import maintenance, cutover, names
+from signupflow import cutover, maintenance, names
 from signupflow.render import compose_value, template
 from signupflow.routing import RouteTable, routers
 from signupflow.settings import from_data

@@ -167,7 +167,7 @@ def test_a24_what_older_deploys_left_tells_whose_a_host_is(tmp_path: Path) -> No
 
 def test_a24_every_deploy_that_changes_a_host_asks_whose_it_is(standing: Any, capsys: pytest.CaptureFixture[str]) -> None:
     other = Seen(Owner("sample", "another", "signupflow", "web1", "web1"))
-    for work in (release.ready, release.asked, release.abort, release.unlock, lambda: release.leased("a reason")):
+    for work in (release.ready, release.asked, release.abort, release.release_lock, lambda: release.locked("a reason")):
         fleet = standing(ONE)
         stage._seen.clear()
         fleet.facts["web1"] = {HostOwner: other}

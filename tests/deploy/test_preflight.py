@@ -138,7 +138,7 @@ def test_a18_every_deploy_declares_its_work() -> None:
     ("deploy", "setting", "chosen", "said"),
     [
         ("maintenance.py", {}, ["web2"], r"role edge.* leaves out edge1: add --limit edge1, or leave --limit out"),
-        ("unlock.py", {}, ["web1", "web2", "db1"], "leaves out edge1"),
+        ("lock_release.py", {}, ["web1", "web2", "db1"], "leaves out edge1"),
         ("upgrade.py", {"upgrade": "postgres"}, ["edge1", "web1"], "leaves out db1"),
         ("upgrade.py", {"upgrade": "traefik"}, ["db1"], "leaves out edge1"),
         ("rotate.py", {}, ["db1", "web1"], "leaves out web2"),
@@ -222,7 +222,16 @@ def test_a12_what_needs_the_image_of_the_backups_asks_for_it_before_any_host() -
     assert needed == ["traefik_image", "app_image", "postgres_image", "ops_image"]
     assert "ops_image" not in declared.images(declared.scope("production.py"), ROLES, list(ROLES), backed_up=False)
     assert declared.images(declared.scope("production.py"), ROLES, ["web1"], backed_up=True) == ["app_image"]
-    for deploy in ("abort.py", "remove_host.py", "rotate.py", "rollback.py", "restart.py", "scale.py", "unlock.py", "logins.py"):
+    for deploy in (
+        "abort.py",
+        "remove_host.py",
+        "rotate.py",
+        "rollback.py",
+        "restart.py",
+        "scale.py",
+        "lock_release.py",
+        "logins.py",
+    ):
         assert declared.images(declared.scope(deploy), ROLES, list(ROLES), backed_up=True) == [], deploy
 
 

@@ -24,16 +24,16 @@ from facts.host_files import AppendedText
 from lab.waiting import wait_for
 from operations.deployment import PublicProbe
 from signupflow import cutover, probe
-from signupflow.release import appended, journal, lock, ledger, prune, readiness, restores, scratch, watch
+from signupflow.release import appended, journal, ledger, lock, prune, readiness, restores, scratch, watch
 from signupflow.release.cause import cause
-from signupflow.release.lock import Lease
+from signupflow.release.lock import Lock
 from signupflow.release.rollout import Step
 from signupflow.release.watch import Count
 from tests.deploy.test_report import RECORD
 
 pytestmark = pytest.mark.whole
 
-# The lease's scripts run in a shell, here in this machine's.
+# The deploy lock's scripts run in a shell, here in this machine's.
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def sh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return run
 
 
-ADA = Lease("run-a", "ada@laptop", "release 2", "laptop boot 1 1", 300)
-BOB = Lease("run-b", "bob@desk", "it's urgent; $(rm -rf /)", "desk boot 2 2", 300)
+ADA = Lock("run-a", "ada@laptop", "release 2", "laptop boot 1 1", 300)
+BOB = Lock("run-b", "bob@desk", "it's urgent; $(rm -rf /)", "desk boot 2 2", 300)
 
 
 def test_ec5_the_second_is_refused_with_the_owners_name(sh) -> None:
@@ -68,7 +68,7 @@ def test_ec5_the_same_run_takes_its_own_lease_again(sh) -> None:
 
 
 def test_ec5_a_lease_that_ran_out_is_taken_over_and_its_owner_learns_it(sh) -> None:
-    sh(lock.acquire_script(Lease("run-a", "ada", "r", "p", -1)))
+    sh(lock.acquire_script(Lock("run-a", "ada", "r", "p", -1)))
     assert sh(lock.acquire_script(BOB)) == ""
     said = sh(lock.renew_script(ADA))
     assert said.startswith(lock.LOST)
@@ -82,7 +82,7 @@ def test_ec5_a_lease_of_a_process_that_has_ended_is_taken_over(sh) -> None:
 
 
 def test_ec5_renewing_lengthens_and_returning_ends(sh) -> None:
-    sh(lock.acquire_script(Lease("run-a", "ada", "r", "p", 10)))
+    sh(lock.acquire_script(Lock("run-a", "ada", "r", "p", 10)))
     assert sh(lock.renew_script(ADA)) == ""
     assert lock.parse(sh(lock.READ)).left > 200
     sh(lock.return_script("run-b"))
@@ -464,7 +464,13 @@ def test_a36_restores_are_told_of_in_the_order_of_time() -> None:
     line = '{"kind":"restore","started":%d,"ended":%d,"code":%d,"said":"%s","size":1}\n'
     text = line % (1795514410, 1795514420, 0, "restored x") + "torn\n" + line % (1795600000, 1795600009, 4, "no")
     good, bad = restores.parse(text + '{"started":"a","ended":2,"code":0,"said":""}\n[]', "app", "db1")
-    assert (good.kind, good.outcome, good.failure_reason, good.seconds, good.hosts) == ("restore", "restored", "restored x", 10.0, ("db1",))
+    assert (good.kind, good.outcome, good.failure_reason, good.seconds, good.hosts) == (
+        "restore",
+        "restored",
+        "restored x",
+        10.0,
+        ("db1",),
+    )
     assert (bad.outcome, bad.failure_reason, bad.run) == ("failed", "no", "")
     before, after = (
         ledger.Record("r", "app", "", "", "", "", "", began, 1, "released", "", (), (), None, {})
@@ -639,7 +645,7 @@ def test_us2_4_a_scratch_database_is_made_used_and_dropped_whatever_happens() ->
 
 
 @pytest.mark.parametrize(
-    ("outcome", "hosts", "taken_back", "settled"),
+    ("outcome", "hosts", "rolled_back", "settled"),
     [
         ("released", ("web1",), (), True),
         ("failed", ("web1",), ("web1",), True),
@@ -649,10 +655,10 @@ def test_us2_4_a_scratch_database_is_made_used_and_dropped_whatever_happens() ->
     ],
 )
 def test_a7_a_run_that_is_recorded_is_not_settled_by_that(
-    outcome: str, hosts: tuple[str, ...], taken_back: tuple[str, ...], settled: bool
+    outcome: str, hosts: tuple[str, ...], rolled_back: tuple[str, ...], settled: bool
 ) -> None:
     """Failed, then interrupted before web1 went back: `abort` has something to undo there."""
-    record = dataclasses.replace(RECORD, run="cut-off", outcome=outcome, hosts=hosts, taken_back=taken_back)
+    record = dataclasses.replace(RECORD, run="cut-off", outcome=outcome, hosts=hosts, rolled_back=rolled_back)
     assert ledger.settled([record], "cut-off", "web1") is settled
     assert not ledger.settled([record], "another", "web1")
     adopted = dataclasses.replace(RECORD, run="later", outcome="released", hosts=("web1",), adopted=("cut-off",))

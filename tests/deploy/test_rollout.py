@@ -244,14 +244,14 @@ def test_sc004_the_plan_names_hosts_in_order_and_their_steps() -> None:
         HostPlan("web1", 8, ()),
         HostPlan("web3", 7, (Work(FULL, Step.ROUTE_BACK), Work(FULL, Step.SMOKE))),
     ]
-    said = list(lines("app 2.0", "is at abc already", plans, 120, "take-back"))
+    said = list(lines("app 2.0", "is at abc already", plans, 120, "rollback"))
     hosts = [line.split(". ")[1].split(":")[0] for line in said if line[4:5].isdigit()]
     assert hosts == [
-        "every host is ready, and leased to this run",
+        "every host is ready, and the deploy lock is held",
         "the schema is at abc already",
         *("web2", "web1", "web3"),
         "observe",
-        "record, and the lease is given back",
+        "record, and the deploy lock is released",
     ]
     assert "taken back" in said[-1]
     assert sum(line.strip().startswith("smoke:") for line in said) == 2

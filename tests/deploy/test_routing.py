@@ -15,7 +15,9 @@ from signupflow.routing import RouteTable, routers
 
 DOMAINS = ["a.helpers.org", "b.helpers.org"]
 BOTH = (
-    RouteTable().having("web1", 3, ["http://10.0.0.2:18064"]).having("web2", 8, ["http://10.0.0.3:18000", "http://10.0.0.3:18001"])
+    RouteTable()
+    .having("web1", 3, ["http://10.0.0.2:18064"])
+    .having("web2", 8, ["http://10.0.0.3:18000", "http://10.0.0.3:18001"])
 )
 
 hosts = st.dictionaries(

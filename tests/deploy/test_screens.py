@@ -63,7 +63,9 @@ def test_us7_2_whatever_is_wrong_is_seen() -> None:
     up = dataclasses.replace(WELL, maintenance="moving the database")
     assert "maintenance page is up: moving the database" in shown(lambda console: status_report.print_status(up, console))
     old = dataclasses.replace(WELL, unmoved="/srv/old/signupflow.sqlite")
-    assert "served by the old service on /srv/old/signupflow.sqlite" in shown(lambda console: status_report.print_status(old, console))
+    assert "served by the old service on /srv/old/signupflow.sqlite" in shown(
+        lambda console: status_report.print_status(old, console)
+    )
 
 
 def test_sc002_the_history_says_when_it_was_tampered_with() -> None:
@@ -83,5 +85,5 @@ def test_sc002_the_history_says_when_it_was_tampered_with() -> None:
 def test_a36_the_history_as_json_has_what_the_ledger_has() -> None:
     record = dataclasses.replace(RECORD, previous="ab" * 32)
     (read,) = ledger.parse(record.as_json())
-    assert read == dataclasses.replace(record, hosts=["web1"], taken_back=["web1"], adopted=[])
+    assert read == dataclasses.replace(record, hosts=["web1"], rolled_back=["web1"], adopted=[])
     assert "@previous@" not in record.as_json()

@@ -173,7 +173,8 @@ def everything(session: Session) -> None:
     type_("abort", "abort", "-y")
     session.interrupt("deploy-killed", "deploy", "1.4.0", "-y", at="s  shift", by=signal.SIGKILL)
     type_("status-killed", "status")
-    type_("unlock", "unlock", "-y")
+    type_("lock-status", "lock", "status")
+    type_("lock-release", "lock", "release", "-y")
     type_("resume", "resume", "-y", "--data", "app_version=1.4.0")
     type_("remove-host", "remove-host", f"h1.{EXAMPLE}", "-y", exits=2)
     type_("migrate-sqlite", "migrate-sqlite", "--dry", exits=2)
@@ -205,7 +206,7 @@ def _patient(lab: Lab) -> Lab:
     inventory = Path(lab["inventory"])
     patient = inventory.with_name("verbs.py")
     patient.write_text(
-        inventory.read_text().replace("'app_rehearsal_seconds': 0,", "'app_rehearsal_seconds': 0, 'app_start_seconds': 300,")
+        inventory.read_text().replace("'app_soak_seconds': 0,", "'app_soak_seconds': 0, 'app_start_seconds': 300,")
     )
     return Lab({**lab, "inventory": str(patient)})
 

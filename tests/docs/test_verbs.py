@@ -16,7 +16,7 @@ SHOWN = re.compile(r"```console\n\$ signupflow ")
 NOT_YET = {
     *("abort", "backup", "backup-list", "bootstrap", "completion", "console", "deploy-interrupted", "history", "logs"),
     *("maintenance-off", "maintenance-on", "migrate-sqlite", "psql", "recover", "remove-host", "restore-dry", "resume"),
-    *("rotate", "rotate-dry", "scale", "secrets-show", "status-killed", "unlock", "upgrade"),
+    *("rotate", "rotate-dry", "scale", "secrets-show", "status-killed", "lock-status", "lock-release", "upgrade"),
 }
 
 

@@ -418,7 +418,7 @@ PROMISES = (
         "An old service on SQLite is moved behind the maintenance page; each failure leads back; killed, the next run ends it",
         "0 acknowledged writes lost",
         lambda r: (
-            f"{r['large']['rows_in_postgresql']:,} rows; {len(r['taken_back'])} failures lead back; "
+            f"{r['large']['rows_in_postgresql']:,} rows; {len(r['rolled_back'])} failures lead back; "
             f"killed at {len(r['killed']['kills'])} steps"
         ),
     ),

@@ -207,7 +207,7 @@ def back_and_then_moved(lab: Lab, image: str = OURS) -> Evidence:
     with old_service(lab, image=image):
         behind_the_edge(lab, image)
         planned(lab, image)
-        return {"taken_back": _failed(lab, image, app_smoke_command=SMOKE_FAILS), **_moved(lab, image)}
+        return {"rolled_back": _failed(lab, image, app_smoke_command=SMOKE_FAILS), **_moved(lab, image)}
 
 
 def _moved(lab: Lab, image: str) -> Evidence:
@@ -282,7 +282,7 @@ def steps(said: str) -> dict[str, float]:
     return {step: float(at) for at, step in found}
 
 
-def taken_back(lab: Lab, image: str = OURS) -> Evidence:
+def rolled_back(lab: Lab, image: str = OURS) -> Evidence:
     """Each failure behind the page: the old service serves again, its file has every write, PostgreSQL is empty."""
     evidence: Evidence = {}
     with old_service(lab, image=image):
@@ -369,6 +369,6 @@ def in_full(lab: Lab) -> Evidence:
     return {
         "small": moved_under_load(lab),
         "large": moved_under_load(lab, times=300),
-        "taken_back": taken_back(lab),
+        "rolled_back": rolled_back(lab),
         "killed": killed(lab),
     }

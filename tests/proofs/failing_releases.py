@@ -37,8 +37,8 @@ CASES = (
     Case("answers 500 from the start", "errors", "verify"),
     # Healthy, asked from inside, and only then, with its first share of the traffic, it begins to fail.
     Case("gets healthy and then answers 500", "errors", "answers were errors", {"app_shift_pause_seconds": 10}, 6, share=True),
-    Case("crashes after 20 s", "crash", "before it got traffic", {"app_rehearsal_seconds": 25}),
-    Case("ignores SIGTERM", "deaf", "ignores SIGTERM", {"app_rehearsal_seconds": 1, "app_stop_seconds": 10}),
+    Case("crashes after 20 s", "crash", "before it got traffic", {"app_soak_seconds": 25}),
+    Case("ignores SIGTERM", "deaf", "ignores SIGTERM", {"app_soak_seconds": 1, "app_stop_seconds": 10}),
     Case("wrong port", "good", "did not answer on port 9999", {"app_port": 9999, "app_start_seconds": 8}),
     Case("image does not exist", "", "neither pinned by digest nor present"),
     Case("pinned image does not exist", "digest", "not known here"),

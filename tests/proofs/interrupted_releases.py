@@ -33,7 +33,7 @@ from tests.proofs.releasing import (
 
 # Every step of a turn with everything set, from the machine itself.
 FORWARD = Rollout("", 2, 1, 1, soak_seconds=1, weights=(20,), pause_seconds=1, bake_seconds=1).path
-FULL = {"app_rehearsal_seconds": 1}
+FULL = {"app_soak_seconds": 1}
 
 # A release that comes as far as to need each backward step.
 UNDONE: dict[Step, tuple[str, int | None, dict[str, Any]]] = {

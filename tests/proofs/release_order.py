@@ -188,7 +188,7 @@ def plan_is_what_is_done(lab: Lab) -> Evidence:
     """The steps that a dry run prints for each host are the steps that the run then takes, in that order."""
     baseline(lab, releases.image("good", 1))
     image = releases.image("good", 2)
-    settings = {"app_rehearsal_seconds": 1}
+    settings = {"app_soak_seconds": 1}
     dry = Released(0, _dry(lab, image, **settings), 0)
     done = must(release(lab, image, deploy="deploys/production.py", **settings))
     evidence = {"printed_by_the_dry_run": dry.printed, "printed_by_the_run": done.printed, "done": done.taken}

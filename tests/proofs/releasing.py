@@ -20,7 +20,7 @@ Evidence = dict[str, Any]
 
 # Windows short enough to try much. What a proof is about, it sets itself; evidence holds the values.
 QUICK = {
-    "app_rehearsal_seconds": 0,
+    "app_soak_seconds": 0,
     "app_shift_weights": [20],
     "app_shift_pause_seconds": 1,
     "app_bake_seconds": 1,

@@ -104,14 +104,19 @@ def the_second_is_lost_for_good(lab: Lab, folder: Path) -> Evidence:
     record = records(lab)[-1]
     page = re.search(r"^--> Report: (\S+\.html)$", run.said, re.MULTILINE)
     evidence |= {
-        "record": {"outcome": record.outcome, "why": record.why, "hosts": record.hosts, "taken_back": record.taken_back},
+        "record": {
+            "outcome": record.outcome,
+            "why": record.failure_reason,
+            "hosts": record.hosts,
+            "rolled_back": record.rolled_back,
+        },
         "report": bool(page) and (ROOT / page[1]).is_file() if page else False,
         "hook": dict(line.split("=", 1) for line in hooked.read_text().splitlines()).get("SIGNUPFLOW_OUTCOME"),
     }
     evidence["notified"] = told(lab, since, "failed")
     assert evidence["notified"]["mail"], evidence
     assert evidence["notified"]["webhook"], evidence
-    assert (record.outcome, record.taken_back) == ("failed", (fqdn(lab, first),)), json.dumps(evidence, default=str)
+    assert (record.outcome, record.rolled_back) == ("failed", (fqdn(lab, first),)), json.dumps(evidence, default=str)
     assert evidence["report"], evidence
     assert evidence["hook"] == "failed", evidence
     return evidence

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from signupflow import images
-from signupflow.cli.init import config, host_probe, files, warnings, host_key_pins, storage, given
+from signupflow.cli.init import config, files, gather, host_key_pins, host_probe, storage, warnings
 from signupflow.cli.init.checks import FAIL, OK, WARN, Check
 from signupflow.cli.init.secrets_file import Vault
 from signupflow.cli.running import ROOT
@@ -41,7 +41,7 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
     "--backup-recipient", "recipients", multiple=True, metavar="AGE1...", help="Opens the dumps; private key offline. Repeatable."
 )
 @click.option("--profile", type=click.Choice(["production", "staging"]), help="Default staging for ENVIRONMENT staging.")
-@click.option("--traefik-image", default="", metavar="NAME:TAG@DIGEST", help=f"Default {given.TRAEFIK}, pinned by Docker here.")
+@click.option("--traefik-image", default="", metavar="NAME:TAG@DIGEST", help=f"Default {gather.TRAEFIK}, pinned by Docker here.")
 @click.option("--acme-directory", default="", metavar="URL", help="A CA other than Let's Encrypt.")
 @click.option("--acme-ca-file", default="", metavar="PEM", help="What vouches for that CA's own server.")
 @click.option("--registry-mirror", "mirrors", multiple=True, metavar="URL", help="Where hosts pull images first. Repeatable.")
@@ -60,9 +60,9 @@ def init(**given: Any) -> None:
     made. Exit code 1: a check failed; 2: something was said wrong, or is missing.
     """
     interactive = sys.stdin.isatty() and not given["yes"]
-    ask = given.Asker(interactive)
+    ask = gather.Asker(interactive)
     try:
-        made = given.complete(given, ROOT, ask)
+        made = gather.complete(given, ROOT, ask)
         _set_up(made, given, interactive)
     except (OperatorError, SystemExit) as ended:
         if ask.kept and not (isinstance(ended, SystemExit) and not ended.code):
@@ -72,12 +72,12 @@ def init(**given: Any) -> None:
 
 def _set_up(made: config.Answers, given: Mapping[str, Any], interactive: bool) -> None:
     """Everything after the answers: checks first, and then the files."""
-    environments = config.check(made, given.app_data(made))
+    environments = config.check(made, gather.app_data(made))
     planned = [files.group_data(made), files.inventory(made)]
     for file in planned:
         files.refuse_to_replace(file, made.named(file.path))
     vault = Vault.open(SecretsFile(made.environment, made.secrets_file, made.age_key_file))
-    keys = given.s3_keys(made, vault, interactive)
+    keys = gather.s3_keys(made, vault, interactive)
     added = vault.missing(keys)
 
     pinned = host_key_pins.fetch(made, config.pairs("--host-key-fingerprint", given["fingerprints"]))

@@ -240,7 +240,7 @@ def check(answers: Answers, app: Mapping[str, Any]) -> dict[str, Environment]:
         fleet = Fleet.of(_members(answers, found), [host.name for host in answers.holding("app")])
     except OperatorError as error:
         raise OperatorError(f"--host and --private-address: {error}") from None
-    fleet.check_connections(found[fleet.holder("db").name].postgres_max_connections)
+    fleet.check_connections(found[fleet.host_with_role("db").name].postgres_max_connections)
     return found
 
 

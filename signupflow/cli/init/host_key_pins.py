@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import click
 
 from signupflow.cli.init import host_keys, network_checks
-from signupflow.cli.init.config import Answers, Host
 from signupflow.cli.init.checks import FAIL, OK, Check
+from signupflow.cli.init.config import Answers, Host
 from signupflow.cli.init.files import File
 from signupflow.cli.init.host_keys import HostKey
 from signupflow.errors import OperatorError

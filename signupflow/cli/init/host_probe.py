@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from signupflow import images
-from signupflow.cli.init import prompts, checks, network_checks
-from signupflow.cli.init.config import Answers, Host
+from signupflow.cli.init import checks, network_checks, prompts
 from signupflow.cli.init.checks import FAIL, OK, Check
+from signupflow.cli.init.config import Answers, Host
 from signupflow.errors import OperatorError
 from signupflow.settings import Environment
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from signupflow.cli.init.config import Answers, Host
 from signupflow.cli.init.checks import WEB
+from signupflow.cli.init.config import Answers, Host
 from signupflow.cli.init.host_keys import SCANNED_TYPES, HostKey, scanned
 from signupflow.errors import OperatorError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from signupflow.cli.init.config import Storage
 from signupflow.cli.init.checks import FAIL, OK, Check
+from signupflow.cli.init.config import Storage
 from signupflow.shared import s3
 
 CONTENT = b"signupflow init: may be deleted"

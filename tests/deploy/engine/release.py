@@ -13,7 +13,7 @@ context().recorder.release = {"version": "2.0", "image": "sha256:2", "schema": "
 context().recorder.kept_on = (inventory.get_host("web1"), "app")
 readying.everybody(name="All hosts reachable", context=context(), what="every host takes SSH")
 if host.name == "web1":
-    readying.leased(name="Acquire", context=context(), hosts=["web1", "web2", "web3"], reason="release 2.0")
+    readying.locked(name="Acquire", context=context(), hosts=["web1", "web2", "web3"], reason="release 2.0")
 readying.everybody(name="Acquired", context=context(), what="locked")
 releases.barrier(name="Start")
 for name in host.loop(["web1", "web2", "web3"]):
