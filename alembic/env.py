@@ -2,7 +2,7 @@
 
 On PostgreSQL: one migration at a time (an advisory lock), all revisions in one transaction, `lock_timeout`, so that a
 migration that cannot get a table fails instead of queueing in front of every request, and `statement_timeout`, so that one
-that would take too long fails while it can still be taken back.
+that would take too long fails while it can still be rolled back.
 """
 
 import logging

@@ -39,7 +39,7 @@ DEPLOYS: Mapping[str, Scope] = {
     "maintenance.py": Scope(every=("edge",), images=(EDGE,), secrets=False),
     "migrate_sqlite.py": Scope(every=ROLES, images=(EDGE, APP, DB)),
     "production.py": Scope(images=CONVERGES),
-    "remove_host.py": Scope(),  # exactly one app host, which the pre-flight asks for by itself
+    "remove_host.py": Scope(),  # exactly one app host, which the preflight asks for by itself
     "restart.py": Scope(some=("app",)),
     "resume.py": Scope(some=("app",), images=(APP,)),
     "rollback.py": Scope(some=("app",)),

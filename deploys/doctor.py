@@ -1,4 +1,4 @@
-"""The pre-flight alone, for every host: what a release would be refused for. Changes nothing.
+"""The preflight alone, for every host: what a release would be refused for. Changes nothing.
 
 pyinfra inventory.py deploys/doctor.py -y
 """

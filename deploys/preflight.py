@@ -114,7 +114,7 @@ def _flags(params: dict[str, Any]) -> None:
         if params.get(flag):
             raise OperatorError(f"{why}; leave it out")
     if params.get("fail_percent") is not None:
-        raise OperatorError("--fail-percent aborts a run before earlier hosts can be taken back; leave it out")
+        raise OperatorError("--fail-percent aborts a run before earlier hosts can be rolled back; leave it out")
     if params.get("dry") and params.get("yes"):
         raise OperatorError("--dry with -y prints no plan; use --dry alone")
 

@@ -1,4 +1,4 @@
-"""The cut-over from an old service on SQLite: what `signupflow.moving` orders, done on the database's host and on the edge."""
+"""The cutover from an old service on SQLite: what `signupflow.moving` orders, done on the database's host and on the edge."""
 
 from __future__ import annotations
 
@@ -70,13 +70,13 @@ class Move:
 
 
 def last_step(target: Host, app: str) -> Step | None:
-    """Where the cut-over stands, by the journal on the database's host."""
+    """Where the cutover stands, by the journal on the database's host."""
     return cutover.last_step(target.get_fact(AppendedText, path=cutover.journal_path(app)))
 
 
 @operation()
 def moved(context: DeploymentContext, move: Move, edge: Host) -> Generator[PyinfraCommand]:
-    """The whole cut-over, as one state machine; it ends with the new service open, or with the old one."""
+    """The whole cutover, as one state machine; it ends with the new service open, or with the old one."""
     last = last_step(host, move.app)
     if last is Step.MOVED:
         host.noop("the rows are in PostgreSQL already")
@@ -86,7 +86,7 @@ def moved(context: DeploymentContext, move: Move, edge: Host) -> Generator[Pyinf
         yield refused(f"there is no file {move.file} on {host.name}, or it is empty; set legacy_sqlite_file", fleet=True)
         return
     if not state.is_executing:
-        logger.info(f"{host.print_prefix}Cut-over of {move.file}:")
+        logger.info(f"{host.print_prefix}Cutover of {move.file}:")
         for text in cutover.describe(size, [target.name for target, _ in move.releases], move.stop):
             logger.info(f"{host.print_prefix}    {text}")
     yield Cutover(context, move, edge, last)

@@ -72,7 +72,7 @@ class Served:
 def served(records: Sequence[Record]) -> Served:
     """From the history. OperatorError when nothing was released, or nothing from a commit.
 
-    Whatever ended well with an image brought the app's settings of its commit: a release, a cut-over, a rollback, a restart.
+    Whatever ended well with an image brought the app's settings of its commit: a release, a cutover, a rollback, a restart.
     """
     done = [record for record in records if record.outcome == RELEASED and record.deploys]
     images = [record.image for record in records if record.outcome == RELEASED and record.image]

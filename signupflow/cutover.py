@@ -1,4 +1,4 @@
-"""The cut-over from an old service on SQLite, as a state machine: which step follows which. Pure; `operations.cutover` does it.
+"""The cutover from an old service on SQLite, as a state machine: which step follows which. Pure; `operations.cutover` does it.
 
 The file stays the truth until the maintenance page goes: as long as nobody can write into PostgreSQL, any failure goes back to
 the old service, and PostgreSQL is emptied again. With the page's going the rows are in PostgreSQL, and the only way is forward.
@@ -19,7 +19,7 @@ PRIORITY = ABOVE_ALL // 2
 
 
 class Step(StrEnum):
-    """What the cut-over does next; the last three are ends."""
+    """What the cutover does next; the last three are ends."""
 
     CHECK = "check"
     PAGE = "page"
@@ -109,7 +109,7 @@ def journal_path(app: str) -> str:
     return f"/var/lib/signupflow/releases/{app}.moving"
 
 
-# Seconds, measured on two cores (docs/evidence/cut-over.json, import-speed.json). An import reads and writes this much a second.
+# Seconds, measured on two cores (docs/evidence/cutover.json, import-speed.json). An import reads and writes this much a second.
 _BYTES_A_SECOND, _LEAST_IMPORT, _AROUND, _TURN = 9_000_000, 3, 6, 6
 
 
@@ -119,7 +119,7 @@ def import_seconds(size: int) -> int:
 
 
 def describe(size: int, hosts: Sequence[str], stop: str) -> list[str]:
-    """The way of a cut-over in which nothing fails, as an operator reads it in a plan."""
+    """The way of a cutover in which nothing fails, as an operator reads it in a plan."""
     importing = import_seconds(size)
     away = importing + _AROUND + _TURN * len(hosts)
     words = {

@@ -22,7 +22,7 @@ def body(record: Record) -> str:
     if record.hosts:
         lines.append(f"hosts: {', '.join(record.hosts)}")
     if record.rolled_back:
-        lines.append(f"taken back: {', '.join(record.rolled_back)}")
+        lines.append(f"rolled back: {', '.join(record.rolled_back)}")
     if record.probe:
         lines.append(f"requests through the public entry: {record.probe['failed']:g} failed of {record.probe['sent']:g}")
     return "\n".join(lines)

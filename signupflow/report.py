@@ -25,7 +25,7 @@ GROUPS = {
     "shift": (Step.SHIFT, Step.PROMOTE, Step.SWITCH),
     "drain": (Step.STOP,),
     "watch": (Step.SMOKE, Step.BAKE, Step.FINISH),
-    "take back": BACKWARD,
+    "roll back": BACKWARD,
 }
 
 

@@ -1,4 +1,4 @@
-"""The old service on SQLite behind our edge, and its cut-over to PostgreSQL."""
+"""The old service on SQLite behind our edge, and its cutover to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def old_service() -> None:
         )
 
 
-@deploy("Cut-over")
+@deploy("Cutover")
 def cut_over() -> None:
     """What it needs on each host, then all of it in one step of the database's host."""
     env = environment()

@@ -1,4 +1,4 @@
-"""A release: ready, locked, host after host, observed, taken back when it fails."""
+"""A release: ready, locked, host after host, observed, rolled back when it fails."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from signupflow.images import size
 from signupflow.release import journal, ledger, readiness
 
 # The kind of run that moves an old service's rows.
-MOVING = "cut-over"
+MOVING = "cutover"
 # Kinds of a run that starts again what serves, on the schema that it serves on.
 SAME_IMAGE = ("restart", "scale", "rotation")
 
@@ -49,7 +49,7 @@ def ready(kind: str = "release", recovering: bool = False) -> None:
 
 @deploy("Preflight")
 def asked(replacing: bool = False) -> None:
-    """The pre-flight alone. What serves must be in order when some host would get another release, or when `replacing`."""
+    """The preflight alone. What serves must be in order when some host would get another release, or when `replacing`."""
     ownership.check()
     _asked(replacing)
 
@@ -163,7 +163,7 @@ def release(again: bool = False) -> None:
 
 @deploy("Release")
 def observation() -> None:
-    """The whole service is watched; a release that fails, here or in a turn, is taken back from the last host to the first."""
+    """The whole service is watched; a release that fails, here or in a turn, is rolled back from the last host to the first."""
     env, apps, context = environment(), [item.name for item in _apps()], deployment()
     context.keeps_failed = env.app_on_failure == "keep"
     recorded()

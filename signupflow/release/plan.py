@@ -60,7 +60,7 @@ def lines(title: str, schema: str, plans: Sequence[HostPlan], observe_seconds: f
             for line in steps(work):
                 yield f"         {line}"
     after = len(plans) + 3
-    kept = "hosts that have it are taken back" if on_failure == "rollback" else "hosts that have it keep it"
+    kept = "hosts that have it are rolled back" if on_failure == "rollback" else "hosts that have it keep it"
     if any(plan.current for plan in plans) and observe_seconds:
         yield f"    {after}. observe: {observe_seconds:g} s of the whole service"
         after += 1

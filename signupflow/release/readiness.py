@@ -1,4 +1,4 @@
-"""The pre-flight: what a host must have before a release changes anything anywhere. Judged here, observed by a fact."""
+"""The preflight: what a host must have before a release changes anything anywhere. Judged here, observed by a fact."""
 
 from __future__ import annotations
 
@@ -91,6 +91,6 @@ def health_problems(status: int, said: str) -> Iterator[str]:
     """
     if status not in (200, 404):
         yield (
-            f"current release: /health answers {status or 'nothing'} ({said or 'no reason given'}): mend it first, or release "
+            f"current release: /health answers {status or 'nothing'} ({said or 'no reason given'}): fix it first, or release "
             "all the same with --data allow_unhealthy=true"
         )

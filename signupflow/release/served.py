@@ -1,6 +1,6 @@
 """What served before what: the releases that one can go back to, in order, from the ledger alone.
 
-A release or a cut-over that ended well puts its image on top. Going back to an image takes away whatever was released after
+A release or a cutover that ended well puts its image on top. Going back to an image takes away whatever was released after
 it: what was left so is not "the release before" any more until it is released again, or gone to by its name. Everything else
 (a restart, a scaling, a rotation) tells which image serves, and changes nothing. What failed, was aborted or was interrupted
 moved nothing for good, unless it turns out to be what serves.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from signupflow.release.ledger import ABORTED, INTERRUPTED, RELEASED, Record
 
-FORWARD = ("release", "cut-over")
+FORWARD = ("release", "cutover")
 BACK = "rollback"
 
 

@@ -99,7 +99,7 @@ class Observation:
     _samples: list[Sample] = field(default_factory=list)
 
     def add(self, new: Sample) -> str:
-        """The reason to take back, or an empty string."""
+        """The reason to roll back, or an empty string."""
         self._samples.append(new)
         return self._health() or self._database(new) or self._errors(new)
 

@@ -1,4 +1,4 @@
-"""How a release goes over the hosts, and when it is taken back."""
+"""How a release goes over the hosts, and when it is rolled back."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class Release(Topic):
         default=120, ge=0, le=3600, description="Seconds that the whole service is watched after the last host."
     )
     app_error_percent: float = Field(
-        default=5, gt=0, le=100, description="Share of answers with status 500 or more at which a release is taken back."
+        default=5, gt=0, le=100, description="Share of answers with status 500 or more at which a release is rolled back."
     )
     app_on_failure: Literal["rollback", "keep"] = Field(
-        default="rollback", description="Hosts that have the release already when a later one fails: taken back, or kept."
+        default="rollback", description="Hosts that have the release already when a later one fails: rolled back, or kept."
     )
     app_keep_releases: int = Field(
         default=3, ge=2, le=20, description="Releases, the serving one included, that stay on a host with their images."

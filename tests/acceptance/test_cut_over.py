@@ -1,4 +1,4 @@
-"""From an old service on SQLite to this one, on a real host: taken back when it fails, and moved with every row."""
+"""From an old service on SQLite to this one, on a real host: rolled back when it fails, and moved with every row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def one(lab: Lab) -> Iterator[Lab]:
 
 
 @pytest.mark.full
-@pytest.mark.proof("cut-over")
+@pytest.mark.proof("cutover")
 def test_us2_1_us2_4_a_cut_over_in_full(lab: Lab, evidence: Evidence) -> None:
     """Small and large, four failures, a kill at each step from the page on."""
     evidence(cutover.in_full(lab))

@@ -1,4 +1,4 @@
-"""Releases on real hosts, under load: they lose nothing, and whatever goes wrong is taken back."""
+"""Releases on real hosts, under load: they lose nothing, and whatever goes wrong is rolled back."""
 
 from __future__ import annotations
 

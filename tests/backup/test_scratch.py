@@ -126,7 +126,7 @@ def test_us6_2_a_restore_point_is_restored_from_the_newest_backup_before_it(monk
 
 
 def test_us6_2_of_two_restore_points_of_one_name_the_first_is_never_taken_for_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A version that was released, taken back and released again made its point twice; recovery stops at the first."""
+    """A version that was released, rolled back and released again made its point twice; recovery stops at the first."""
     morning = NIGHT + DAY + timedelta(hours=8)
     made = {"before-1.4.0": [morning, morning + timedelta(hours=6)]}
     monkeypatch.setattr(scratch, "points", lambda: made)

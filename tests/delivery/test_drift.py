@@ -100,7 +100,7 @@ def test_us3_reality_is_compared_with_the_last_image_and_the_last_commit_that_we
 
 
 def test_a16_after_a_cut_over_there_is_something_to_compare_with() -> None:
-    moved = dataclasses.replace(RECORD, outcome="released", kind="cut-over", image=IMAGE, deploys="0123456789ab")
+    moved = dataclasses.replace(RECORD, outcome="released", kind="cutover", image=IMAGE, deploys="0123456789ab")
     assert drift.served([moved]) == Served(IMAGE, "0123456789ab")
     assert drift.served([moved, dataclasses.replace(moved, kind="restart", deploys="a" * 12)]) == Served(IMAGE, "a" * 12)
 

@@ -1,4 +1,4 @@
-"""The cut-over from SQLite as a state machine: every step with either outcome, and where a run begins after one cut off."""
+"""The cutover from SQLite as a state machine: every step with either outcome, and where a run begins after one cut off."""
 
 from __future__ import annotations
 

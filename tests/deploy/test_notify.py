@@ -25,7 +25,7 @@ def test_us3_5_a_webhook_is_told_what_failed_and_where(sink: Webhook) -> None:
     assert notify.send(failed, "production", Channels(sink.url)) == []
     (told,) = sink.bodies
     assert told["text"].startswith("*production: release 2.0 failed*\nweb2: no health\n")
-    for word in ("ada@desk", "taken back: web1", "0 failed of 300"):
+    for word in ("ada@desk", "rolled back: web1", "0 failed of 300"):
         assert word in told["text"]
     assert notify.subject(RECORD, "production") == "production: release 2.0 succeeded"
 

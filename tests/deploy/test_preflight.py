@@ -1,4 +1,4 @@
-"""The pre-flight: what is asked of whom before anything changes, and what is said when it cannot end well."""
+"""The preflight: what is asked of whom before anything changes, and what is said when it cannot end well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Leases, journals, the ledger, the pre-flight, the probe and the watch: pure code of a release."""
+"""Leases, journals, the ledger, the preflight, the probe and the watch: pure code of a release."""
 
 from __future__ import annotations
 
@@ -419,7 +419,7 @@ class HostOfReleases:
         self.serving = self.number
 
     def failed_later(self, image: str) -> None:
-        """All traffic had moved, another host failed: this one is taken back."""
+        """All traffic had moved, another host failed: this one is rolled back."""
         before = self.serving
         self.released(image)
         self._note(Step.DONE, before, self.serving, "")

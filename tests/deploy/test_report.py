@@ -30,7 +30,7 @@ def test_sc002_each_step_is_a_bar_where_and_as_long_as_it_ran() -> None:
     assert first["x"] + first["width"] == second["x"]
     assert second["width"] == 9 * first["width"]
     assert [bar["group"] for bar in drawn["bars"]] == ["prepare", "watch", "prepare", "rollback"]
-    assert drawn["groups"] == ["prepare", "watch", "take back"]
+    assert drawn["groups"] == ["prepare", "watch", "roll back"]
     assert all(bar["x"] + bar["width"] <= drawn["width"] for bar in drawn["bars"])
 
 

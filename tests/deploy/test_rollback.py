@@ -67,13 +67,13 @@ def kept(what: Record) -> Record:
 CUT_OFF = record("1.0", "rollback", "interrupted")
 NOWHERE = dataclasses.replace(A, outcome="interrupted", serves={"web1": "2.0"})
 ABORT = dataclasses.replace(record(""), kind="abort", outcome="aborted")
-CUT = dataclasses.replace(A, kind="cut-over")
+CUT = dataclasses.replace(A, kind="cutover")
 
 
 @pytest.mark.parametrize(
     ("why", "records", "serving", "expected"),
     [
-        ("a cut-over counts", [CUT, B, back(A)], A, []),
+        ("a cutover counts", [CUT, B, back(A)], A, []),
         ("0.4, 0.3, 0.4, 0.3 and back again", [A, B, C, back(B), C, back(B)], B, ["1.0"]),
         ("a release that was left, and its successor", [A, B, C, back(B), D], D, ["2.0", "1.0"]),
         ("one that was jumped over is left as well", [A, B, C, back(A), D], D, ["1.0"]),
@@ -123,7 +123,7 @@ def test_a26_from_a_split_a_named_release_serves_nowhere_already() -> None:
 
 
 IMAGES = [record(f"{number}.0") for number in range(1, 6)]
-ACTIONS = ("release", "cut-over", "failed", "kept", "cut off", "cut off and serves", "abort", "restart", "scale", "maintenance")
+ACTIONS = ("release", "cutover", "failed", "kept", "cut off", "cut off and serves", "abort", "restart", "scale", "maintenance")
 
 
 @given(
@@ -153,16 +153,16 @@ def test_a14_a34_going_back_never_returns_to_what_was_left_by_going_back(actions
 
     for moment, (action, number) in enumerate(actions):
         item = IMAGES[number]
-        if not was_served and action not in ("release", "cut-over"):
+        if not was_served and action not in ("release", "cutover"):
             continue
-        if action in ("release", "cut-over", "kept", "cut off and serves"):
-            if settled and action in ("release", "cut-over") and item is not was_served[-1]:
+        if action in ("release", "cutover", "kept", "cut off and serves"):
+            if settled and action in ("release", "cutover") and item is not was_served[-1]:
                 released = dict(settled[-1][2])  # what was only tried in between was no release
             if not was_served or item is not was_served[-1]:
                 released[item.image] = moment
             left.discard(item.image)
             outcome = {"kept": "failed", "cut off and serves": "interrupted"}.get(action, "released")
-            kind = action if action == "cut-over" else "release"
+            kind = action if action == "cutover" else "release"
             given = {"kind": kind, "outcome": outcome, "hosts": ("web1",), "serves": {"web1": item.version}}
             records.append(dataclasses.replace(item, **given))
             now(item, outcome == "released")

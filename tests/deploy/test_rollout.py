@@ -253,7 +253,7 @@ def test_sc004_the_plan_names_hosts_in_order_and_their_steps() -> None:
         "observe",
         "record, and the deploy lock is released",
     ]
-    assert "taken back" in said[-1]
+    assert "rolled back" in said[-1]
     assert sum(line.strip().startswith("smoke:") for line in said) == 2
     assert any("which a run that was cut off left" in line for line in said)
 

@@ -414,7 +414,7 @@ PROMISES = (
         IMPORT,
     ),
     Promise(
-        "cut-over",
+        "cutover",
         "An old service on SQLite is moved behind the maintenance page; each failure leads back; killed, the next run ends it",
         "0 acknowledged writes lost",
         lambda r: (

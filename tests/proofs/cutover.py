@@ -1,4 +1,4 @@
-"""The cut-over from an old service on SQLite: what it costs, that nothing is lost, and that every failure leads back."""
+"""The cutover from an old service on SQLite: what it costs, that nothing is lost, and that every failure leads back."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def _moved(lab: Lab, image: str) -> Evidence:
 
 
 def behind_the_edge(lab: Lab, image: str) -> None:
-    """Routed to the old service, as a first cut-over that ends at its check leaves it: here, by a file that is not there yet."""
+    """Routed to the old service, as a first cutover that ends at its check leaves it: here, by a file that is not there yet."""
     elsewhere = moving(lab, image, legacy_sqlite_file=f"{DIRECTORY}/nowhere.sqlite")
     assert elsewhere.code == 1, elsewhere.said[-4000:]
     assert "there is no file" in elsewhere.why, elsewhere.why
@@ -256,7 +256,7 @@ def behind_the_edge(lab: Lab, image: str) -> None:
 
 
 def planned(lab: Lab, image: str) -> list[str]:
-    """What a dry run says of the cut-over; it touches nothing."""
+    """What a dry run says of the cutover; it touches nothing."""
     host = lab.the("db")
     look = (
         f"sudo docker ps -aq --no-trunc | sort; sudo find /opt/signupflow {DIRECTORY} -type f | xargs sudo stat -c '%n %Y' | sort"
@@ -302,7 +302,7 @@ def rolled_back(lab: Lab, image: str = OURS) -> Evidence:
 
 
 def _failed(lab: Lab, image: str, **settings: Any) -> Evidence:
-    """A cut-over that fails behind the page, under load: all is as before."""
+    """A cutover that fails behind the page, under load: all is as before."""
     _, token = tenants.organisation(lab)
     with Writer(lab, token) as writer:
         time.sleep(1)

@@ -285,7 +285,7 @@ def _scan_fails(pipeline: Pipeline) -> Evidence:
 
 
 def _bad_release(pipeline: Pipeline) -> Evidence:
-    """A version that never starts: staging takes it back, and production is offered what staging had before."""
+    """A version that never starts: staging rolls it back, and production is offered what staging had before."""
     before = {name: pipeline.serves(name) for name in HOSTS}
     path = Path("app/__main__.py")
     text = (pipeline.work / path).read_text()

@@ -15,7 +15,7 @@ SCREENSHOTS = ROOT / "docs" / "evidence" / "reports"
 
 
 def pages_of_two_releases(lab: Lab, screenshots: Path = SCREENSHOTS) -> Evidence:
-    """One that went well and one that was taken back; each page asks nobody for anything and says how it ended."""
+    """One that went well and one that was rolled back; each page asks nobody for anything and says how it ended."""
     baseline(lab, releases.image("good", 2))
     well = must(release(lab, releases.image("good", 1)))
     # It crashes by itself, so that nobody has to send it anything: seen in the bake, after it had all traffic.

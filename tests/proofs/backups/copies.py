@@ -93,7 +93,7 @@ def to_staging(production: Lab, staging: Lab) -> Evidence:
 
 
 def real_data(lab: Lab) -> None:
-    """SignUpFlow's real SQLite file into an empty production, as a cut-over does it."""
+    """SignUpFlow's real SQLite file into an empty production, as a cutover does it."""
     argv = [*lab.ssh_command(lab.the("db")), "sudo mkdir -p /root/real && sudo tee /root/real/signupflow.sqlite >/dev/null"]
     subprocess.run(argv, input=REAL.read_bytes(), check=True)
     image = lab.ssh(lab.the("app"), "sudo docker ps --filter label=org.signupflow.app=signupflow --format '{{.Image}}'").split()[
