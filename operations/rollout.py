@@ -139,7 +139,7 @@ class RolloutExecutor(Executor[Step]):
         return f"{step} of generation {self.rollout.new}"
 
     def record(self, step: Step) -> None:
-        image = self.spec.image_id or self.spec.version or "?"
+        image = self.spec.image_id or self.spec.image
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         self.app_host.record(
             journal.Entry(

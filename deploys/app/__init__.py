@@ -113,6 +113,7 @@ def desired(target: Host) -> ReleaseSpec:
         route=route(),
         directory=f"/opt/signupflow/app-{env.app_name}",
         files=contents,
+        image=new.on_host,
         image_id=new.image_id,
         repository=new.reference.name,
         version=new.version,

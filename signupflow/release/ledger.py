@@ -12,7 +12,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from signupflow.release import appended
 
@@ -62,12 +62,12 @@ class Record:
 
     def line(self) -> str:
         """As it is given to the host that keeps it, which alone knows the line before."""
-        # First, so that nothing a person wrote can stand before it.
-        return json.dumps({"previous": PREVIOUS} | {**asdict(self), "previous": PREVIOUS}, separators=(",", ":"))
+        return replace(self, previous=PREVIOUS).as_json()
 
     def as_json(self) -> str:
         """As it stands in the ledger, for programs."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        # The digest first, so that nothing a person wrote can stand before it.
+        return json.dumps({"previous": self.previous} | asdict(self), separators=(",", ":"))
 
 
 def append_script(record: Record) -> str:

@@ -57,7 +57,7 @@ class Endpoints:
 class ReleaseSpec:
     """What one app host should run, and how it gets there. Sizes and times are in the units their names say.
 
-    `files` are relative names to texts and include compose.yaml. `address` and `first_port` are where
+    `image` is what hosts call it, `image_id` its id where it is known. `files` are relative names to texts and include compose.yaml. `address` and `first_port` are where
     replicas are published; an empty `address` means that Traefik reaches them by name on this host.
     `rollout` carries the settings of a rollout; its generations are 0 until one is planned.
     """
@@ -65,6 +65,7 @@ class ReleaseSpec:
     route: RouteSpec
     directory: str
     files: Mapping[str, str]
+    image: str
     image_id: str
     repository: str
     version: str

@@ -23,6 +23,7 @@ SPEC = ReleaseSpec(
     route=RouteSpec("app", "edge1", "/routes.yaml", "/ready", "app.test", ("web1", "web2")),
     directory="/opt/app",
     files={"compose.yaml": "services: {}"},
+    image="app:2.0",
     image_id="sha256:new",
     repository="app",
     version="2.0",

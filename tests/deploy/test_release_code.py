@@ -138,6 +138,7 @@ def test_sc004_the_ledger_keeps_a_release_once(tmp_path: Path) -> None:
     text = (tmp_path / "releases" / "ledger.jsonl").read_text()
     assert len(ledger.parse(text + "not json\n")) == 1
     assert ledger.parse(text)[0].why == "web2: 'health'"
+    assert ledger.parse(text)[0].as_json() == text.strip(), "programs get what stands there"
 
 
 def recorded(directory: Path, *runs: str) -> str:

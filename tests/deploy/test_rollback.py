@@ -82,6 +82,7 @@ CUT = dataclasses.replace(A, kind="cutover")
         ("gone to by its name, what was left counts from where it was", [A, B, C, back(A), back(C)], C, ["1.0"]),
         ("and what is newer than it does not", [A, B, C, back(A), D, back(B)], B, ["1.0"]),
         ("other kinds change nothing", [A, B, *(record("2.0", k) for k in ("restart", "scale", "rotation"))], B, ["1.0"]),
+        ("a restart tells what serves, however it came to", [A, B, C, record("2.0", "restart")], B, ["1.0"]),
         ("kinds without an image neither", [A, B, record("", "hosts"), record("", "upgrade")], B, ["1.0"]),
         ("failed and aborted ones neither", [A, B, record("3.0", outcome="failed"), ABORT], B, ["1.0"]),
         ("one that was interrupted and aborted", [A, B, record("3.0", outcome="interrupted")], B, ["1.0"]),
