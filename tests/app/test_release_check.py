@@ -17,6 +17,8 @@ import pytest
 from app import main as application
 from tests.app.harness import HEAD, JWT_KEY, ROOT, Organization, Postgres, development, production, run_alembic, serving
 
+pytestmark = pytest.mark.slow
+
 KNOWN_SECRETS = ("3f9c1e7ab5d2486f90", JWT_KEY.partition(":")[2])
 
 

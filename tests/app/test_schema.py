@@ -10,6 +10,8 @@ from sqlalchemy import MetaData, create_engine, inspect, text
 from app.models import Base
 from tests.app.harness import HEAD, REAL_FILE, REAL_SCHEMA, Postgres, run_alembic
 
+pytestmark = pytest.mark.slow
+
 COLUMNS = """
     SELECT table_name, column_name, data_type, column_default FROM information_schema.columns WHERE table_schema = 'public'
 """

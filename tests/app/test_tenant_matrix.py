@@ -20,6 +20,8 @@ from app.tenancy import TENANCY, condition
 from tests.app.harness import production, serving
 from tests.app.tenant_matrix import CASES, EXEMPT, OK, Answer, Case, Row, Send, Side, attack, own, prepare
 
+pytestmark = pytest.mark.slow
+
 
 def routes(app: FastAPI) -> set[tuple[str, str]]:
     found = set()
