@@ -57,9 +57,9 @@ class Endpoints:
 class ReleaseSpec:
     """What one app host should run, and how it gets there. Sizes and times are in the units their names say.
 
-    `image` is what hosts call it, `image_id` its id where it is known. `files` are relative names to texts and include compose.yaml. `address` and `first_port` are where
-    replicas are published; an empty `address` means that Traefik reaches them by name on this host.
-    `rollout` carries the settings of a rollout; its generations are 0 until one is planned.
+    `image` is what hosts call it, `image_id` its id where that is known. `files` are relative names to texts and include
+    compose.yaml. `address` and `first_port` are where replicas are published; an empty `address` means that Traefik reaches
+    them by name on this host. `rollout` carries the settings of a rollout; its generations are 0 until one is planned.
     """
 
     route: RouteSpec
