@@ -38,7 +38,7 @@ class Edge(Topic):
         description="Names the app answers to; each gets a certificate of its own."
     )
     acme_email: Annotated[str, REAL, form(MAIL, "must be a mail address")] = Field(description="Contact of the ACME account.")
-    acme_directory: Annotated[str, form("^https://", "must be an https URL")] = Field(
+    acme_directory: Annotated[str, form(r"^https://\S+$", "must be an https URL")] = Field(
         default=LETS_ENCRYPT, description="ACME directory URL."
     )
     acme_ca_file: ReadableFile = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from signupflow.errors import OperatorError
-from signupflow.settings import from_data
+from signupflow.settings import faults, from_data
 from signupflow.settings.app import FILLED_IN
 from tests.proofs.configuration import DEPLOY_EXAMPLE, deploy_settings_refuse_each
 
@@ -142,3 +142,12 @@ def test_a20_what_is_offered_is_what_is_filled_in() -> None:
 def test_a17_two_sources_of_one_variable_are_refused(data: dict[str, dict[str, str]]) -> None:
     with pytest.raises(OperatorError, match="both set"):
         from_data({**DEPLOY_EXAMPLE, **data}, "web1")
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [("https://ca.helpers.org:14000/dir", True), ("https://", False), ("http://ca.helpers.org/dir", False), ("https://a b", False)],
+)
+def test_fr014_the_acme_directory_is_a_whole_url(url: str, good: bool) -> None:
+    found = [name for name, _ in faults({**DEPLOY_EXAMPLE, "acme_directory": url})]
+    assert found == ([] if good else ["acme_directory"])
