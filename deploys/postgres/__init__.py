@@ -6,7 +6,7 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from deploys import backups
-from deploys.backups import configuration
+from deploys.backups.configuration import STANZA
 from deploys.environment import environment, fleet, image, in_group, secrets
 from deploys.postgres.roles import role_digests, roles_sql
 from facts.database import PSQL
@@ -15,6 +15,7 @@ from operations import secrets as secret_files
 from signupflow.render import template
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
+from signupflow.shared import places
 from signupflow.shared.places import POSTGRES, POSTGRES_DATA, POSTGRES_UID
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -58,7 +59,8 @@ def postgres() -> None:
                 memory=env.postgres_memory,
                 address=fleet().member(host.name).private_address if fleet().database_clients() else "",
                 backed_up=env.backed_up,
-                backups=configuration,
+                stanza=STANZA,
+                places=places,
             ),
             "config/postgresql.conf": template(
                 TEMPLATES / "postgresql.conf.j2", max_connections=env.postgres_max_connections, backed_up=env.backed_up
