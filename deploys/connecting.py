@@ -11,7 +11,7 @@ from pyinfra.api import Host, State
 from pyinfra.api.state import BaseStateCallback
 from pyinfra.context import ctx_state
 
-from operations import refusals
+from operations import output, refusals
 
 
 class Advice(BaseStateCallback):
@@ -71,5 +71,5 @@ def end_of_dry_run() -> None:
     away = [f"{name}: cannot be reached" for name in _lost]
     found = [*away, *refusals.noted()]
     if found:
-        click.echo(f"{click.style('Error:', fg='red', bold=True)} the run would be refused: {'; '.join(found)}", err=True)
+        output.error(f"the run would be refused: {'; '.join(found)}")
         sys.exit(1 if away else REFUSED)

@@ -70,9 +70,9 @@ def _check(params: dict[str, Any]) -> None:
     inventory = _inventory(params)
     if not deploys:
         return
+    environments = _environments(inventory, params)
     if not any(params.get(flag) for flag in ("yes", "dry", "json_output")) and not sys.stdin.isatty():
         raise OperatorError("there is no terminal to confirm the changes on: add -y to run without asking, or --dry to look")
-    environments = _environments(inventory, params)
     roles = {host.name: [role for role in declared.ROLES if role in host.groups] for host in inventory}
     chosen = _chosen(inventory, params)
     for deploy in deploys:

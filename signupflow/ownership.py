@@ -11,8 +11,10 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 
+from signupflow.shared.places import POSTGRES_DATA
+
 PATH = "/var/lib/signupflow/owner.json"
-CLUSTER = "/var/lib/signupflow/postgres/cluster"
+CLUSTER = f"{POSTGRES_DATA}/cluster"
 RECOVER = "deploys/disaster_recovery.py"
 
 

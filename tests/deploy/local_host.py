@@ -57,6 +57,10 @@ class LocalHost:
             program.chmod(0o755)
         for name in ("ids", "containers", "images"):
             (self.folder / name).touch()
+        # The database is here: an app that has served is not deployed to a host without one.
+        cluster = self.folder / "var" / "postgres" / "cluster"
+        cluster.mkdir(parents=True)
+        (cluster / "PG_VERSION").write_text("17\n")
         key = pyrage.x25519.Identity.generate()
         (self.folder / "key").write_text(f"{key}\n")
         (self.folder / "key").chmod(0o600)

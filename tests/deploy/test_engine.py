@@ -93,7 +93,7 @@ def went_back(released: Released) -> None:
     assert [released.version(host) for host in ("web1", "web2", "web3")] == ["1.0", "1.0", "1.0"], released.said
     assert released.code == 1, released.said
     assert released.record["outcome"] == "failed"
-    assert "web2" in released.record["why"]
+    assert "web2" in released.record["failure_reason"]
     assert not (released.folder / "web3.version").exists(), "a host after the one that failed was touched"
     assert "Traceback" not in released.said
 

@@ -41,7 +41,7 @@ def test_a26_a_split_is_the_first_line_of_the_status_with_the_verb_that_ends_it(
     done = split(tmp_path).run("status")
     told = done.stdout[done.stdout.index("hosts serve") :].splitlines()
     assert told[0].startswith("hosts serve different releases: @local has 1.0 and 2.0. Finish: `signupflow deploy`; undo: ")
-    assert told[1].startswith("signupflow in lab: NOT WELL")
+    assert told[1].startswith("signupflow in lab: UNHEALTHY")
     assert done.returncode == 2
 
 
@@ -96,7 +96,9 @@ def test_a36_restores_are_in_the_history(tmp_path: Path) -> None:
     host.history(dataclasses.replace(ONE, started_at="2026-11-20T10:00:00+00:00"))
     kept = tmp_path / "var" / "backup" / "restores.jsonl"
     kept.parent.mkdir()
-    kept.write_text('{"kind":"restore","started":1795514410,"ended":1795514420,"code":0,"said":"restored 2026F","size":1}\n')
+    kept.write_text(
+        '{"kind":"restore","started":1795514410,"ended":1795514420,"exit_code":0,"message":"restored 2026F","size":1}\n'
+    )
     told = host.run("history").stdout
     assert "restored: restored 2026F" in " ".join(told.split())
     assert "1 records; none was altered" in told

@@ -21,7 +21,9 @@ def sink() -> Iterator[Webhook]:
 
 
 def test_us3_5_a_webhook_is_told_what_failed_and_where(sink: Webhook) -> None:
-    failed = dataclasses.replace(RECORD, outcome="failed", why="web2: no health", rolled_back=("web1",), hosts=("web1",))
+    failed = dataclasses.replace(
+        RECORD, outcome="failed", failure_reason="web2: no health", rolled_back=("web1",), hosts=("web1",)
+    )
     assert notify.send(failed, "production", Channels(sink.url)) == []
     (told,) = sink.bodies
     assert told["text"].startswith("*production: release 2.0 failed*\nweb2: no health\n")

@@ -14,6 +14,7 @@ from deploys import ownership as stage
 from deploys import release
 from facts.database import SchemaRevision
 from facts.ownership import HostOwner
+from operations.output import last
 from signupflow import ownership
 from signupflow.ownership import Owner, Seen, Wanted
 from tests.deploy.standing import CLUSTER, ONE, standing
@@ -165,7 +166,7 @@ def test_a24_what_older_deploys_left_tells_whose_a_host_is(tmp_path: Path) -> No
 # The deploys
 
 
-def test_a24_every_deploy_that_changes_a_host_asks_whose_it_is(standing: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a24_every_deploy_that_changes_a_host_asks_whose_it_is(standing: Any) -> None:
     other = Seen(Owner("sample", "another", "signupflow", "web1", "web1"))
     for work in (release.ready, release.asked, release.abort, release.release_lock, lambda: release.locked("a reason")):
         fleet = standing(ONE)
@@ -175,7 +176,7 @@ def test_a24_every_deploy_that_changes_a_host_asks_whose_it_is(standing: Any, ca
             work()
         assert ended.value.code == 2
         assert not fleet.state.op_meta, "nothing was even planned"
-    assert "web1 belongs to another of sample" in capsys.readouterr().err
+    assert "web1 belongs to another of sample" in last().text
 
 
 def test_a24_the_owner_is_written_once_and_then_stays(standing: Any) -> None:
@@ -189,7 +190,7 @@ def test_a24_the_owner_is_written_once_and_then_stays(standing: Any) -> None:
 
 @pytest.mark.parametrize(("at", "said"), [("0009", "needs the schema 0010, the database is at 0009"), ("0010", "")])
 def test_a18_a_release_that_leaves_the_schema_step_out_is_refused(
-    standing: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, at: str, said: str
+    standing: Any, monkeypatch: pytest.MonkeyPatch, at: str, said: str
 ) -> None:
     image = replace(release.image(standing(CLUSTER).inventory.get_host("web1").data.app_image), schema_revision="0010")
     monkeypatch.setattr(release, "image", lambda _: image)
@@ -201,6 +202,6 @@ def test_a18_a_release_that_leaves_the_schema_step_out_is_refused(
             return
         with pytest.raises(SystemExit):
             release.ready()
-    line = capsys.readouterr().err
+    line = last().text
     assert said in line
     assert "add --limit db1" in line

@@ -137,7 +137,7 @@ def test_sc004_the_ledger_keeps_a_release_once(tmp_path: Path) -> None:
         subprocess.run(["sh", "-s"], input=script, text=True, check=True)
     text = (tmp_path / "releases" / "ledger.jsonl").read_text()
     assert len(ledger.parse(text + "not json\n")) == 1
-    assert ledger.parse(text)[0].why == "web2: 'health'"
+    assert ledger.parse(text)[0].failure_reason == "web2: 'health'"
     assert ledger.parse(text)[0].as_json() == text.strip(), "programs get what stands there"
 
 
@@ -462,9 +462,9 @@ def test_a36_an_abort_is_of_the_release_that_was_begun_last_on_any_host() -> Non
 
 
 def test_a36_restores_are_told_of_in_the_order_of_time() -> None:
-    line = '{"kind":"restore","started":%d,"ended":%d,"code":%d,"said":"%s","size":1}\n'
+    line = '{"kind":"restore","started":%d,"ended":%d,"exit_code":%d,"message":"%s","size":1}\n'
     text = line % (1795514410, 1795514420, 0, "restored x") + "torn\n" + line % (1795600000, 1795600009, 4, "no")
-    good, bad = restores.parse(text + '{"started":"a","ended":2,"code":0,"said":""}\n[]', "app", "db1")
+    good, bad = restores.parse(text + '{"started":"a","ended":2,"exit_code":0,"message":""}\n[]', "app", "db1")
     assert (good.kind, good.outcome, good.failure_reason, good.seconds, good.hosts) == (
         "restore",
         "restored",

@@ -29,7 +29,7 @@ def test_sc002_each_step_is_a_bar_where_and_as_long_as_it_ran() -> None:
     assert first["y"] == second["y"] < third["y"]
     assert first["x"] + first["width"] == second["x"]
     assert second["width"] == 9 * first["width"]
-    assert [bar["group"] for bar in drawn["bars"]] == ["prepare", "watch", "prepare", "rollback"]
+    assert [bar["group"] for bar in drawn["bars"]] == ["prepare", "watch", "prepare", "roll-back"]
     assert drawn["groups"] == ["prepare", "watch", "roll back"]
     assert all(bar["x"] + bar["width"] <= drawn["width"] for bar in drawn["bars"])
 
@@ -59,7 +59,7 @@ def test_sc002_the_page_is_whole_by_itself_and_escapes_what_people_wrote(tmp_pat
 
 def test_sc002_a_deployment_without_turns_has_a_page_too(tmp_path: Path) -> None:
     bare = dataclasses.replace(
-        RECORD, probe=None, version="", kind="maintenance", outcome="failed", why="no <b>disk</b>", commit=""
+        RECORD, probe=None, version="", kind="maintenance", outcome="failed", failure_reason="no <b>disk</b>", commit=""
     )
     text = write(Report(bare, "lab", "", ()), tmp_path).read_text()
     assert "<svg" not in text

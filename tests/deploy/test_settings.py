@@ -146,7 +146,7 @@ def test_a17_two_sources_of_one_variable_are_refused(data: dict[str, dict[str, s
 
 @pytest.mark.parametrize(
     ("url", "good"),
-    [("https://ca.helpers.org:14000/dir", True), ("https://", False), ("http://ca.helpers.org/dir", False), ("https://a b", False)],
+    [("https://ca.test:14000/dir", True), ("https://", False), ("http://ca.helpers.org/dir", False), ("https://a b", False)],
 )
 def test_fr014_the_acme_directory_is_a_whole_url(url: str, good: bool) -> None:
     found = [name for name, _ in faults({**DEPLOY_EXAMPLE, "acme_directory": url})]

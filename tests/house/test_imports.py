@@ -21,7 +21,7 @@ PACKAGES: list[str] = PYPROJECT["tool"]["importlinter"]["root_packages"]
 LOOSE: Mapping[str, set[str]] = {
     "alembic": {"app"},
     "group_data": set(),
-    "scripts": {"here", "app", "signupflow", "pipeline", "sqlite_import"},
+    "scripts": {"here", "tests", "app", "signupflow", "pipeline", "sqlite_import"},
 }
 # On their way out: the redesign of the executor unties these three.
 TIED = {"operations.release", "operations.replicas", "operations.turn"}

@@ -29,7 +29,7 @@ def shown(draw) -> str:
 
 def test_us7_1_one_screen_tells_that_all_is_well() -> None:
     text = shown(lambda console: status_report.print_status(WELL, console))
-    assert "app in production: well" in text
+    assert "app in production: healthy" in text
     for word in (
         "web1",
         "2.0 (generation 8)",
@@ -44,7 +44,7 @@ def test_us7_1_one_screen_tells_that_all_is_well() -> None:
         "2 of 300",
     ):
         assert word in text, word
-    assert json.loads(WELL.as_json())["well"] is True
+    assert json.loads(WELL.as_json())["healthy"] is True
 
 
 def test_us7_2_whatever_is_wrong_is_seen() -> None:
@@ -54,12 +54,12 @@ def test_us7_2_whatever_is_wrong_is_seen() -> None:
         (dataclasses.replace(WELL, hosts=(HOST, HostState("web2", ("app",), problem="takes no SSH"))), "takes no SSH"),
         (dataclasses.replace(WELL, domains=(DomainState("a.org", 0, "certificate: expired", 0),)), "certificate: expired"),
         (dataclasses.replace(WELL, domains=(DomainState("a.org", 503, "", 9),)), "503"),
-        (dataclasses.replace(WELL, hosts=()), "NOT WELL"),
+        (dataclasses.replace(WELL, hosts=()), "UNHEALTHY"),
     ):
         text = shown(lambda console, bad=bad: status_report.print_status(bad, console))
-        assert "NOT WELL" in text
+        assert "UNHEALTHY" in text
         assert word in text
-        assert json.loads(bad.as_json())["well"] is False
+        assert json.loads(bad.as_json())["healthy"] is False
     up = dataclasses.replace(WELL, maintenance="moving the database")
     assert "maintenance page is up: moving the database" in shown(lambda console: status_report.print_status(up, console))
     old = dataclasses.replace(WELL, unmoved="/srv/old/signupflow.sqlite")
