@@ -1,4 +1,4 @@
-"""`python -m lab cut|mend|reboot|crash|lose HOST`: lab/faults.py for a person at a terminal."""
+"""`python -m lab isolate|mend|reboot|crash|lose HOST`: lab/faults.py for a person at a terminal."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _chosen(name: str, host: str) -> tuple[State, Host]:
 @named
 @click.argument("host")
 def isolate(name: str, host: str) -> None:
-    """Take HOST off the network: packets are dropped both ways, silently. Until `mend`, `up` or a restart of the host."""
+    """Take HOST off the network: packets are dropped both ways, silently. Until `reconnect`, `up` or a restart of the host."""
     state, chosen = _chosen(name, host)
     faults.isolate(state, chosen)
     click.echo(f"{chosen.fqdn} is off the network")
@@ -47,7 +47,7 @@ def reboot(name: str, host: str) -> None:
 
 @click.command()
 @named
-@click.option("--stay-off", is_flag=True, help="Leave it without power, until `mend` or `up`.")
+@click.option("--stay-off", is_flag=True, help="Leave it without power, until `reconnect` or `up`.")
 @click.argument("host")
 def crash(name: str, stay_off: bool, host: str) -> None:
     """Cut HOST's power: its processes end at once. It boots again, and is waited for until it takes SSH."""

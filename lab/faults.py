@@ -96,7 +96,7 @@ def isolate(state: State, host: Host) -> None:
 
 
 def reconnect(state: State, host: Host) -> bool:
-    """End what `cut` or a crash left behind; whether there was anything."""
+    """End what `isolate` or a crash left behind; whether there was anything."""
     started = hosts.start_if_stopped(state, host)
     if started:
         wait_until_reachable(state, host)

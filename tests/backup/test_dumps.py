@@ -233,4 +233,4 @@ def test_us6_4_a_bucket_that_cannot_be_listed_is_a_dump_that_failed(monkeypatch:
     monkeypatch.setattr(dumps, "stored", stored)
     with pytest.raises(Failed, match="the store cannot be reached"):
         dumps.make(SimpleNamespace(store="a store", recipients=["age1"]), print)
-    assert [(record.kind, record.code, bool(record.ended)) for record in kept] == [("dumps", Backup.UPLOAD_FAILED, True)]
+    assert [(record.kind, record.exit_code, bool(record.ended)) for record in kept] == [("dumps", Backup.UPLOAD_FAILED, True)]

@@ -192,6 +192,6 @@ def test_a36_every_restore_that_ended_is_kept_for_the_history(tmp_path: Path) ->
     path.write_bytes(path.read_bytes() + b'{"kind":"res')
     records.write(Record(records.RESTORE, 5.0, 6.0, 4, "failed"), tmp_path)
     first, torn, last = path.read_text().splitlines()
-    assert json.loads(first)["said"] == "restored x"
+    assert json.loads(first)["message"] == "restored x"
     assert torn == '{"kind":"res'
-    assert json.loads(last)["code"] == 4
+    assert json.loads(last)["exit_code"] == 4

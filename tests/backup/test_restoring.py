@@ -292,7 +292,7 @@ def test_fr008_a_restore_that_failed_is_kept_with_the_code_that_it_ended_with(mo
 
     # 1 is "backup not found" in the contract of restores, and 3 what this is.
     refused(lambda: restoring._kept(gone), Restore.NO_DATABASE)
-    assert [record.code for record in kept] == [0, Restore.NO_DATABASE]
+    assert [record.exit_code for record in kept] == [0, Restore.NO_DATABASE]
     assert not any(record.good for record in kept)
 
 

@@ -9,7 +9,7 @@ from lab import state as states
 from lab.cli import main
 from lab.state import State
 
-FAULTS = ["cut", "mend", "reboot", "crash"]
+FAULTS = ["isolate", "reconnect", "reboot", "crash"]
 
 
 @pytest.mark.parametrize("command", ["", "up", "down", "status", "ssh", "exec", "inventory", "env", *FAULTS])

@@ -1,4 +1,4 @@
-"""A real cluster of bare hosts, and what `cut`, `mend`, `reboot` and `crash` do to them."""
+"""A real cluster of bare hosts, and what `isolate`, `reconnect`, `reboot` and `crash` do to them."""
 
 import hashlib
 import json
@@ -77,16 +77,16 @@ def test_a_cluster_has_its_roles_and_addresses(cluster: State) -> None:
 def test_a_cut_host_is_silent_both_ways_and_comes_back(cluster: State, host: Host) -> None:
     database = hosts.find(cluster, "h4").address
     assert connects("h2", host.address) == connects("h3", database) == GREETED
-    command("cut", host.name)
-    command("cut", host.name)
+    command("isolate", host.name)
+    command("isolate", host.name)
     assert status()["h3"]["cut"] is True
     assert not faults.takes_ssh(host.address)
     # Timeouts, not errors: nothing tells that the packets were dropped.
     assert connects("h2", host.address) == connects("h3", database) == TIMED_OUT
-    command("mend", host.name)
+    command("reconnect", host.name)
     assert faults.takes_ssh(host.address)
     assert status()["h3"]["cut"] is False
-    assert "was not cut" in command("mend", host.name)
+    assert "was not cut" in command("reconnect", host.name)
 
 
 def test_up_and_a_reboot_both_end_a_cut(cluster: State, host: Host) -> None:
@@ -110,5 +110,5 @@ def test_a_crashed_host_comes_back_at_its_address_or_stays_off(cluster: State, h
     assert status()["h3"]["state"] == "exited"
     with pytest.raises(LabError, match="does not run"):
         faults.isolate(cluster, host)
-    command("mend", host.name)
+    command("reconnect", host.name)
     assert faults.takes_ssh(host.address)

@@ -40,13 +40,13 @@ def cut_off_and_back(lab: Lab, rate: float = 100, seconds: float = 60) -> Eviden
     with Load(lab, rate=rate, seconds=seconds + 120, calls=mixed(lab), timeout=60) as load:
         load.until(5)
         began = load.elapsed
-        _lab(lab, "cut", host)
+        _lab(lab, "isolate", host)
         try:
             load.until(began + 5)
             while_cut = server_statuses(lab)
             load.until(began + seconds)
         finally:
-            _lab(lab, "mend", host)
+            _lab(lab, "reconnect", host)
         mended = load.elapsed
         wait_until_whole(lab)
         whole = load.elapsed

@@ -303,16 +303,16 @@ def looked_at(lab: Lab) -> Evidence:
     damaged = signupflow(lab, "history")
     lab.ssh(lab.the("edge"), f"sudo mv {path}.kept {path}")
     evidence = {
-        "well": status["well"],
+        "healthy": status["healthy"],
         "hosts": [host["name"] for host in status["hosts"]],
         "records": len(history.stdout.splitlines()),
         "doctor_exit": doctor.returncode,
         "damaged_exit": damaged.returncode,
         "damaged": next((line for line in damaged.stderr.splitlines() if line.startswith("Error:")), ""),
     }
-    assert status["well"], status
+    assert status["healthy"], status
     assert evidence["hosts"] == [item["fqdn"] for item in lab["hosts"]], evidence
-    assert "well" in screen.stdout, screen.stderr
+    assert "healthy" in screen.stdout, screen.stderr
     assert version in screen.stdout
     assert doctor.returncode == 0, doctor.stderr
     assert "ready for a release" in doctor.stdout

@@ -35,7 +35,7 @@ def lost_and_rebuilt(lab: Lab, seconds_of_writes: float = 130) -> Evidence:
             # Too short for a segment to be closed by itself.
             sql(lab, "select pg_switch_wal()")
         time.sleep(seconds_of_writes)
-        _lab(lab, "lose", host)
+        _lab(lab, "destroy", host)
         acknowledged = list(writer.acknowledged)
     began = time.monotonic()
     part("an empty host", lambda: _lab(lab, "up"))
