@@ -18,6 +18,9 @@ import pytest
 
 from lab.client import PYINFRA, ROOT
 
+# It starts the whole program, once for each case.
+pytestmark = pytest.mark.slow
+
 SECONDS = 60
 
 

@@ -6,9 +6,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pytest
+
 from signupflow.routing import Backend, RouteTable
 from tests.deploy.local_host import DIGEST, LocalHost
 from tests.deploy.test_rollback import record
+
+# It starts the whole program, once for each case.
+pytestmark = pytest.mark.slow
 
 IMAGES = {version: f"acme/app:{version}{DIGEST[:-4]}{number:04d}" for number, version in enumerate(("1.0", "2.0"))}
 ONE, TWO = (record(version, image=image) for version, image in IMAGES.items())
