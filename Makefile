@@ -45,7 +45,7 @@ check: $(STAMP) ## The fast gate: format, lint, types, secrets in the history, p
 prove: $(STAMP) ## Every "Must show" line in full; LINE=name for one; JSON in docs/evidence/
 	@$(PYTHON) -m tests.prove $(LINE)
 
-pipeline: $(STAMP) ## From a commit to production in the lab, by the steps of the workflow files
+pipeline: $(STAMP) ## From a commit to production in the lab, the workflow files run by act
 	@$(PYTHON) -m tests.prove pipeline
 
 docs-test: $(STAMP) ## Execute the guides' command blocks on a lab
