@@ -47,7 +47,7 @@ check: $(STAMP) ## The fast gate: format, lint, types, secrets in the history, p
 prove: $(STAMP) ## Every promise measured in full; LINE=name for one (docs/EVIDENCE.md lists them); JSON in docs/evidence/
 	@$(PROVE) $(LINE:%=--line %)
 
-pipeline: $(STAMP) ## From a commit to production in the lab, by the steps of the workflow files
+pipeline: $(STAMP) ## From a commit to production in the lab, the workflow files run by act
 	@$(PROVE) --line pipeline
 
 docs-test: $(STAMP) ## Execute the guides' command blocks on a lab

@@ -99,6 +99,7 @@ def secrets_command(directory: Path) -> Callable[..., subprocess.CompletedProces
     return run
 
 
+@pytest.mark.slow
 def test_fr031_the_command_from_init_to_a_second_recipient(tmp_path: Path) -> None:
     """init, show, set, edit, recipients, re-encrypt, as an operator types them; no value is ever printed."""
     run = secrets_command(tmp_path)

@@ -17,6 +17,8 @@ from sqlite_import import command
 from tests.sqlite_import.cases import CARRIED, REFUSED, Carried, Refusal, put, raw
 from tests.sqlite_import.conftest import asked, assert_same, dump
 
+pytestmark = pytest.mark.slow
+
 
 def migrated(source: Path, url: str, **options: Any) -> tuple[int, dict[str, Any]]:
     """The exit code and the report."""

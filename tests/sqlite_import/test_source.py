@@ -182,6 +182,7 @@ def test_us2_1_a_file_that_nobody_writes_is_not_said_to_have_changed(source: Pat
     assert "changed_since" not in migrated(source, target)[1]["source"]
 
 
+@pytest.mark.slow
 def test_us2_1_no_mutated_file_ends_in_a_traceback(good_file: Path, target: str, tmp_path: Path) -> None:
     """A hundred here; `make prove LINE=import-fuzz` does ten thousand."""
     assert fuzz(good_file, target, tmp_path, range(100)).keys() <= {0, 1}
