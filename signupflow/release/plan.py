@@ -60,9 +60,9 @@ def lines(title: str, schema: str, plans: Sequence[HostPlan], observe_seconds: f
             for line in steps(work):
                 yield f"         {line}"
     after = len(plans) + 3
-    kept = "hosts that have it are rolled back" if on_failure == "rollback" else "hosts that have it keep it"
+    kept = "updated hosts are rolled back" if on_failure == "rollback" else "updated hosts keep it"
     if any(plan.current for plan in plans) and observe_seconds:
         yield f"    {after}. observe: {observe_seconds:g} s of the whole service"
         after += 1
     yield f"    {after}. record, and the deploy lock is released"
-    yield f"    On a failure its host undoes itself, later hosts are not touched, {kept}."
+    yield f"    If a host fails it reverts, later hosts are skipped, {kept}."

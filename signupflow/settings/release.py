@@ -32,7 +32,7 @@ class Release(Topic):
     )
     app_shift_pause_seconds: float = Field(default=5, ge=0, le=600, description="Seconds after each of `app_shift_weights`.")
     app_bake_seconds: float = Field(
-        default=30, ge=0, le=3600, description="Seconds that a host's new replicas are watched before the next host's turn."
+        default=30, ge=0, le=3600, description="Seconds that a host's new replicas are watched before the next host's rollout."
     )
     app_observe_seconds: float = Field(
         default=120, ge=0, le=3600, description="Seconds that the whole service is watched after the last host."
