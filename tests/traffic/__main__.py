@@ -55,7 +55,7 @@ async def _announce(sender: Sender, stop: asyncio.Event) -> None:
     while not sender.flows and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
     flows = sender.flows
-    _say(flows=flows, started_at=sender.began)
+    _say(flows=flows, began=sender.began)
     if not flows:
         stop.set()
 
