@@ -198,25 +198,17 @@ def monitored(context: DeploymentContext, release: ReleaseSpec, seconds: float) 
     if not state.is_executing or not context.progress.switched or context.failures or not seconds:
         host.noop("nothing was released")
         return
-    yield Monitored(ReleaseMonitor(context, inventory.get_host(release.route.edge), release), seconds)
-
-
-class Monitored(PyinfraCommand):
-    """The monitoring window, as a command: what is raised in it is this run's failure as well."""
-
-    def __init__(self, monitor: ReleaseMonitor, seconds: float) -> None:
-        super().__init__()
-        self.monitor, self.seconds = monitor, seconds
-
-    def execute(self, state: State, host: Host, connector_arguments: Any) -> bool:
-        try:
-            reason = self.monitor.reason(self.seconds)
-        except Exception as error:
-            reason = f"the monitoring itself failed: {error!r}"
-        if reason:
-            self.monitor.context.failures.add(f"rolled back in the monitoring window: {reason}")
-            logger.error(f"{host.print_prefix}Error: {reason}")
-        return True
+    # Not a command: watching changes nothing, and a dry run announces nothing of it.
+    monitor = ReleaseMonitor(context, inventory.get_host(release.route.edge), release)
+    try:
+        reason = monitor.reason(seconds)
+    except Exception as error:
+        reason = f"the monitoring itself failed: {error!r}"
+    if reason:
+        context.failures.add(f"rolled back in the monitoring window: {reason}")
+        logger.error(f"{host.print_prefix}Error: {reason}")
+    host.noop("watched")
+    yield from ()
 
 
 class ReleaseMonitor:
