@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
+from paramiko import SSHException
 from pyinfra import logger
 from pyinfra.api import Host, State, StringCommand
 from pyinfra.api.command import FunctionCommand, PyinfraCommand
-from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.api.state import BaseStateCallback
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
@@ -65,7 +66,9 @@ def _safe(command: PyinfraCommand, fail: Callable[[str], None]) -> PyinfraComman
 
 
 def _said(error: BaseException) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__
+    """The reason in one line. What paramiko raises of a connection that is gone says little, or nothing."""
+    said = str(error).partition("\n")[0] or type(error).__name__
+    return f"cannot be reached: {said}" if isinstance(error, EOFError | OSError | SSHException | ConnectError) else said
 
 
 class Guard(BaseStateCallback):

@@ -116,7 +116,7 @@ def the_second_is_lost_for_good(lab: Lab, folder: Path) -> Evidence:
     evidence["notified"] = told(lab, since, "failed")
     assert evidence["notified"]["mail"], evidence
     assert evidence["notified"]["webhook"], evidence
-    assert (record.outcome, record.rolled_back) == ("failed", (fqdn(lab, first),)), json.dumps(evidence, default=str)
+    assert (record.outcome, list(record.rolled_back)) == ("failed", [fqdn(lab, first)]), json.dumps(evidence, default=str)
     assert evidence["report"], evidence
     assert evidence["hook"] == "failed", evidence
     return evidence
