@@ -31,7 +31,7 @@ class App(Topic):
         default=18000,
         ge=1024,
         le=32767 - 2 * PORTS_PER_GENERATION,
-        description="First of 128 private ports of replicas whose edge is another host; a change cuts them off until their rollout.",
+        description="First of 128 private ports of replicas whose edge is another host; a change cuts them off until rolled out.",
     )
     app_database_connections: int = Field(
         default=8,
