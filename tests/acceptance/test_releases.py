@@ -78,6 +78,7 @@ def test_us3_5_fr012_a_failure_on_the_second_host_takes_the_first_back(three: La
     evidence(failing_releases.second_host_fails(three, **short(rate=20)))
 
 
+@pytest.mark.long
 @pytest.mark.proof("unattended-lost")
 def test_a2_a3_a_second_host_that_is_lost_for_good_takes_the_first_back(cluster: Lab, tmp_path: Path, evidence: Evidence) -> None:
     """With nobody there to answer, on a terminal."""
