@@ -144,7 +144,7 @@ def refuse(why: str) -> NoReturn:
 
 
 def holding(role: str) -> Host:
-    """The one host that has a role, connected; the run ends in one line when it takes no SSH."""
+    """The one host that has a role, connected; the run ends in one line when it is unreachable."""
     target = inventory.get_host(fleet().host_with_role(role).name)
     if not connectable(target):
         refuse(f"{target.name}, the host of the role {role}, cannot be reached; nothing was changed")

@@ -90,7 +90,7 @@ def _show_history() -> None:
     if problems:
         refuse(f"the history is damaged: {problems[0]}")
     if away := [item.name for item in inventory if not connectable(item)]:
-        refuse(f"{', '.join(away)} takes no SSH; what the history says is complete all the same")
+        refuse(f"{', '.join(away)} is unreachable; what the history says is complete all the same")
 
 
 def _show_status() -> None:
@@ -168,7 +168,7 @@ def _backup(database: Host) -> str:
 def _host(target: Host, routes: RouteTable | None, app: str) -> status_report.HostState:
     roles = tuple(sorted(fleet().member(target.name).roles))
     if not connectable(target):
-        return status_report.HostState(target.name, roles, problem="takes no SSH")
+        return status_report.HostState(target.name, roles, problem="is unreachable")
     found: dict[str, list[Container]] = {}
     for item in target.get_fact(Containers, label=f"{APP_LABEL}={app}"):
         found.setdefault(item.labels.get(GENERATION_LABEL, "0"), []).append(item)

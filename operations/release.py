@@ -331,7 +331,7 @@ def _edge(route: RouteSpec) -> tuple[Host, HostFile | None]:
 
 
 def _unreachable(route: RouteSpec) -> Failed:
-    return refused(f"{route.edge}, which holds the routes, takes no SSH; nothing was changed here")
+    return refused(f"{route.edge}, which holds the routes, is unreachable; nothing was changed here")
 
 
 def _generation(item: Container) -> int:

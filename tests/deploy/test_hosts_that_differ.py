@@ -35,7 +35,7 @@ def test_a13_status_and_history_show_what_can_be_known_when_the_first_host_is_do
         done = host.run(deploy)
         assert done.returncode != 0, done.stdout
         assert done.stdout.count("1.0") == 1, done.stdout
-        assert "Error: web9 takes no SSH" in done.stdout
+        assert "Error: web9 is unreachable" in done.stdout
         assert "Traceback" not in done.stdout
     told = host.run("status", SIGNUPFLOW_JSON="1").stdout
     found = json.JSONDecoder().raw_decode(told[told.index("{\n") :])[0]

@@ -367,7 +367,7 @@ def test_a35_a_dry_run_that_finds_a_refusal_says_so_last_and_by_its_exit_code(dr
     [
         (lambda: list(interrupts.guard("postgres", "its container is recreated", ())), "INTERRUPTS postgres"),
         (lambda: list(interrupts.guard("postgres", "its container is recreated", ("postgres",))), ""),
-        (lambda: releasing._unreachable(SimpleNamespace(edge="edge1")), "edge1, which holds the routes, takes no SSH"),
+        (lambda: releasing._unreachable(SimpleNamespace(edge="edge1")), "edge1, which holds the routes, is unreachable"),
     ],
 )  # fmt: skip
 def test_a35_what_would_be_refused_is_noted_in_a_plan_and_not_in_a_run(standing: Any, find: Any, said: str) -> None:

@@ -51,7 +51,7 @@ def test_us7_2_whatever_is_wrong_is_seen() -> None:
     lost = dataclasses.replace(HOST, serves=(Serves(8, "2.0", 100, 2, 1),))
     for bad, word in (
         (dataclasses.replace(WELL, hosts=(lost,)), "1 of 2"),
-        (dataclasses.replace(WELL, hosts=(HOST, HostState("web2", ("app",), problem="takes no SSH"))), "takes no SSH"),
+        (dataclasses.replace(WELL, hosts=(HOST, HostState("web2", ("app",), problem="is unreachable"))), "is unreachable"),
         (dataclasses.replace(WELL, domains=(DomainState("a.org", 0, "certificate: expired", 0),)), "certificate: expired"),
         (dataclasses.replace(WELL, domains=(DomainState("a.org", 503, "", 9),)), "503"),
         (dataclasses.replace(WELL, hosts=()), "UNHEALTHY"),

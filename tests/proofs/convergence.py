@@ -74,7 +74,7 @@ def reboot(lab: Lab, host: str = "h1") -> None:
     subprocess.run(
         [docker_client(), "restart", "--time", "60", f"signupflow-{lab['name']}-{host}"], check=True, capture_output=True
     )
-    wait_for(lambda: lab.deploy_login_works(host), 60, f"{host} takes no SSH after its restart", every=0.2)
+    wait_for(lambda: lab.deploy_login_works(host), 60, f"{host} is unreachable after its restart", every=0.2)
 
 
 def _containers(lab: Lab) -> str:
