@@ -11,7 +11,7 @@ import pytest
 from lab.client import Lab
 from signupflow.images import inspect
 from tests.evidence.plugin import Evidence, Short
-from tests.proofs import configuration, convergence, foreign, interruptions, leaks
+from tests.proofs import configuration, convergence, foreign, interruptions, leaks, strangers
 from tests.proofs.releasing import records
 
 pytestmark = pytest.mark.lab
@@ -134,11 +134,26 @@ def test_fr029_deploys_refuse_each_wrong_setting(evidence: Evidence) -> None:
     evidence(configuration.deploy_settings_refuse_each())
 
 
-@pytest.mark.long
+@pytest.mark.full
 @pytest.mark.proof("foreign-image")
-def test_fr001_a_foreign_image_deploys_by_group_data_alone(lab: Lab, evidence: Evidence) -> None:
-    evidence(foreign.deploys_by_group_data_alone(lab))
-    assert lab.wait_for_health(lab["domains"][0], seconds=30)["status"] == "healthy"
+def test_fr001_a_foreign_image_deploys_by_group_data_alone(another_lab: Lab, evidence: Evidence) -> None:
+    evidence(foreign.deploys_by_group_data_alone(another_lab))
+
+
+@pytest.mark.full
+@pytest.mark.proof("tags")
+def test_a1_tags_that_look_like_numbers_arrive_as_typed(lab: Lab, evidence: Evidence) -> None:
+    evidence(strangers.tags_stay_text(lab))
+
+
+@pytest.mark.proof("third-domain")
+def test_a11_a_third_domain_added_to_what_serves_has_its_own_certificate(lab: Lab, evidence: Evidence) -> None:
+    evidence(strangers.a_third_domain_serves(lab))
+
+
+@pytest.mark.proof("second-tenant")
+def test_a24_another_app_or_environment_is_refused_by_name_and_nothing_is_touched(lab: Lab, evidence: Evidence) -> None:
+    evidence(strangers.others_are_refused(lab))
 
 
 @pytest.mark.proof("secrets")

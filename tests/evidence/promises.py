@@ -118,6 +118,24 @@ PROMISES = (
         lambda r: f"{len(r['replicas'])} replicas, {len(r['second']['changes'])} changes in the second run",
     ),
     Promise(
+        "tags",
+        "`deploy 1.10` after 1.1 and 1.9 releases 1.10, and `rollback 1.9` goes back to 1.9",
+        "every tag as typed",
+        lambda r: f"served {', '.join(tag for found in r['served'] for tag in found)}",
+    ),
+    Promise(
+        "third-domain",
+        "A domain added to an app that serves has its own certificate after one run",
+        "its own certificate",
+        lambda r: f"{r['domains']} domains, a certificate for each",
+    ),
+    Promise(
+        "second-tenant",
+        "Another app or environment on a host that has one is refused by name, dry and not; nothing is touched",
+        "refused, untouched",
+        lambda r: f"{len(r['refused'])} of {len(r['refused'])} refused",
+    ),
+    Promise(
         "database",
         "The database away: 503 at once; back: service by itself",
         "503 < 3 s; back < 5 s",

@@ -104,6 +104,14 @@ def delivery_lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
+def another_lab() -> Iterator[Lab]:
+    """A host for another app than ours, which takes no host that has one."""
+    for found in bare(f"other{MARK}"):
+        convergence.bootstrap(found)
+        yield found
+
+
+@pytest.fixture
 def production_and_staging() -> Iterator[tuple[Lab, Lab]]:
     """Two environments of one host each; production is deployed to, staging has nothing on it yet."""
     names = (f"from{MARK}", f"to{MARK}")
