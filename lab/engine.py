@@ -33,7 +33,7 @@ __all__ = [
     "wait_for",
 ]
 DOCKERD_LOG = Path("/var/log/signupflow-lab-dockerd.log")
-START_TIMEOUT = 60.0
+START_TIMEOUT = 180.0
 
 
 def answers() -> bool:
@@ -87,7 +87,7 @@ def ensure(progress: Progress = silent) -> None:
             clients.cache_clear()
     if not answers():
         start_daemon(progress)
-    wait_for(answers, START_TIMEOUT, f"the Docker Engine did not answer within 60 s; its log: {DOCKERD_LOG}")
+    wait_for(answers, START_TIMEOUT, f"the Docker Engine did not answer; its log: {DOCKERD_LOG}")
 
 
 def supported() -> None:

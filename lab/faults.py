@@ -21,7 +21,7 @@ INTERFACES = Path("/sys/class/net")
 # Services get this long to stop before a reboot kills them; systemd itself gives them 90 s.
 STOP_SECONDS = 90
 SSH_PORT = 22
-SSH_TIMEOUT = 60.0
+SSH_TIMEOUT = 180.0
 
 # Classic BPF: one instruction that returns TC_ACT_SHOT.
 DROP = "1,6 0 0 2"

@@ -15,7 +15,7 @@ from lab.state import Host, State, write
 from lab.waiting import wait_for
 
 # A host with everything on it boots in seconds; five at once on two cores that other work uses too take longer.
-READY_TIMEOUT = 120.0
+READY_TIMEOUT = 180.0
 
 # linux/capability.h, by bit.
 CAPABILITIES = (

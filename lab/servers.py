@@ -17,7 +17,7 @@ from lab.state import State, write
 from lab.waiting import wait_for
 from signupflow.shared import s3
 
-READY_TIMEOUT = 30.0
+READY_TIMEOUT = 180.0
 # Shared between labs, as the images are; `lab down` leaves it.
 SEED_VOLUME = "signupflow-lab-registry-seed"
 BUCKET = "backups"
