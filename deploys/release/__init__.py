@@ -72,7 +72,7 @@ def _schema_is_not_left_out() -> None:
 def _asked(replacing: bool) -> None:
     context = deployment()
     readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
-    readying.ready(name="Checks", context=context, checks=checks(replacing))
+    readying.ready(name="Run checks", context=context, checks=checks(replacing))
     readying.everybody(name="All checks passed", context=context, what="every host is ready")
 
 
@@ -81,8 +81,8 @@ def _lock(reason: str) -> None:
     recorder = context.recorder
     recorder.environment, recorder.channels, recorder.hook_after = env.environment, channels(), env.hook_after
     if host.name == hosts[0]:
-        readying.locked(name="Acquire", context=context, hosts=hosts, reason=reason, hook=env.hook_before)
-    readying.everybody(name="Acquired", context=context, what="this run has the deploy lock")
+        readying.locked(name="Acquire the lock", context=context, hosts=hosts, reason=reason, hook=env.hook_before)
+    readying.everybody(name="Lock acquired", context=context, what="this run has the deploy lock")
 
 
 def activated() -> list[Host]:
@@ -148,7 +148,7 @@ def release(again: bool = False) -> None:
     prepare_host()
     if deployment().once("plan"):
         announce(_apps(), serving(), env, again)
-    releases.barrier(name="Start")
+    releases.barrier(name="Wait for all hosts")
     for name in host.loop([item.name for item in _apps()]):
         if name == host.name:
             new = image(env.app_image)
@@ -169,20 +169,22 @@ def observation() -> None:
     recorded()
     if apps and host.name == apps[-1]:
         releases.monitored(
-            name="Watch",
+            name="Monitor the service",
             context=context,
             release=desired(host),
             seconds=env.app_observe_seconds,
             _if=context.healthy,
         )
-    releases.barrier(name="Evaluate")
+    releases.barrier(name="Evaluate the result")
     for name in host.loop(list(reversed(apps))):
         if name == host.name:
             releases.rolled_back(name=f"Roll back {name}", context=context, release=desired(host), keep=context.keeps_failed)
     if in_group("edge"):
-        certificates.certified(name="Certificates", context=context, entries=uncertified_entries(env), _if=context.healthy)
+        certificates.certified(
+            name="Wait for certificates", context=context, entries=uncertified_entries(env), _if=context.healthy
+        )
     if host.name == locked_hosts()[0]:
-        releases.finish(name="Finish", context=context)
+        releases.finish(name="Record and unlock", context=context)
 
 
 def recorded() -> None:
@@ -220,7 +222,7 @@ def abort() -> None:
     context.recorder.release = {**_undone(), "commit": "", "deploys": commit()}
     readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
     _lock("abort")
-    releases.barrier(name="Start")
+    releases.barrier(name="Wait for all hosts")
     for name in host.loop([item.name for item in reversed(_apps())]):
         if name == host.name:
             releases.undone(name=f"Roll back {name}", context=context, release=desired(host))
@@ -252,10 +254,10 @@ def worked() -> None:
     run = deployment().recorder
     run.kept_on = (edge, env.app_name)
     run.release = {"version": "", "image": "", "schema": "", "commit": "", "deploys": commit()}
-    readying.worked(name="Record", context=deployment())
+    readying.worked(name="Record this run", context=deployment())
 
 
 @deploy("Lock")
 def release_lock() -> None:
     ownership.check()
-    readying.unlocked(name="Release")
+    readying.unlocked(name="Release the lock")

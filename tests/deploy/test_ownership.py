@@ -183,7 +183,7 @@ def test_a24_the_owner_is_written_once_and_then_stays(standing: Any) -> None:
     fleet = standing(CLUSTER)
     with fleet.on("web1"):
         stage.claim()
-        assert [name for meta in fleet.state.op_meta.values() for name in meta.names] == ["Host | Owner"]
+        assert [name for meta in fleet.state.op_meta.values() for name in meta.names] == ["Host | Write the owner"]
         text = stage.ownership.owner(stage._wanted(), "web1", stage._hosts()).text()
         assert Owner.parse(text) == Owner("sample", "signupflow", "signupflow", "db1", "web1")
 
