@@ -147,7 +147,7 @@ def probed(context: DeploymentContext, entry: Entry, path: str, rate: float) -> 
     """From here to the end of the run the public entry is asked steadily, and what failed is counted."""
     if state.is_executing:
         context.probe.start(entry, path, rate)
-    host.noop("asked from here on")
+    host.noop("checking from here on")
     return
     yield  # an operation is a generator
 

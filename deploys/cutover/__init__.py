@@ -109,7 +109,7 @@ def _last(env: Environment) -> cutover.Step | None:
 
 
 def _directory(env: Environment) -> str:
-    return f"/opt/signupflow/moving-{env.app_name}"
+    return f"/opt/signupflow/cutover-{env.app_name}"
 
 
 def _legacy_path(env: Environment) -> str:

@@ -1,4 +1,4 @@
-"""A release: ready, locked, host after host, observed, rolled back when it fails."""
+"""A release: ready, locked, host after host, monitored, rolled back when it fails."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def _schema_is_not_left_out() -> None:
 
 def _asked(replacing: bool) -> None:
     context = deployment()
-    readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
+    readying.everybody(name="All hosts reachable", context=context, what="all hosts are reachable")
     readying.ready(name="Run checks", context=context, checks=checks(replacing))
-    readying.everybody(name="All checks passed", context=context, what="every host is ready")
+    readying.everybody(name="All checks passed", context=context, what="all checks passed")
 
 
 def _lock(reason: str) -> None:
@@ -91,7 +91,7 @@ def activated() -> list[Host]:
 
 
 def locked_hosts() -> list[str]:
-    """All hosts of this run, in inventory order; the edge too when the run leaves it out, because turns change its routes."""
+    """All hosts of this run, in inventory order; the edge too when the run leaves it out, because rollouts change its routes."""
     names = [item.name for item in activated()]
     edge = fleet().host_with_role("edge").name
     return names if edge in names else [*names, edge]
@@ -162,8 +162,8 @@ def release(again: bool = False) -> None:
 
 
 @deploy("Release")
-def observation() -> None:
-    """The whole service is watched; a release that fails, here or in a turn, is rolled back from the last host to the first."""
+def monitoring() -> None:
+    """The whole service is watched; a release that fails, here or in a rollout, is rolled back, the last host first."""
     env, apps, context = environment(), [item.name for item in _apps()], deployment()
     context.keeps_failed = env.app_on_failure == "keep"
     recorded()
@@ -172,7 +172,7 @@ def observation() -> None:
             name="Monitor the service",
             context=context,
             release=desired(host),
-            seconds=env.app_observe_seconds,
+            seconds=env.app_monitor_seconds,
             _if=context.healthy,
         )
     releases.barrier(name="Evaluate the result")
@@ -219,18 +219,18 @@ def abort() -> None:
     recorded()
     context = deployment()
     context.recorder.kind, context.recorder.outcome = "abort", ledger.ABORTED
-    context.recorder.release = {**_undone(), "commit": "", "deploys": commit()}
-    readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
+    context.recorder.release = {**_aborted(), "commit": "", "deploys": commit()}
+    readying.everybody(name="All hosts reachable", context=context, what="all hosts are reachable")
     _lock("abort")
     releases.barrier(name="Wait for all hosts")
     for name in host.loop([item.name for item in reversed(_apps())]):
         if name == host.name:
-            releases.undone(name=f"Roll back {name}", context=context, release=desired(host))
+            releases.aborted(name=f"Roll back {name}", context=context, release=desired(host))
 
 
 @functools.cache
-def _undone() -> dict[str, str]:
-    """What is undone, by the hosts' journals: group_data may name another release by now."""
+def _aborted() -> dict[str, str]:
+    """What is aborted, by the hosts' journals: group_data may name another release by now."""
     path = journal.path(environment().app_name)
     entry = journal.newest_release(item.get_fact(AppendedText, path=path) for item in _apps() if connectable(item))
     if entry is None:
@@ -243,7 +243,7 @@ def locked(reason: str, kind: str = "hosts") -> None:
     """The deploy lock alone, for a deploy that is no release. `kind` is how it is recorded, when it ends with `worked`."""
     ownership.check()
     deployment().recorder.kind = kind
-    readying.everybody(name="All hosts reachable", context=deployment(), what="every host takes SSH")
+    readying.everybody(name="All hosts reachable", context=deployment(), what="all hosts are reachable")
     _lock(environment().reason or reason)
 
 

@@ -214,8 +214,8 @@ def test_sec003_each_right_that_is_missing_fails_and_each_setting_that_is_off_wa
 def test_sec003_what_a_service_does_not_tell_is_not_taken_for_off(s3: Stubber) -> None:
     silent = dict.fromkeys(("get_bucket_versioning", "get_bucket_encryption"), ("NotImplemented", 501))
     rows = found(s3, silent)
-    assert rows["versioning"] == (WARN, "cannot be told (NotImplemented)")
-    assert rows["encryption by the service"] == (WARN, "cannot be told (NotImplemented)")
+    assert rows["versioning"] == (WARN, "unknown (NotImplemented)")
+    assert rows["encryption by the service"] == (WARN, "unknown (NotImplemented)")
 
 
 @pytest.mark.parametrize(

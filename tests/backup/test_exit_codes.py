@@ -187,7 +187,7 @@ def test_us6_1_a_host_that_was_not_deployed_to_is_bad_configuration_in_both_cont
     assert "deploys/production.py" in backed_up.stderr
     assert backed_up.exit_code == Backup.CONFIGURATION
     assert "deploys/production.py" in restored.stderr
-    assert restored.exit_code == Restore.CONFIGURATION, "6 would be: the user said no"
+    assert restored.exit_code == Restore.CONFIGURATION, "6 would be: not confirmed"
 
 
 @pytest.mark.parametrize(("group", "codes"), [(command.main, Backup), (restore_command.main, Restore)])

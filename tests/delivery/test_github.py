@@ -30,8 +30,8 @@ def delivery(folder: Path, fake: FakeGitHub, *words: str, **variables: str) -> s
     return called(folder, *words, **fake.environment, **variables)
 
 
-def test_us3_4_the_newest_run_that_ended_well_is_promoted_or_the_one_that_was_named(fake: FakeGitHub, tmp_path: Path) -> None:
-    assert "there is nothing to take from there" in delivery(tmp_path, fake, "staged").stderr
+def test_us3_4_the_newest_run_that_succeeded_is_promoted_or_the_one_that_was_named(fake: FakeGitHub, tmp_path: Path) -> None:
+    assert "there is nothing to promote" in delivery(tmp_path, fake, "staged").stderr
     for number, other in (
         (7, {}),
         (8, {}),

@@ -42,7 +42,7 @@ def test_sec004_whatever_a_report_names_is_refused_and_the_table_says_what_to_do
     found = read("fixable")
     assert [item.id for item in found.vulnerabilities] == ["CVE-2026-33333", "CVE-2026-44444"], "the critical one first"
     table = scan.as_markdown(found, (), TODAY).splitlines()
-    assert "## Image scan: refused, 2 to mend" in table
+    assert "## Image scan: refused, 2 to fix" in table
     assert "| CVE-2026-44444 | urllib3 | 2.4.0 | 2.5.0, 1.26.21 | high | update urllib3 to 2.5.0, 1.26.21 |" in table
 
 

@@ -88,8 +88,8 @@ def test_a10_a_lock_that_somebody_else_took_stops_the_run_at_its_next_step(monke
     mine = lock.DeployLock("mine")
     host = type("AnyHost", (), {"name": "web1"})()
     assert mine.acquire([host], "ada", "release") is None
-    with pytest.raises(lock.LockLostError, match="taken away"):
+    with pytest.raises(lock.LockLostError, match="it was released"):
         mine.renew(now=["web1"])
-    with pytest.raises(lock.LockLostError, match="taken away"):
+    with pytest.raises(lock.LockLostError, match="it was released"):
         mine.renew()
     mine.release()

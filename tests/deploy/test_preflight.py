@@ -112,9 +112,9 @@ def failed(kind: str, said: str) -> str:
         (failed("dns", "DNS problem: NXDOMAIN looking up A"), [],
          "says: DNS problem: NXDOMAIN looking up A: make the record `b.helpers.org. A 192.0.2.1`"),
         (failed("connection", "Timeout"), ["192.0.2.1"], "the CA says: Timeout: open port 80 of 192.0.2.1"),
-        (failed("rateLimited", "too many"), ["192.0.2.1"], "orders no more for now (too many)"),
-        ("not json\n" + failed("dns", "no").replace("b.helpers", "ab.helpers"), [], "in DNS it leads nowhere: make the record"),
-        ("", ["192.0.2.9"], "in DNS it leads to 192.0.2.9: make the record `b.helpers.org. A 192.0.2.1`"),
+        (failed("rateLimited", "too many"), ["192.0.2.1"], "rate limit is reached (too many)"),
+        ("not json\n" + failed("dns", "no").replace("b.helpers", "ab.helpers"), [], "it has no DNS record: make the record"),
+        ("", ["192.0.2.9"], "DNS points to 192.0.2.9: make the record `b.helpers.org. A 192.0.2.1`"),
         ("", ["192.0.2.1"], "see `docker logs signupflow-traefik`"),
     ],
 )  # fmt: skip

@@ -62,12 +62,12 @@ def test_ec5_the_second_is_refused_with_the_owners_name(sh) -> None:
     assert "ada@laptop (release 2)" in held.said
 
 
-def test_ec5_the_same_run_takes_its_own_lease_again(sh) -> None:
+def test_ec5_the_same_run_takes_its_own_lock_again(sh) -> None:
     sh(lock.acquire_script(ADA))
     assert sh(lock.acquire_script(ADA)) == ""
 
 
-def test_ec5_a_lease_that_ran_out_is_taken_over_and_its_owner_learns_it(sh) -> None:
+def test_ec5_a_lock_that_ran_out_is_taken_over_and_its_owner_learns_it(sh) -> None:
     sh(lock.acquire_script(Lock("run-a", "ada", "r", "p", -1)))
     assert sh(lock.acquire_script(BOB)) == ""
     said = sh(lock.renew_script(ADA))
@@ -76,7 +76,7 @@ def test_ec5_a_lease_that_ran_out_is_taken_over_and_its_owner_learns_it(sh) -> N
     assert lock.parse(said).reason == "it's urgent; $(rm -rf /)"
 
 
-def test_ec5_a_lease_of_a_process_that_has_ended_is_taken_over(sh) -> None:
+def test_ec5_a_lock_of_a_process_that_has_ended_is_taken_over(sh) -> None:
     sh(lock.acquire_script(ADA))
     assert sh(lock.acquire_script(BOB, gone=("run-a",))) == ""
 
@@ -94,12 +94,12 @@ def test_ec5_renewing_lengthens_and_returning_ends(sh) -> None:
     assert sh(lock.READ) == ""
 
 
-def test_ec5_returning_where_there_was_never_a_lease_leaves_nothing(sh, tmp_path: Path) -> None:
+def test_ec5_returning_where_there_was_never_a_lock_leaves_nothing(sh, tmp_path: Path) -> None:
     sh(lock.return_script("run-a"))
-    assert not (tmp_path / "lease").exists()
+    assert not (tmp_path / "held").exists()
 
 
-def test_ec5_what_people_write_into_a_lease_is_one_plain_line() -> None:
+def test_ec5_what_people_write_into_a_lock_is_one_plain_line() -> None:
     assert lock.clean("a\nrun=other\x1b[31m") == "a?run=other?[31m"
     assert len(lock.clean("x" * 999)) == 200
 
@@ -107,7 +107,7 @@ def test_ec5_what_people_write_into_a_lease_is_one_plain_line() -> None:
 ENTRY = journal.Entry("run-a", "2026-11-24T10:00:00", 8, 7, "bake", "2.0", "sha256:0")
 
 
-def test_us5_3_the_journal_tells_of_a_turn_that_did_not_end() -> None:
+def test_us5_3_the_journal_tells_of_a_rollout_that_did_not_end() -> None:
     text = "\n".join([ENTRY.line(), '{"run": "cut off in the mi'])
     assert journal.last(text) == ENTRY
     assert journal.unfinished(journal.last(text), serving=8) == 7
@@ -115,13 +115,13 @@ def test_us5_3_the_journal_tells_of_a_turn_that_did_not_end() -> None:
     assert journal.unfinished(None, serving=8) is None
     assert journal.last("") is None
     assert journal.path("app") == "/var/lib/signupflow/releases/app.journal"
-    for end, switched in ((Step.DONE, True), (Step.UNDONE, False)):
+    for end, switched in ((Step.DONE, True), (Step.ROLLED_BACK, False)):
         ended = journal.Entry(**{**json.loads(ENTRY.line()), "step": str(end)})
         assert journal.unfinished(ended, serving=8) is None
         assert ended.switched is switched
         assert ended.going_back == 0
     stuck = journal.Entry(**{**json.loads(ENTRY.line()), "step": str(Step.STUCK)})
-    assert journal.unfinished(stuck, serving=8) == 7, "a turn that is stuck is not over"
+    assert journal.unfinished(stuck, serving=8) == 7, "a rollout that is stuck is not over"
     back = journal.Entry(**{**json.loads(ENTRY.line()), "image": ""})
     assert (ENTRY.going_back, back.going_back) == (0, 8)
 
@@ -245,7 +245,7 @@ def test_a15_a_torn_line_of_a_journal_costs_that_line_alone(tmp_path: Path, name
 
 @pytest.mark.parametrize("name", [name for name in TORN if TORN[name]])
 def test_a15_a_torn_line_of_the_cut_over_s_journal_costs_that_line_alone(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "app.moving"
+    path = tmp_path / "app.cutover"
     path.write_bytes(b"2026-11-24T10:00:00.000+00:00 import run-a\n" + TORN[name])
     script = appended.append_script(str(path), cutover.line("2026-11-24T10:01:00.000+00:00", cutover.Step.MOVED, "run-a"))
     assert cutover.last_step(read(path)) is cutover.Step.IMPORT
@@ -354,29 +354,29 @@ def healthy(at: float, count: Count = NONE, database: bool | None = True) -> wat
     return watch.Sample(at, 200, database, count)
 
 
-def test_us3_5_three_failed_checks_in_a_row_take_a_release_back() -> None:
-    judged = watch.Observation()
+def test_us3_5_three_failed_checks_in_a_row_roll_a_release_back() -> None:
+    judged = watch.MonitoringWindow()
     said = [judged.add(item) for item in (healthy(0), *(watch.Sample(at, 503) for at in (1, 2)), healthy(3))]
     assert said == ["", "", "", ""]
     assert [bool(judged.add(watch.Sample(at, 0))) for at in (4, 5, 6)] == [False, False, True]
 
 
-def test_us3_5_over_five_percent_errors_for_two_minutes_take_a_release_back() -> None:
-    judged = watch.Observation()
+def test_us3_5_over_five_percent_errors_for_two_minutes_roll_a_release_back() -> None:
+    judged = watch.MonitoringWindow()
     assert not judged.add(healthy(0, Count(1000, 0)))
     assert not judged.add(healthy(119, Count(2000, 100)))
     assert "6 % of 1000 answers" in judged.add(healthy(120, Count(2000, 60)))
-    calm = watch.Observation()
+    calm = watch.MonitoringWindow()
     assert not calm.add(healthy(0, Count(0, 0)))
     assert not calm.add(healthy(121, Count(1000, 50)))
 
 
-def test_us3_5_a_database_lost_for_over_a_minute_takes_a_release_back() -> None:
-    judged = watch.Observation()
+def test_us3_5_a_database_lost_for_over_a_minute_rolls_a_release_back() -> None:
+    judged = watch.MonitoringWindow()
     assert not judged.add(healthy(0, database=False))
     assert not judged.add(healthy(60, database=False))
     assert "61 s" in judged.add(healthy(61, database=False))
-    again = watch.Observation()
+    again = watch.MonitoringWindow()
     for at, database in ((0, False), (50, True), (51, False), (111, None)):
         assert not again.add(healthy(at, database=database))
 
@@ -400,7 +400,7 @@ def test_sc004_old_releases_go_and_what_serves_or_served_before_stays() -> None:
 
 
 class HostOfReleases:
-    """What a host has of releases: its journal, and a folder for each generation. Turns end in it as they do on hosts."""
+    """What a host has of releases: its journal, and a folder for each generation. Rollouts end in it as they do on hosts."""
 
     def __init__(self, keep: int) -> None:
         self.keep, self.number, self.serving = keep, 0, 0
@@ -482,7 +482,7 @@ def test_a36_restores_are_told_of_in_the_order_of_time() -> None:
     assert restores.among([], []) == []
 
 
-def test_a25_the_journal_tells_which_generations_served_and_were_not_taken_back() -> None:
+def test_a25_the_journal_tells_which_generations_served_and_were_not_rolled_back() -> None:
     host = HostOfReleases(keep=3)
     assert journal.served("") == []
     host.released("a")
@@ -530,7 +530,7 @@ def test_a25_generations_are_listed_with_their_images(tmp_path: Path) -> None:
 def test_sc009_the_probe_counts_connections_apart_from_answers() -> None:
     counted = probe.summary([5.0, 1.0, 100.0, 2.0], ["10:00:00 refused"], ["10:00:01 503"])
     assert (counted.sent, counted.failed, counted.connection, counted.http) == (4, 2, 1, 1)
-    assert counted.said == "2 failed of 4 (1 connections, 1 answers)"
+    assert counted.text == "4 requests, 2 failed (1 without an answer, 1 with 5xx)"
     assert (counted.p50_ms, counted.p99_ms) == (5.0, 100.0)
     assert probe.summary([], [], []).sent == 0
 
@@ -601,7 +601,7 @@ def test_us3_5_a_release_whose_own_probe_fails_goes_back() -> None:
     run._probe.count = Count(90, 2)
     assert run.fails(5) == "", "two are no rate"
     run._probe.count = Count(90, 4)
-    assert "of the probe's requests" in run.fails(5)
+    assert "of the live traffic check's requests" in run.fails(5)
     assert "4 of 40" in run.fails(5)
 
 

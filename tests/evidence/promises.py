@@ -251,7 +251,7 @@ PROMISES = (
     ),
     Promise(
         "aborted-releases",
-        "A release that was cut off is undone on every host by `signupflow abort`",
+        "An interrupted release is undone on every host by `signupflow abort`",
         "0 failed",
         lambda r: f"{len(r['steps'])} steps; {all_failed(r['steps'])}",
     ),
@@ -266,7 +266,7 @@ PROMISES = (
     ),
     Promise(
         "no-ssh",
-        "SSH cut for 30 s in each step: survived or undone",
+        "SSH cut for 30 s in each step: survived or rolled back",
         "0 failed",
         lambda r: f"{len(r['steps'])} steps, {sum(row['survived'] for row in r['steps'])} survived; {all_failed(r['steps'])}",
     ),

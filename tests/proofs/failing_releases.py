@@ -123,7 +123,7 @@ def second_host_fails(lab: Lab, rate: float = 100, faults: bool = True) -> Evide
     assert not any(steps[host] for host in later), evidence
     assert evidence["later_hosts_unchanged"], evidence
     assert set(map(tuple, evidence["versions"].values())) == {(version,)}, evidence
-    # Its own turn had ended well; then it was rolled back, which is a turn of its own.
+    # Its own rollout had ended well; then it was rolled back, which is a rollout of its own.
     assert steps[first].count("done") == 2, evidence
     assert report.failed == 0, evidence
     assert not evidence["lost_writes"], evidence

@@ -11,7 +11,7 @@ from tests.deploy.engine.small import FAULT, context, roll_back, switch
 
 context().recorder.release = {"version": "2.0", "image": "sha256:2", "schema": "", "commit": "", "deploys": ""}
 context().recorder.kept_on = (inventory.get_host("web1"), "app")
-readying.everybody(name="All hosts reachable", context=context(), what="every host takes SSH")
+readying.everybody(name="All hosts reachable", context=context(), what="all hosts are reachable")
 if host.name == "web1":
     readying.locked(name="Acquire the lock", context=context(), hosts=["web1", "web2", "web3"], reason="release 2.0")
 readying.everybody(name="Lock acquired", context=context(), what="locked")
