@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from signupflow.fleet import PORTS_PER_GENERATION
 from signupflow.settings import placeholders
 from signupflow.settings.forms import REAL, Command, Image, Size, Slug, Topic, UrlPath, Variable, Variables, form
+from signupflow.shared.places import APP_UID
 
 # What only a deploy knows, by the names under which a variable's text may have it.
 FILLED_IN = ("profile", "domains", "environment", "trusted_proxies", "database_connections")
@@ -43,7 +44,7 @@ class App(Topic):
         default=15, ge=1, le=3600, description="Seconds within which a replica must start to answer."
     )
     app_memory: Size = Field(default="384m", description="Memory limit of one replica.")
-    app_user: int = Field(default=10001, ge=1, description="Numeric uid the image runs as; owns its secret files.")
+    app_user: int = Field(default=APP_UID, ge=1, description="Numeric uid the image runs as; owns its secret files.")
     app_environment: Variables = Field(
         default_factory=dict,
         description=f"Plain variables, in which {', '.join(f'${name}' for name in FILLED_IN)} are filled in "

@@ -18,6 +18,7 @@ from typing import Any
 
 from lab.client import Lab
 from signupflow.cutover import Step
+from signupflow.shared.places import APP_UID
 from tests import releases, tenants
 from tests.app.harness import run_alembic
 from tests.proofs.releasing import Evidence, Released, must, nothing_to_do, options, release, started, until
@@ -154,7 +155,7 @@ def old_service(lab: Lab, times: int = 1, image: str = OURS) -> Iterator[None]:
     flags = " ".join(f"-e {name}='{value}'" for name, value in variables.items())
     lab.ssh(
         host,
-        f"sudo chown -R 10001:10001 {DIRECTORY} && sudo docker run -d --name {OLD} --restart unless-stopped {flags}"
+        f"sudo chown -R {APP_UID}:{APP_UID} {DIRECTORY} && sudo docker run -d --name {OLD} --restart unless-stopped {flags}"
         f" -v {DIRECTORY}:{DIRECTORY} -p 8000:8000 {image}",
     )
     try:
@@ -224,7 +225,7 @@ def _moved(lab: Lab, image: str) -> Evidence:
     _, new_token = tenants.organisation(lab)
     tenants.event(lab, new_token)
     nothing_to_do(lab, image, **SETTINGS)
-    evidence = {
+    evidence: Evidence = {
         "rows_before": sum(before.values()),
         "rows_in_the_file_at_the_end": sum(rows.values()),
         "rows_in_postgresql": sum(kept.values()),
