@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 import pyrage
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError
 
 from backup import bucket, records
 from backup.configuration import STAYS, Configuration, Store

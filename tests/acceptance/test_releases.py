@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_sc004_sc009_us5_1_us5_2_us5_4_ec1_a_release_under_load_fails_no_request
 def test_sc004_sc009_ec1_ten_releases_in_a_row_fail_no_request(cluster: Lab, evidence: Evidence) -> None:
     """At half the rate that was asked: the traffic of that one alone takes this machine, as the evidence shows."""
     asked = {"rate_asked": ASKED_RATE, "share_of_the_machine_busy_at_that_rate": release_order.busy_at(cluster, ASKED_RATE)}
-    settings = {"app_soak_seconds": 3, "app_shift_weights": [10, 50], "app_bake_seconds": 3}
+    settings: dict[str, Any] = {"app_soak_seconds": 3, "app_shift_weights": [10, 50], "app_bake_seconds": 3}
     evidence(release_order.ten_in_a_row(cluster, rate=ASKED_RATE / 2, beside=asked, **settings))
 
 

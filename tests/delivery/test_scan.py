@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,7 +102,7 @@ def test_sec004_the_exceptions_of_this_repository_are_exact() -> None:
         lambda report: report["Results"][0].update(Vulnerabilities=["CVE"]),
     ],
 )
-def test_sec004_a_report_that_is_not_understood_passes_nothing(change) -> None:
+def test_sec004_a_report_that_is_not_understood_passes_nothing(change: Callable[[Any], object]) -> None:
     report = json.loads((REPORTS / "fixable.json").read_text())
     change(report)
     with pytest.raises(OperatorError, match=r"scan\.json"):

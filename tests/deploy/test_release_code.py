@@ -1,4 +1,4 @@
-"""Leases, journals, the ledger, the preflight, the probe and the watch: pure code of a release."""
+"""Deploy locks, journals, the ledger, the preflight, the probe and the watch: pure code of a release."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import gevent
 import pytest
@@ -23,6 +25,7 @@ from hypothesis import strategies as st
 from facts.host_files import AppendedText
 from lab.waiting import wait_for
 from operations.deployment import PublicProbe
+from operations.probing import SteadyProbe
 from signupflow import cutover, probe
 from signupflow.release import appended, journal, ledger, lock, prune, readiness, restores, scratch, watch
 from signupflow.release.cause import cause
@@ -36,8 +39,17 @@ pytestmark = pytest.mark.whole
 # The deploy lock's scripts run in a shell, here in this machine's.
 
 
+Shell = Callable[[str], str]
+
+
+def held(said: str) -> Lock:
+    found = lock.parse(said)
+    assert found is not None, said
+    return found
+
+
 @pytest.fixture
-def sh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def sh(tmp_path: Path) -> Shell:
     def run(script: str) -> str:
         moved = script.replace("/var/lib/signupflow", str(tmp_path))
         done = subprocess.run(["sh", "-s"], input=moved, capture_output=True, text=True, check=False)
@@ -51,42 +63,41 @@ ADA = Lock("run-a", "ada@laptop", "release 2", "laptop boot 1 1", 300)
 BOB = Lock("run-b", "bob@desk", "it's urgent; $(rm -rf /)", "desk boot 2 2", 300)
 
 
-def test_ec5_the_second_is_refused_with_the_owners_name(sh) -> None:
+def test_ec5_the_second_is_refused_with_the_owners_name(sh: Shell) -> None:
     assert sh(lock.acquire_script(ADA)) == ""
     said = sh(lock.acquire_script(BOB))
     assert said.startswith(lock.REFUSED)
-    held = lock.parse(said)
-    assert held is not None
-    assert (held.owner, held.reason) == ("ada@laptop", "release 2")
-    assert 290 < held.left <= 300
-    assert "ada@laptop (release 2)" in held.said
+    found = held(said)
+    assert (found.owner, found.reason) == ("ada@laptop", "release 2")
+    assert 290 < found.left <= 300
+    assert "ada@laptop (release 2)" in found.said
 
 
-def test_ec5_the_same_run_takes_its_own_lock_again(sh) -> None:
+def test_ec5_the_same_run_takes_its_own_lock_again(sh: Shell) -> None:
     sh(lock.acquire_script(ADA))
     assert sh(lock.acquire_script(ADA)) == ""
 
 
-def test_ec5_a_lock_that_ran_out_is_taken_over_and_its_owner_learns_it(sh) -> None:
+def test_ec5_a_lock_that_ran_out_is_taken_over_and_its_owner_learns_it(sh: Shell) -> None:
     sh(lock.acquire_script(Lock("run-a", "ada", "r", "p", -1)))
     assert sh(lock.acquire_script(BOB)) == ""
     said = sh(lock.renew_script(ADA))
     assert said.startswith(lock.LOST)
-    assert lock.parse(said).owner == "bob@desk"
-    assert lock.parse(said).reason == "it's urgent; $(rm -rf /)"
+    assert held(said).owner == "bob@desk"
+    assert held(said).reason == "it's urgent; $(rm -rf /)"
 
 
-def test_ec5_a_lock_of_a_process_that_has_ended_is_taken_over(sh) -> None:
+def test_ec5_a_lock_of_a_process_that_has_ended_is_taken_over(sh: Shell) -> None:
     sh(lock.acquire_script(ADA))
     assert sh(lock.acquire_script(BOB, gone=("run-a",))) == ""
 
 
-def test_ec5_renewing_lengthens_and_returning_ends(sh) -> None:
+def test_ec5_renewing_lengthens_and_returning_ends(sh: Shell) -> None:
     sh(lock.acquire_script(Lock("run-a", "ada", "r", "p", 10)))
     assert sh(lock.renew_script(ADA)) == ""
-    assert lock.parse(sh(lock.READ)).left > 200
+    assert held(sh(lock.READ)).left > 200
     sh(lock.return_script("run-b"))
-    assert lock.parse(sh(lock.READ)).run == "run-a"
+    assert held(sh(lock.READ)).run == "run-a"
     sh(lock.return_script("run-a"))
     assert lock.parse(sh(lock.READ)) is None
     sh(lock.acquire_script(BOB))
@@ -94,7 +105,7 @@ def test_ec5_renewing_lengthens_and_returning_ends(sh) -> None:
     assert sh(lock.READ) == ""
 
 
-def test_ec5_returning_where_there_was_never_a_lock_leaves_nothing(sh, tmp_path: Path) -> None:
+def test_ec5_returning_where_there_was_never_a_lock_leaves_nothing(sh: Shell, tmp_path: Path) -> None:
     sh(lock.return_script("run-a"))
     assert not (tmp_path / "held").exists()
 
@@ -596,22 +607,24 @@ def test_sc009_a_run_has_one_probe_however_many_hosts_begin_it(monkeypatch: pyte
 def test_us3_5_a_release_whose_own_probe_fails_goes_back() -> None:
     run = PublicProbe()
     assert run.fails(5) == "", "no probe, nothing known"
-    run._probe = SimpleNamespace(count=Count(50, 0))
+    counted = SimpleNamespace(count=Count(50, 0))
+    run._probe = cast(SteadyProbe, counted)
     assert run.fails(5) == "", "what the release began with"
-    run._probe.count = Count(90, 2)
+    counted.count = Count(90, 2)
     assert run.fails(5) == "", "two are no rate"
-    run._probe.count = Count(90, 4)
+    counted.count = Count(90, 4)
     assert "of the live traffic check's requests" in run.fails(5)
     assert "4 of 40" in run.fails(5)
 
 
 def test_us3_5_what_the_probe_saw_fail_before_is_not_the_releases_doing() -> None:
     run = PublicProbe()
-    run._probe = SimpleNamespace(count=Count(50, 10))
+    counted = SimpleNamespace(count=Count(50, 10))
+    run._probe = cast(SteadyProbe, counted)
     assert run.fails(5) == ""
-    run._probe.count = Count(100, 20)
+    counted.count = Count(100, 20)
     assert run.fails(5) == ""
-    run._probe.count = Count(100, 40)
+    counted.count = Count(100, 40)
     assert "30 of 50" in run.fails(5)
 
 
@@ -666,7 +679,7 @@ def test_a7_a_run_that_is_recorded_is_not_settled_by_that(
     assert ledger.settled([record, adopted], "cut-off", "web1")
 
 
-def test_a15_a_line_that_was_cut_off_spoils_only_itself(sh) -> None:
+def test_a15_a_line_that_was_cut_off_spoils_only_itself(sh: Shell) -> None:
     path = journal.path("app")
     script = journal.append_script("app", ENTRY)
     sh(f'mkdir -p $(dirname {path}); printf \'{{"run":"torn\' > {path}')

@@ -57,7 +57,7 @@ def changes(result: Any) -> str:
 
 
 def worst(rows: Any, key: str) -> float:
-    return max(row[key] for row in rows)
+    return max(float(row[key]) for row in rows)
 
 
 PROMISES = (

@@ -33,7 +33,7 @@ from tests.proofs.releasing import (
 
 # Every step of a rollout with everything set, from the machine itself.
 FORWARD = Rollout("", 2, 1, 1, soak_seconds=1, weights=(20,), pause_seconds=1, bake_seconds=1).path
-FULL = {"app_soak_seconds": 1}
+FULL: dict[str, Any] = {"app_soak_seconds": 1}
 
 # A release that comes as far as to need each backward step.
 WAYS_BACK: dict[Step, tuple[str, int | None, dict[str, Any]]] = {
@@ -50,7 +50,7 @@ def killed_at_each_step(lab: Lab, steps: tuple[Step, ...] = (*FORWARD, *BACKWARD
     images = [releases.image("good", number) for number in (1, 2)]
     baseline(lab, images[0])
     host = app_hosts(lab)[0]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, step in enumerate(steps):
         wanted = images[(number + 1) % 2]
         kind, after, settings = WAYS_BACK.get(step, ("good", None, FULL))
@@ -91,7 +91,7 @@ def aborted(lab: Lab, steps: tuple[Step, ...] = (Step.HEALTH, Step.SHIFT, Step.S
     good, other = releases.image("good", 1), releases.image("good", 2)
     version = baseline(lab, good)
     host = app_hosts(lab)[-1]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for step in steps:
         with Load(lab, rate=rate, seconds=600, calls=mixed(lab)) as load:
             with started(lab, other, **FULL) as run:
@@ -130,7 +130,7 @@ def rebooted_in_its_turn(
     images = [releases.image("good", number) for number in (1, 2)]
     baseline(lab, images[0])
     host = app_hosts(lab)[0]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, step in enumerate(steps):
         wanted = images[(number + 1) % 2]
         with started(lab, wanted, **FULL, app_bake_seconds=5) as run:
@@ -156,7 +156,7 @@ def without_ssh_at_each_step(lab: Lab, steps: tuple[Step, ...] = FORWARD, second
     images = [releases.image("good", number) for number in (1, 2)]
     baseline(lab, images[0])
     host = app_hosts(lab)[0]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, step in enumerate(steps):
         wanted = images[(number + 1) % 2]
         with Load(lab, rate=rate, seconds=900, calls=mixed(lab)) as load, started(lab, wanted, **FULL) as run:

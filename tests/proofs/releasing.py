@@ -19,7 +19,7 @@ from tests.proofs.healing import wait_until_whole
 Evidence = dict[str, Any]
 
 # Windows short enough to try much. What a proof is about, it sets itself; evidence holds the values.
-QUICK = {
+QUICK: dict[str, Any] = {
     "app_soak_seconds": 0,
     "app_shift_weights": [20],
     "app_shift_pause_seconds": 1,
@@ -162,7 +162,7 @@ def at_step(host: str, step: str) -> Callable[[str], bool]:
 
     def holds(line: str) -> bool:
         match = STEP.search(line)
-        return bool(match) and (match["host"], match["step"]) == (host, step)
+        return match is not None and (match["host"], match["step"]) == (host, step)
 
     return holds
 
