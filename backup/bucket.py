@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError
 
 from backup.configuration import AUTHORITY, STAYS, Configuration, Store, secret
 from backup.exit_codes import Backup, Failed
@@ -170,9 +170,9 @@ def _setting(what: str, on: Any, remedy: str) -> Finding:
         code = error.response.get("Error", {}).get("Code", "")
         if "NotFound" in code or "NoSuch" in code:
             return Finding(what, WARN, "off", remedy)
-        return Finding(what, WARN, f"cannot be told ({code or error.response['ResponseMetadata']['HTTPStatusCode']})", remedy)
+        return Finding(what, WARN, f"unknown ({code or error.response['ResponseMetadata']['HTTPStatusCode']})", remedy)
     except (BotoCoreError, OSError) as error:
-        return Finding(what, WARN, f"cannot be told ({' '.join(str(error).split())[:80]})", remedy)
+        return Finding(what, WARN, f"unknown ({' '.join(str(error).split())[:80]})", remedy)
 
 
 def _lifecycle(client: Any, name: str, days: int) -> Finding:
@@ -181,9 +181,9 @@ def _lifecycle(client: Any, name: str, days: int) -> Finding:
         rules = client.get_bucket_lifecycle_configuration(Bucket=name).get("Rules", [])
     except ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
-        return Finding("lifecycle", OK, "no rule" if "NoSuch" in code else f"cannot be told ({code})")
+        return Finding("lifecycle", OK, "no rule" if "NoSuch" in code else f"unknown ({code})")
     except (BotoCoreError, OSError) as error:
-        return Finding("lifecycle", WARN, f"cannot be told ({' '.join(str(error).split())[:80]})")
+        return Finding("lifecycle", WARN, f"unknown ({' '.join(str(error).split())[:80]})")
     enabled = [rule for rule in rules if rule.get("Status") == "Enabled"]
     early = [rule.get("ID", "?") for rule in enabled if _expires(rule.get("Expiration", {})) <= days]
     if early:

@@ -75,7 +75,7 @@ def drill() -> None:
 
 @main.command()
 def watch() -> None:
-    """Look for what is wrong with backups and archiving, and tell people once; and once when it is over."""
+    """Check backups and archiving; send one alert for each problem, and one when it is resolved."""
     monitor.watch(configuration.read(), tell)
 
 

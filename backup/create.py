@@ -124,7 +124,7 @@ def _room(server: Server, before: Store) -> None:
 
 def _written(server: Server, repository: int, where: str, tell: Tell) -> Copy:
     """A full backup in one repository, which is not yet proven."""
-    tell(f"{where}: full backup begins")
+    tell(f"{where}: starting a full backup")
     labels: list[str] = []
     shown = [0]
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import Any
 
 import pyrage
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError
 
 from backup import bucket, records
 from backup.configuration import STAYS, Configuration, Store
@@ -87,7 +87,7 @@ def _made(configuration: Configuration, store: Store, kinds: Sequence[str], tell
 def _one(client: Any, configuration: Configuration, store: Store, server: Server, kind: str, tell: Tell) -> int:
     """Dump, seal and upload as one stream; then read the object back. Returns its size."""
     key = f"{prefix(configuration.environment)}{kind}/{datetime.now(UTC):{STAMP}}{ENDING}"
-    tell(f"{kind} dump begins: {key}")
+    tell(f"starting the {kind} dump: {key}")
     sealed = Sealed(server, configuration)
     try:
         client.upload_fileobj(sealed, store.bucket, key)

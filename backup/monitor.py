@@ -65,9 +65,9 @@ def watch(configuration: Configuration, tell: Tell) -> None:
         raise notify.UntoldError("; ".join(dict.fromkeys(problems)))
     if not begun and not over:
         tell(
-            f"{len(active)} alerts hold, nothing new. {alerts.last_good(seen)}"
+            f"{len(active)} active alerts, nothing new. {alerts.last_good(seen)}"
             if active
-            else f"All is well. {alerts.last_good(seen)}"
+            else f"No problems. {alerts.last_good(seen)}"
         )
 
 
@@ -79,7 +79,7 @@ def _swap_finished(tell: Tell) -> None:
         with records.alone(RESTORE, 0, "a restore"):
             swap.finished(engine(), tell)
     except (Failed, GoneError, TimeoutError) as error:
-        tell(f"the swap that was cut off is not finished: {error}")
+        tell(f"the interrupted swap is not finished: {error}")
 
 
 def _active(state: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Telling people by the channels of this environment."""
+"""Notifications by the channels of this environment."""
 
 from __future__ import annotations
 

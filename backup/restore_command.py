@@ -57,7 +57,7 @@ def main(
 
     It is restored to a new directory, checked, and swapped in; what it replaces is kept. Exit codes: 0 ok, 1 backup not
     found, 2 backup fails verification, 3 the database cannot be reached, 4 restore failed, 5 integrity check failed,
-    6 you said no, 7 bad configuration.
+    6 not confirmed, 7 bad configuration.
     """
     if ctx.invoked_subcommand:
         return
@@ -109,7 +109,7 @@ def _table(configured: Configuration, wanted: Wanted, table: str, into: str, dry
 def _asked(configured: Configuration) -> None:
     """Go on only when somebody types the environment's name."""
     if not sys.stdin.isatty():
-        raise Failed(Restore.REFUSED, "nobody is here to ask: --force replaces production's database without asking")
+        raise Failed(Restore.REFUSED, "no terminal to confirm on: --force replaces production's database without asking")
     answer = click.prompt(f"This replaces the database of {configured.environment}. Type its name to go on", default="")
     if answer.strip() != configured.environment:
         raise Failed(Restore.REFUSED, "the name was not typed; nothing was changed")
@@ -118,7 +118,7 @@ def _asked(configured: Configuration) -> None:
 @main.command()
 @click.option("--point-in-time", metavar="ISO8601", default="", help="As of this second; default the last change.")
 @click.option(
-    "--password-stdin", is_flag=True, help="Everybody's password in the copy, from standard input; without it, nobody has one."
+    "--password-stdin", is_flag=True, help="Every user's password in the copy, from standard input; without it no user has one."
 )
 def sanitised(point_in_time: str, password_stdin: bool) -> None:
     """Write a copy without personal data to standard output, for `signupflow-restore load` on staging's host."""
@@ -142,7 +142,7 @@ def load() -> None:
 def kept() -> None:
     """Clusters that were replaced by a restore, and are kept."""
     names = [path.name for path in swap.kept()]
-    click.echo("\n".join(names) if names else "Nothing is kept.")
+    click.echo("\n".join(names) if names else "No previous clusters.")
 
 
 @main.command()

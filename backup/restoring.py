@@ -162,7 +162,7 @@ def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Te
         if live:
             kept = swap.swap(instance.client, restored, tell)
             _note_replaced(wanted.target, at, str(kept))
-            said = f"the cluster of before is kept as {kept}"
+            said = f"the previous cluster is kept as {kept}"
         else:
             restored.rename(swap.CLUSTER)
             _note_replaced(wanted.target, at, "no cluster")

@@ -55,7 +55,7 @@ end $$
 def sanitised(configuration: Configuration, wanted: Wanted, password: str, out: BinaryIO, tell: Tell) -> str:
     """Restore, take out what is personal, and write a dump; returns what was done."""
     if not configuration.personal_data_command:
-        raise Failed(Restore.CONFIGURATION, "the app has no app_personal_data_command: nobody says what is personal")
+        raise Failed(Restore.CONFIGURATION, "which data is personal is unknown: set app_personal_data_command")
     copy = restoring.available(configuration, wanted)
     rules = rules_of(configuration)
     with records.alone(RESTORE, LONGEST_SECONDS, "another restore or drill", tell):
@@ -72,7 +72,7 @@ def rules_of(configuration: Configuration) -> sanitise.Rules:
     """What the app's image says of its columns."""
     image = app_image()
     if not image:
-        raise Failed(Restore.CONFIGURATION, "nothing was released on this environment: nobody says what is personal")
+        raise Failed(Restore.CONFIGURATION, "which data is personal is unknown: nothing is released in this environment yet")
     try:
         said = engine().containers.run(
             image, list(configuration.personal_data_command), remove=True, network_mode="none", read_only=True
@@ -89,7 +89,7 @@ def clean(instance: Scratch, database: str, rules: sanitise.Rules, password: str
     if elsewhere := instance.psql(sanitise.ELSEWHERE, database).splitlines():
         raise Failed(
             Restore.CONFIGURATION,
-            f"{', '.join(elsewhere[:5])}: nobody says what is personal outside schema public; drop what a repair left"
+            f"{', '.join(elsewhere[:5])}: no rules for personal data outside schema public; drop what a repair left"
             " (drop schema repair cascade), or copy a moment before it (--point-in-time)",
         )
     columns = sanitise.parse_columns(instance.psql(sanitise.COLUMNS, database))
@@ -175,7 +175,7 @@ def _loaded(server: Server, database: str, tell: Tell) -> str:
     except Failed:
         _run(server, f'alter database "{database}" with allow_connections true')
         raise
-    return f"staging has the copy; the database of before is {old} (drop it when you are done)"
+    return f"staging has the copy; the previous database is {old} (drop it when you are done)"
 
 
 def _run(server: Server, *statements: str) -> None:

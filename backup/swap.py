@@ -74,7 +74,7 @@ def swap(client: docker.DockerClient, restored: Path, tell: Tell) -> Path:
     shutil.rmtree(kept, ignore_errors=True)
     if back:
         JOURNAL.unlink()
-    state = "the database of before serves again" if back else f"and neither does it on the one of before: docker logs {LIVE}"
+    state = "the previous database serves again" if back else f"and neither does it on the previous one: docker logs {LIVE}"
     raise Failed(Restore.FAILED, f"PostgreSQL does not become healthy on the restored cluster; {state}")
 
 
@@ -94,11 +94,11 @@ def finished(client: docker.DockerClient, tell: Tell) -> None:
         JOURNAL.unlink()
         return
     exchanged = CLUSTER.stat().st_ino != old
-    tell(f"a restore was cut off {'after' if exchanged else 'before'} it exchanged the clusters; starting PostgreSQL")
+    tell(f"a restore was interrupted {'after' if exchanged else 'before'} it exchanged the clusters; starting PostgreSQL")
     if not _serves(client):
         raise Failed(
             Restore.FAILED,
-            f"PostgreSQL does not become healthy after a swap that was cut off (docker logs {LIVE}); {kept} is the other cluster",
+            f"PostgreSQL does not become healthy after an interrupted swap (docker logs {LIVE}); {kept} is the other cluster",
         )
     if not exchanged:
         shutil.rmtree(kept, ignore_errors=True)

@@ -23,7 +23,7 @@ LIKE_THEM: dict[str, Any] = {
     "app_soak_seconds": 0,
     "app_shift_weights": [],
     "app_bake_seconds": 0,
-    "app_observe_seconds": 0,
+    "app_monitor_seconds": 0,
     "app_probe_rate": 0,
 }
 WAYS = {
@@ -43,7 +43,7 @@ def ours(lab: Lab, tell: Callable[[Measured], object] = lambda row: None) -> lis
 
 
 def _roll(lab: Lab, way: str, settings: dict[str, Any], number: int) -> Measured:
-    """One release; its seconds count from the turn's first step, as the others' count from their command."""
+    """One release; its seconds count from the rollout's first step, as the others' count from their command."""
     host = lab.the("app")
     # As the others' app: no limit for the one address that all of the load comes from, and no line of log a request.
     variables = runpy.run_path(str(ROOT / "group_data" / "all.py"))["app_environment"]
@@ -59,12 +59,12 @@ def _roll(lab: Lab, way: str, settings: dict[str, Any], number: int) -> Measured
             for line in run.stdout:
                 said += line
                 if begins(line):
-                    moments["turn"] = time.time()
+                    moments["rollout"] = time.time()
             assert run.wait() == 0, said[-3000:]
 
     target = Target(lab.address(), 443, lab["domains"][0], lab.tls())
     with Old(lab, {host: container_ids(lab, host)}) as old:
         row = measure(way, target, start, old.gone, least=40)
-    before = moments["turn"] - moments["command"]
+    before = moments["rollout"] - moments["command"]
     note = f"the whole command, which first looks at everything else, began {before:.0f} s earlier"
     return dataclasses.replace(row, seconds=round(row.seconds - before, 2), note=note)

@@ -13,5 +13,5 @@ from operations import system
 config.SUDO = host.data.ssh_user not in (None, "root")
 
 ownership.check()
-system.packages(name="Sudo", names=["sudo"])
-system.login(name="Login for deploys", user=environment().deploy_user, keys=environment().deploy_public_keys)
+system.packages(name="Install sudo", names=["sudo"])
+system.login(name="Create the deploy login", user=environment().deploy_user, keys=environment().deploy_public_keys)

@@ -12,7 +12,7 @@ from deploys.base import base_host
 from deploys.docker import docker_engine
 from deploys.ownership import claim
 from deploys.postgres import postgres
-from deploys.release import observation, ready, release
+from deploys.release import monitoring, ready, release
 from deploys.schema import schema
 from deploys.traefik import traefik
 
@@ -27,4 +27,4 @@ postgres()
 backups()
 schema()
 release()
-observation()
+monitoring()

@@ -157,7 +157,7 @@ def in_group(name: str) -> bool:
 
 
 def order(env: Environment, hosts: Fleet) -> list[str]:
-    """App hosts in the order of their turns: the inventory's, with the canary first when one is set."""
+    """App hosts in the order of their rollouts: the inventory's, with the canary first when one is set."""
     if env.app_canary and env.app_canary not in hosts.apps:
         raise OperatorError(f"app_canary is {env.app_canary}, which is not in group app ({', '.join(hosts.apps)})")
     return sorted(hosts.apps, key=lambda name: (name != env.app_canary, hosts.apps.index(name)))

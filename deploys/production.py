@@ -9,7 +9,7 @@ from deploys.base import base_host
 from deploys.docker import docker_engine
 from deploys.ownership import claim
 from deploys.postgres import postgres
-from deploys.release import observation, ready, release
+from deploys.release import monitoring, ready, release
 from deploys.schema import schema
 from deploys.traefik import traefik
 
@@ -23,4 +23,4 @@ postgres()
 backups()
 schema()
 release()
-observation()
+monitoring()

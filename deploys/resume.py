@@ -6,11 +6,11 @@ pyinfra inventory.py deploys/resume.py [--dry --diff]
 """
 
 from deploys.app import app_image
-from deploys.release import observation, ready, release
+from deploys.release import monitoring, ready, release
 from deploys.schema import schema
 
 ready()
 app_image()
 schema()
 release()
-observation()
+monitoring()

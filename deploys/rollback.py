@@ -8,7 +8,7 @@ is refused, and the migration named. `app_image` in group_data still names the n
 
 from deploys.app import app_image
 from deploys.environment import environment
-from deploys.release import observation, ready, release
+from deploys.release import monitoring, ready, release
 from deploys.release.existing_image import go_back
 from deploys.schema import schema
 
@@ -17,4 +17,4 @@ ready(kind="rollback")
 app_image()
 schema()
 release()
-observation()
+monitoring()

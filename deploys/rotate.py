@@ -8,7 +8,7 @@ pyinfra inventory.py deploys/rotate.py [--dry --diff]
 from deploys.app import app_image
 from deploys.backups import keys
 from deploys.postgres import roles
-from deploys.release import observation, ready, release
+from deploys.release import monitoring, ready, release
 from deploys.release.existing_image import keep_database_image, keep_what_serves
 from deploys.schema import schema
 
@@ -20,4 +20,4 @@ roles()
 keys()
 schema()
 release()
-observation()
+monitoring()

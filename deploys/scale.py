@@ -7,11 +7,11 @@ More hosts: docs/operations/SCALING_GUIDE.md.
 """
 
 from deploys.app import app_image
-from deploys.release import observation, ready, release
+from deploys.release import monitoring, ready, release
 from deploys.release.existing_image import keep_what_serves
 
 keep_what_serves(scaled=False)
 ready(kind="scale")
 app_image()
 release()
-observation()
+monitoring()

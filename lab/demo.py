@@ -34,7 +34,7 @@ class Stages:
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(given or {})}, check=False)
         self.seconds.append((title, time.monotonic() - started))
         if done.returncode:
-            raise click.ClickException(f"{title} failed with exit code {done.returncode}; the reason stands above")
+            raise click.ClickException(f"{title} failed with exit code {done.returncode}; the reason is printed above")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

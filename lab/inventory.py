@@ -51,7 +51,7 @@ def data(state: State) -> dict[str, Any]:
         "app_shift_weights": [50],
         "app_shift_pause_seconds": 1,
         "app_bake_seconds": 1,
-        "app_observe_seconds": 2,
+        "app_monitor_seconds": 2,
         "deploy_public_keys": [(folder / "id_ed25519.pub").read_text().strip()],
         "s3_endpoint": f"https://s3.{state.zone}:8333",
         "s3_bucket": servers.BUCKET,

@@ -291,7 +291,7 @@ def s3_url(state: State) -> str:
 
 def make_bucket(state: State) -> None:
     """Wait until S3 takes signed requests, and have the bucket `backups`."""
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import BotoCoreError, ClientError
 
     store = s3.connect(
         s3_url(state),

@@ -1,4 +1,4 @@
-"""The cutover from an old service on SQLite: what `signupflow.moving` orders, done on the database's host and on the edge."""
+"""The cutover from an old service on SQLite: what `signupflow.cutover` orders, done on the database's host and on the edge."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Move:
 
     @property
     def container(self) -> str:
-        return f"{self.app}-moving-import"
+        return f"{self.app}-cutover-import"
 
 
 def last_step(target: Host, app: str) -> Step | None:
@@ -136,7 +136,7 @@ class CutoverExecutor(Executor[Step]):
     def moved(self) -> bool:
         """Run to an end; whether that is the rows in PostgreSQL and the new service open."""
         if self.cut_off:
-            self.warn(f"a run was cut off at `{self.last}`; this one goes on")
+            self.warn(f"an earlier run was interrupted at `{self.last}`; continuing")
         end = self.execute(cutover.first(self.last))
         if self.lock_lost:
             self.warn("another run has the deploy lock and decides what becomes of this; this one stops")
@@ -146,7 +146,7 @@ class CutoverExecutor(Executor[Step]):
 
     def _where(self) -> str:
         if self.opening:
-            return "the rows are in PostgreSQL and the new service runs, but is not open to everybody"
+            return "the rows are in PostgreSQL and the new service runs, but is not public yet"
         return "the maintenance page stays, and the old service's file is as it was"
 
     def after(self, step: Step, event: Event) -> Step:
@@ -182,7 +182,7 @@ class CutoverExecutor(Executor[Step]):
             return
         report = self._import()
         if report["source"].get("changed_since"):
-            raise StepFailedError(f"somebody has written to {self.move.file} since it was read: legacy_stop does not stop it")
+            raise StepFailedError(f"{self.move.file} was written to after it was read: legacy_stop does not stop the old service")
         self.say(f"         {_rows(report):,} rows, equal on both sides; {self.move.project}/work/report.json")
 
     def _kept(self) -> bool:

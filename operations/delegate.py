@@ -1,4 +1,4 @@
-"""Steps of one host's operation that run on another host: an app host's turn changes the edge's routes."""
+"""Steps of one host's operation that run on another host: an app host's rollout changes the edge's routes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def on(other: Host, commands: Iterable[StringCommand]) -> Iterator[Elsewhere]:
 def connected(other: Host) -> Host:
     """The host, connected: a run that is limited to some hosts has not connected to the others."""
     if not other.connected:
-        other.connect(reason="another host's turn needs it", raise_exceptions=True)
+        other.connect(reason="another host's rollout needs it", raise_exceptions=True)
     return other
 
 

@@ -69,7 +69,7 @@ class Failures:
     def reasons(self) -> tuple[str, ...]:
         lost = sorted(host.name for host in self._state.failed_hosts) if self._state is not None else []
         unsaid = [name for name in lost if not any(reason.startswith(f"{name}:") for reason in self._reasons)]
-        return (*self._reasons, *(f"{name}: failed; what it printed stands above" for name in unsaid))
+        return (*self._reasons, *(f"{name}: failed; its output is printed above" for name in unsaid))
 
     @property
     def said(self) -> bool:
@@ -153,7 +153,7 @@ class PublicProbe:
         if self._before is None:
             self._before = seen
         reason = watch.fails(seen - self._before, self._before, limit_percent)
-        return f"of the probe's requests through the public entry, {reason}" if reason else ""
+        return f"of the live traffic check's requests through the public entry, {reason}" if reason else ""
 
     def finish(self) -> Counted | None:
         return self._probe.finish() if self._probe else None
@@ -191,8 +191,8 @@ class DeploymentContext:
         refused = self.lock.acquire(hosts, self.identity.deployed_by, reason)
         return refused.said if refused else ""
 
-    def variables(self, outcome: str = "", why: str = "", page: str = "") -> Mapping[str, str]:
-        """What hooks are told of this deployment."""
+    def variables(self, outcome: str = "", failure_reason: str = "", page: str = "") -> Mapping[str, str]:
+        """A hook's environment variables, without their prefix: the names are those of the history's JSON."""
         held = self.lock.held_lock
         return {
             "RUN": self.identity.id,
@@ -201,10 +201,10 @@ class DeploymentContext:
             "VERSION": str(self.recorder.release.get("version", "")),
             "IMAGE": str(self.recorder.release.get("image", "")),
             "HOSTS": " ".join(self.lock.hosts),
-            "OWNER": self.identity.deployed_by if held else "",
+            "DEPLOYED_BY": self.identity.deployed_by if held else "",
             "REASON": held.reason if held else "",
             "OUTCOME": outcome,
-            "WHY": why,
+            "FAILURE_REASON": failure_reason,
             "REPORT": page,
         }
 

@@ -113,7 +113,7 @@ class Guard(BaseStateCallback):
     ) -> None:
         if not self.context.failures.said:
             names = ", ".join(sorted(state.get_op_meta(op_hash).names))
-            self.context.failures.add(f"{host.name}: {names} failed; what it printed stands above")
+            self.context.failures.add(f"{host.name}: {names} failed; its output is printed above")
 
     def operation_end(self, state: State, op_hash: str) -> None:  # type: ignore[override]
         if op_hash == state.get_op_order()[-1]:
@@ -127,7 +127,7 @@ class Guard(BaseStateCallback):
             self.context.close()
             return
         if not self.context.failures:
-            self.context.failures.add("the run ended before its last step; what it printed stands above")
+            self.context.failures.add("the run ended before its last step; its output is printed above")
         self.context.close()
 
     def _interrupted(self, number: int, frame: object) -> None:

@@ -185,5 +185,5 @@ def _renewed(host: Host, held: Lock) -> Lock | bool:
     except ScriptError:
         return False
     if said.startswith(lock.LOST):
-        return lock.parse(said) or Lock("?", "nobody (it was taken away)", "signupflow lock release", "", 0)
+        return lock.parse(said) or Lock("?", "nobody (it was released)", "signupflow lock release", "", 0)
     return True

@@ -107,7 +107,7 @@ def _getting_facts(original: Callable[..., Any]) -> Callable[..., Any]:
         if state.current_stage != StateStage.Execute:
             return original(state, host, cls, *args, **kwargs)
         before = getattr(_reading, "fact", "")
-        _reading.fact = f"{host.name}: the fact {cls.__name__} could not be read; what it printed stands above"
+        _reading.fact = f"{host.name}: the fact {cls.__name__} could not be read; its output is printed above"
         try:
             try:
                 return original(state, host, cls, *args, **kwargs)

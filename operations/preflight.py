@@ -6,8 +6,7 @@ import time
 from collections.abc import Collection, Generator, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
-from ssl import SSLError, cert_time_to_seconds
-from typing import Any
+from ssl import SSLError
 
 from pyinfra import host, inventory, logger, state
 from pyinfra.api import Host, StringCommand, operation
@@ -75,10 +74,7 @@ def _problems(context: DeploymentContext, checks: Checks) -> Iterator[str]:
 def _public(entry: Entry, checks: Checks) -> Iterator[str]:
     """The certificate and the health of what serves now, as the public entry shows them."""
     try:
-        connection = entry.connect(timeout=10)
-        certificate: dict[str, Any] = connection.sock.getpeercert()  # type: ignore[union-attr]
-        connection.close()
-        left = cert_time_to_seconds(certificate["notAfter"]) - time.time()
+        left = entry.certificate_seconds()
         yield from readiness.certificate_problems(entry.domain, left, checks.lifetime_seconds)
     except SSLError as error:
         yield f"certificate: {entry.domain}: {error.reason or error}"
@@ -147,7 +143,7 @@ def probed(context: DeploymentContext, entry: Entry, path: str, rate: float) -> 
     """From here to the end of the run the public entry is asked steadily, and what failed is counted."""
     if state.is_executing:
         context.probe.start(entry, path, rate)
-    host.noop("asked from here on")
+    host.noop("checking from here on")
     return
     yield  # an operation is a generator
 

@@ -52,11 +52,11 @@ class SteadyProbe:
         self._process.kill()  # it has ended, or it never would
         self._process.wait()
         if not self._last.sent:
-            logger.warning("the probe ended without a count")
+            logger.warning("the live traffic check ended without a count")
             return None
         if not self._whole:
-            logger.warning("the probe's last requests were not waited for")
-        logger.info(f"--> Probe: {self._last.said}, p99 {self._last.p99_ms:.0f} ms")
+            logger.warning("the last requests of the live traffic check were not waited for")
+        logger.info(f"--> Live traffic check: {self._last.text}, p99 {self._last.p99_ms:.0f} ms")
         for failure in self._last.failures:
             logger.warning(f"    {failure}")
         return self._last

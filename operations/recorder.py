@@ -1,4 +1,4 @@
-"""How a deployment is kept and told: the ledger on the edge, the report on this machine, notifications, the hook after it."""
+"""How a deployment is recorded and notified: ledger on the edge, report on this machine, notifications, hook."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Recorder:
     ) -> None:
         """Ledger, report, notifications, hook: each is tried, whatever became of the one before it.
 
-        `variables` gives what the hook is told, from the report's path.
+        `variables` gives the hook's environment variables, from the report's path.
         """
         if self.kept_on is not None:
             host = self.kept_on[0]

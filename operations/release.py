@@ -77,7 +77,7 @@ def observe(target: Host, release: ReleaseSpec, serving: RouteTable) -> Observed
 
 
 def planned(target: Host, release: ReleaseSpec, serving: RouteTable, again: bool = False) -> Plan:
-    """What `turn` would do on a host now."""
+    """What `rollout` would do on a host now."""
     observed = observe(target, release, serving)
     todo = (resume.decide_again if again else resume.decide)(observed, release.rollout)
     delivering: tuple[PyinfraCommand, ...] = ()
@@ -90,7 +90,7 @@ def planned(target: Host, release: ReleaseSpec, serving: RouteTable, again: bool
 @operation()
 def barrier() -> Generator[StringCommand]:
     """Every host gets here before the first rollout: without it, hosts with more steps before would break the order."""
-    host.noop("ready for the rollouts")
+    host.noop("all hosts are here")
     return
     yield  # an operation is a generator
 
@@ -141,7 +141,7 @@ def rolled_back(context: DeploymentContext, release: ReleaseSpec, keep: bool) ->
 
 
 @operation()
-def undone(context: DeploymentContext, release: ReleaseSpec) -> Generator[PyinfraCommand]:
+def aborted(context: DeploymentContext, release: ReleaseSpec) -> Generator[PyinfraCommand]:
     """Roll an unfinished release back on this host: what was cut off, and what that same run had switched already."""
     edge, found = _edge(release.route)
     if found is None:
@@ -219,7 +219,7 @@ class ReleaseMonitor:
 
     def reason(self, seconds: float) -> str:
         """Why the release must go back, or an empty string after `seconds`."""
-        judged = watch.Observation(self.release.error_percent, min(120.0, seconds))
+        judged = watch.MonitoringWindow(self.release.error_percent, min(120.0, seconds))
         started = time.monotonic()
         logger.info(f"--> Monitoring for {seconds:g} s")
         while True:
@@ -253,7 +253,7 @@ def finish(context: DeploymentContext) -> Generator[StringCommand]:
     if state.is_executing:
         context.close()
     if not context.failures or state.failed_hosts:
-        host.noop("nothing has failed that was not told")
+        host.noop("nothing else failed")
         return
     yield StringCommand("echo 'the release failed' >&2; exit 1")
 

@@ -112,7 +112,9 @@ class RolloutExecutor(Executor[Step]):
         end = self.execute(step)
         progress = self.context.progress
         if end is Step.STUCK:
-            self.warn(f"could not be undone: see `docker ps` on {self.host_name} and {self.spec.route.path} on {self.edge.name}")
+            self.warn(
+                f"could not be rolled back: see `docker ps` on {self.host_name} and {self.spec.route.path} on {self.edge.name}"
+            )
         if end is Step.DONE and not removing:
             if not self.rollout.old:
                 progress.first.append(self.host_name)
@@ -120,7 +122,7 @@ class RolloutExecutor(Executor[Step]):
                 progress.rolled_back.append(self.host_name)
             else:
                 progress.switched.setdefault(self.host_name, self.rollout.old)
-        return end is Step.DONE or (removing and end is Step.UNDONE)
+        return end is Step.DONE or (removing and end is Step.ROLLED_BACK)
 
     def after(self, step: Step, event: Event) -> Step:
         return self.rollout.after(step, event)

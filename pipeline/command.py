@@ -84,7 +84,7 @@ def build(image_name: str) -> None:
 )
 @click.option("--today", hidden=True, type=click.DateTime(["%Y-%m-%d"]))
 def gate(report: Path, file: Path, record: Path, today: datetime | None) -> None:
-    """Refuse an image of which the report names a vulnerability. Exit 0 passes, 1 is refused, 2 cannot tell."""
+    """Refuse an image of which the report names a vulnerability. Exit 0 passes, 1 is refused, 2 unknown."""
     day = (today or datetime.now(UTC)).date()
     try:
         found = scan.read(_text(report), str(report))
@@ -118,7 +118,7 @@ def push(registry_user: str, registry_token: str) -> None:
         entry.partition("@")[0]: entry.partition("@")[2] for entry in (inspect(made.reference) or {}).get("RepoDigests", ())
     }
     if made.name not in digests:
-        raise OperatorError(f"the registry told no digest of {made.reference}; look at the push")
+        raise OperatorError(f"the registry returned no digest for {made.reference}; see the output of the push")
     pushed = made.pushed(digests[made.name])
     BUILD.write_text(pushed.as_json())
     _hand_on(pushed)
@@ -157,7 +157,7 @@ def grant(ssh_private_key: str, ssh_known_hosts: str) -> None:
 @from_environment("STAGING_RUN", required=False)
 @from_environment("GITHUB_API_URL", "GITHUB_REPOSITORY", "GITHUB_TOKEN")
 def staged(staging_run: str, github_api_url: str, github_repository: str, github_token: str) -> None:
-    """Say which run of the staging workflow is promoted: STAGING_RUN, or the newest on main that ended well."""
+    """Say which run of the staging workflow is promoted: STAGING_RUN, or the newest that succeeded on main."""
     github = GitHub(github_api_url, github_repository, github_token)
     if not staging_run:
         run = github.newest_success(STAGING, BRANCH)
@@ -199,7 +199,7 @@ def served(inventory: str) -> None:
 def earlier(version: str, inventory: str) -> None:
     """Say where a rollback goes, by the history on the hosts: the run that released it, and the commit that it was made from.
 
-    Its settings are those that were approved with it. VERSION is what `signupflow history` shows, empty for the one before.
+    Its settings are those that were approved with it. VERSION is what `signupflow history` shows, empty for the previous one.
     """
     target = Target(inventory)
     records = ledger.parse(_answer(target.command("history", "-y"), {"SIGNUPFLOW_JSON": "1"})[0])
@@ -219,7 +219,7 @@ def earlier(version: str, inventory: str) -> None:
 @click.option("--environment", "name", envvar="ENVIRONMENT", required=True, help="Its name, for people.")
 @click.option("--inventory", default="inventory.py", show_default=True, envvar="SIGNUPFLOW_INVENTORY")
 def look(image: str, commit: str, name: str, inventory: str) -> None:
-    """Compare hosts with what was deployed: a dry run. Exit 0 nothing differs, 2 something does, 1 cannot tell."""
+    """Compare hosts with what was deployed: a dry run. Exit 0 nothing differs, 2 something does, 1 unknown."""
     what = drift.Served(str(builds.pinned(image)), commit)
     command = Target(inventory).command("production", "--dry", "--diff", "--json", app_image=what.image)
     # 2: what differs is a change that a run would be refused for, such as one that interrupts PostgreSQL.

@@ -52,7 +52,7 @@ class Drift:
             f"A dry run of what was deployed last would change {len(hosts)} {'host' if len(hosts) == 1 else 'hosts'}.\n\n"
             f"Image `{self.image}`, commit `{self.commit}`.\n\n{block(table)}\n\n"
             f"<details><summary>What the dry run says</summary>\n\n{block(shortened(said, MOST))}\n\n</details>\n\n"
-            "Either somebody changed a host by hand, or something broke. To bring it back, deploy the same version again; to "
+            "A host was changed by hand, or something broke. To bring it back, deploy the same version again; to "
             "keep the change, put it in this repository. The next look closes this issue when nothing differs.\n"
         )
 

@@ -31,7 +31,7 @@ class GitHub:
         query = {"branch": branch, "status": "success", "event": "push", "per_page": 1}
         runs = self._ask("GET", f"actions/workflows/{workflow}/runs", query)["workflow_runs"]
         if not runs:
-            raise OperatorError(f"{workflow} never ended well on {branch}; there is nothing to take from there")
+            raise OperatorError(f"{workflow} never succeeded on {branch}; there is nothing to promote")
         return int(runs[0]["id"])
 
     def succeeded(self, run: int, workflow: str, branch: str) -> None:
@@ -42,7 +42,7 @@ class GitHub:
             # A path can have the ref behind it.
             if str(found.get(name)).partition("@")[0] != value:
                 raise OperatorError(
-                    f"run {run} has {name} {found.get(name)!s:.60}, not {value}; name a run of {workflow} that ended well"
+                    f"run {run} has {name} {found.get(name)!s:.60}, not {value}; name a run of {workflow} that succeeded"
                 )
 
     def open_issue(self, title: str) -> Issue | None:
@@ -86,4 +86,4 @@ class GitHub:
             raise OperatorError(f"GitHub answered {error.code} to {method} {where}; has the job the permission for it?") from None
         except (OSError, ValueError, http.client.HTTPException) as error:
             why = type(getattr(error, "reason", error)).__name__
-            raise OperatorError(f"GitHub could not be asked ({method} {where}): {why}; run the job again") from None
+            raise OperatorError(f"GitHub did not answer ({method} {where}): {why}; run the job again") from None

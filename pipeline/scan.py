@@ -57,7 +57,7 @@ def read(text: str, path: str) -> Scan:
 def as_markdown(scan: Scan, entries: Sequence[Exempt], today: date) -> str:
     """For people: what stops the image and what to do, and which exceptions are over."""
     found = scan.vulnerabilities
-    parts = ["## Image scan: " + (f"refused, {len(found)} to mend" if found else "passed")]
+    parts = ["## Image scan: " + (f"refused, {len(found)} to fix" if found else "passed")]
     if found:
         rows = [(item.id, item.package, item.installed, item.fixed, item.severity.lower(), advice(item)) for item in found]
         parts.append(_table(("id", "package", "installed", "fixed in", "severity", "what to do"), rows))
@@ -72,9 +72,7 @@ def as_markdown(scan: Scan, entries: Sequence[Exempt], today: date) -> str:
 
 
 def advice(found: Vulnerability) -> str:
-    return (
-        f"update {found.package} to {found.fixed}" if found.fixed else "nobody has fixed it: did the scan leave out the unfixed?"
-    )
+    return f"update {found.package} to {found.fixed}" if found.fixed else "no fix is released: did the scan use --ignore-unfixed?"
 
 
 def _all(results: Iterable[Mapping[str, Any]]) -> Iterable[Vulnerability]:

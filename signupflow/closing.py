@@ -120,7 +120,7 @@ def _by_version(serving: Mapping[str, str]) -> dict[str, list[str]]:
 
 def _serves(version: str, count: int) -> str:
     if version == "?":
-        return "could not be asked"
+        return "is unreachable"
     several = count > 1
     return f"{'serve' if several else 'serves'} {version or 'nothing'}"
 

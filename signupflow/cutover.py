@@ -43,7 +43,7 @@ ENDS = frozenset({Step.MOVED, Step.STAYED, Step.STUCK})
 FORWARD = (Step.CHECK, Step.PAGE, Step.STOP, Step.IMPORT, Step.SMOKE, Step.RELEASE, Step.OPEN, Step.MOVED)
 BACKWARD = (Step.WITHDRAW, Step.EMPTY, Step.START, Step.CLOSE, Step.STAYED)
 # An import that fails has written nothing, unless its last word was lost: so what may be there is emptied.
-_UNDONE_BY = {
+_WAY_BACK = {
     Step.PAGE: Step.CLOSE,
     Step.STOP: Step.START,
     Step.IMPORT: Step.EMPTY,
@@ -66,7 +66,7 @@ def following(step: Step, well: bool, interrupted: bool = False) -> Step:
     if step is Step.CHECK:
         # Nothing was touched yet, unless by a run before this one.
         return Step.START if interrupted else Step.STAYED
-    return _UNDONE_BY[step]
+    return _WAY_BACK[step]
 
 
 def first(last: Step | None) -> Step:
@@ -106,7 +106,7 @@ def line(at: str, step: Step, run: str) -> str:
 
 
 def journal_path(app: str) -> str:
-    return f"/var/lib/signupflow/releases/{app}.moving"
+    return f"/var/lib/signupflow/releases/{app}.cutover"
 
 
 # Seconds, measured on two cores (docs/evidence/cutover.json, import-speed.json). An import reads and writes this much a second.
@@ -129,11 +129,11 @@ def describe(size: int, hosts: Sequence[str], stop: str) -> list[str]:
         Step.IMPORT: f"in one transaction, compared before it is kept: about {importing} s",
         Step.SMOKE: "the app's own smoke suite, on the new database",
         Step.RELEASE: f"on {', '.join(hosts)}, behind the page",
-        Step.OPEN: "the page goes; from here on the rows are in PostgreSQL",
+        Step.OPEN: "the page is removed; from here on the rows are in PostgreSQL",
     }
     return [
         *(f"{step}: {text}" for step, text in words.items()),
-        "any failure before the page goes leads back to the old service",
+        "any failure before the page is removed returns to the old service",
     ]
 
 

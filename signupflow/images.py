@@ -143,11 +143,16 @@ def inspect(text: str) -> dict[str, Any] | None:
     """`docker image inspect`, or None when the engine has no such image."""
     done = subprocess.run([docker_client(), "image", "inspect", text], capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        found: dict[str, Any] = json.loads(done.stdout)[0]
+        try:
+            found: dict[str, Any] = json.loads(done.stdout)[0]
+        except (ValueError, LookupError):
+            shown = " ".join(done.stdout.split())[:100] or "nothing"
+            raise OperatorError(f"`docker image inspect {text}` printed {shown}: check `docker version`") from None
         return found
     if "no such image" in done.stderr.lower():
         return None
-    raise OperatorError(f"this machine's Docker Engine did not answer: {done.stderr.strip().splitlines()[-1]}")
+    last = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
+    raise OperatorError(f"this machine's Docker Engine did not answer: {last}")
 
 
 def pin(text: str) -> str:

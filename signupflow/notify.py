@@ -1,4 +1,4 @@
-"""Telling people how a deployment ended: a Slack-compatible webhook, and mail.
+"""Notifications of how a deployment ended: a Slack-compatible webhook, and mail.
 
 A notification that cannot be sent never fails what it tells of. Its URL is a secret, and is in no message.
 """
@@ -24,7 +24,7 @@ def body(record: Record) -> str:
     if record.rolled_back:
         lines.append(f"rolled back: {', '.join(record.rolled_back)}")
     if record.probe:
-        lines.append(f"requests through the public entry: {record.probe['failed']:g} failed of {record.probe['sent']:g}")
+        lines.append(f"live traffic check: {record.probe['sent']:,.0f} requests, {record.probe['failed']:,.0f} failed")
     return "\n".join(lines)
 
 

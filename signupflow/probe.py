@@ -44,8 +44,9 @@ class Counted:
     failures: list[str] = field(default_factory=list)
 
     @property
-    def said(self) -> str:
-        return f"{self.failed} failed of {self.sent} ({self.connection} connections, {self.http} answers)"
+    def text(self) -> str:
+        """For people."""
+        return f"{self.sent:,} requests, {self.failed} failed ({self.connection} without an answer, {self.http} with 5xx)"
 
 
 def summary(times: list[float], connection: list[str], answers: list[str]) -> Counted:

@@ -33,7 +33,7 @@ def recipients_path(path: Path) -> Path:
 def read_recipients(path: Path) -> list[str]:
     listed = recipients_path(path)
     if not listed.is_file():
-        raise OperatorError(f"no recipients file {listed}: take it from the repository again, it is kept beside the secrets")
+        raise OperatorError(f"no recipients file {listed}: restore it from the repository, where it is beside the secrets file")
     lines = (line.split("#")[0].strip() for line in listed.read_text().splitlines())
     return [line for line in lines if line]
 

@@ -61,7 +61,7 @@ def test_a_name_alone_proves_nothing(tmp_path: Path, body: str, can_fail: bool) 
     path = tmp_path / "test_it.py"
     path.write_text(f"import pytest\npytestmark = pytest.mark.lab\n\n@pytest.mark.long\ndef test_us1_1_ec5_it():\n    {body}\n")
     (found,) = specification._of(path)
-    assert (found.can_fail, found.marks, found.identifiers) == (can_fail, {"lab", "long"}, ["US1.1", "EC5"])
+    assert (found.can_fail, found.marks, found.identifiers) == (can_fail, frozenset({"lab", "long"}), ["US1.1", "EC5"])
 
 
 def test_the_table_of_tests_is_made_from_their_names() -> None:

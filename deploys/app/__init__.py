@@ -32,7 +32,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 def app_image() -> None:
     """A stage of its own: the schema step needs the image, on the database's host, before the release does."""
     if in_group("app") or (in_group("db") and environment().app_migration_command):
-        images.present(name="Present", image=image(environment().app_image))
+        images.present(name="Load the image", image=image(environment().app_image))
 
 
 def routes() -> None:
@@ -40,7 +40,7 @@ def routes() -> None:
     env = environment()
     if in_group("edge"):
         files.config(
-            name="Routers of each domain",
+            name="Write routers of the domains",
             dest=routers_path(env.app_name),
             content=routers(env.app_name, env.domains, env.app_response_seconds),
         )
@@ -51,16 +51,16 @@ def prepare_host() -> None:
     """On an app host: what all generations share."""
     env = environment()
     if in_group("app"):
-        compose.directory(name="Data directory", path=data_directory(), mode="0750", uid=env.app_user)
+        compose.directory(name="Create the data directory", path=data_directory(), mode="0750", uid=env.app_user)
         if APP_NETWORK in networks(fleet(), host.name, uses_database(env)):
-            compose.network(name="Network", network=APP_NETWORK, bridge=APP_BRIDGE)
+            compose.network(name="Create the network", network=APP_NETWORK, bridge=APP_BRIDGE)
 
 
 @deploy("App")
 def leave() -> None:
     """Out of the routes first, and stopped when the edge confirms that nothing is sent here any more."""
     if in_group("app"):
-        releases.left(name=f"Leave {host.name}", release=desired(host))
+        releases.left(name=f"Remove {host.name}", release=desired(host))
         if fleet().member(host.name).roles == {"app"}:
             ownership.release()
 

@@ -51,16 +51,16 @@ def configured() -> None:
     env = environment()
     if not env.backed_up:
         return
-    secret_files.directory(name="Backup keys", path=BACKUP_SECRETS, values=secret_values(env, secrets()), uid=POSTGRES_UID)
+    secret_files.directory(name="Write the keys", path=BACKUP_SECRETS, values=secret_values(env, secrets()), uid=POSTGRES_UID)
     files.config(
-        name="Backup settings",
+        name="Write the configuration",
         dest=f"{BACKUP_CONFIGURATION}/backup.json",
         content=commands_json(env, image(env.postgres_image).on_host),
     )
     if env.s3_ca_file:
         authority = Path(env.s3_ca_file).read_text()
-        files.config(name="Whom to trust as object storage", dest=f"{BACKUP_CONFIGURATION}/{AUTHORITY}", content=authority)
-    compose.directory(name="Repository on this host", path=BACKUP_REPOSITORY, mode="0700", uid=POSTGRES_UID)
+        files.config(name="Write the object-storage CA", dest=f"{BACKUP_CONFIGURATION}/{AUTHORITY}", content=authority)
+    compose.directory(name="Create the local repository", path=BACKUP_REPOSITORY, mode="0700", uid=POSTGRES_UID)
 
 
 @deploy("Backup keys")
@@ -78,13 +78,13 @@ def recovery() -> None:
     env = environment()
     if not env.backed_up:
         refuse("there is nothing to recover from: set s3_endpoint and s3_bucket")
-    images.present(name="Image of PostgreSQL", image=image(env.postgres_image))
-    compose.directory(name="Data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
+    images.present(name="Load the PostgreSQL image", image=image(env.postgres_image))
+    compose.directory(name="Create the data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
     configured()
     _commands(env)
     moment = f" --point-in-time {env.recover_to}" if env.recover_to else ""
     archiving.recovered(
-        name=f"Cluster as of {env.recover_to or 'the last archived change'}",
+        name=f"Restore the cluster to {env.recover_to or 'the last archived change'}",
         cluster=f"{POSTGRES_DATA}/cluster",
         restore=f"{RESTORE} --target {env.profile} --force{moment}",
     )
@@ -92,10 +92,10 @@ def recovery() -> None:
 
 def _commands(env: Environment) -> None:
     ops = image(env.ops_image)
-    images.present(name="Image of the backup commands", image=ops)
+    images.present(name="Load the ops image", image=ops)
     for command, module in COMMANDS.items():
         files.config(
-            name=f"Command {Path(command).name}",
+            name=f"Install {Path(command).name}",
             dest=command,
             content=template(
                 TEMPLATES / "command.sh.j2", image=ops.on_host, module=module, schema=schema_directory(env.app_name), **PLACES
@@ -114,27 +114,27 @@ def backups() -> None:
         return
     _commands(env)
     files.config(
-        name="Alert when nothing watches",
+        name="Install the alert of a failed monitor",
         dest=UNWATCHED,
         content=template(TEMPLATES / "unwatched.sh.j2", env=env, host=host.name, **PLACES),
         mode="0755",
     )
     for unit in SERVICES:
         files.config(
-            name=f"Service {unit}",
+            name=f"Install {unit}.service",
             dest=f"{SYSTEMD}/{unit}.service",
             content=template(TEMPLATES / f"{unit}.service.j2", command=COMMAND, unwatched=UNWATCHED),
             apply="systemctl daemon-reload",
         )
     for unit in TIMERS:
         files.config(
-            name=f"Timer {unit}",
+            name=f"Enable {unit}.timer",
             dest=f"{SYSTEMD}/{unit}.timer",
             content=template(TEMPLATES / f"{unit}.timer.j2", env=env),
             apply=f"systemctl daemon-reload && systemctl enable {unit}.timer && systemctl restart {unit}.timer",
             holds=f"systemctl is-active {unit}.timer",
         )
-    archiving.stanza(name="Archive and first backup", state=BACKUP_STATE, identity=store_identity(env))
+    archiving.stanza(name="Start archiving and make the first backup", state=BACKUP_STATE, identity=store_identity(env))
 
 
 def _none() -> None:
@@ -142,11 +142,11 @@ def _none() -> None:
     logger.warning(f"{host.print_prefix}no backups are made: name an s3_endpoint and an s3_bucket (BACKUP_RESTORE.md)")
     for unit in TIMERS:
         files.absent(
-            name=f"No timer {unit}",
+            name=f"Remove {unit}.timer",
             path=f"{SYSTEMD}/{unit}.timer",
             apply=f"systemctl disable --now {unit}.timer; systemctl daemon-reload",
         )
     for unit in SERVICES:
-        files.absent(name=f"No service {unit}", path=f"{SYSTEMD}/{unit}.service", apply="systemctl daemon-reload")
+        files.absent(name=f"Remove {unit}.service", path=f"{SYSTEMD}/{unit}.service", apply="systemctl daemon-reload")
     for path in (*COMMANDS, UNWATCHED):
-        files.absent(name=f"No {path}", path=path)
+        files.absent(name=f"Remove {path}", path=path)

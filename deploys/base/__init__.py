@@ -39,23 +39,23 @@ def rules() -> dict[str, object]:
 @deploy("Base host")
 def base_host() -> None:
     env = environment()
-    system.packages(name="Packages: firewall, time, updates", names=PACKAGES, services=SERVICES)
+    system.packages(name="Install packages", names=PACKAGES, services=SERVICES)
     _login(env)
     files.config(
-        name="SSH: keys only, no root",
+        name="Configure SSH: keys only, no root",
         dest="/etc/ssh/sshd_config.d/10-signupflow.conf",
         content=template(TEMPLATES / "sshd.conf.j2", deploy_user=env.deploy_user),
         validate="mkdir -p /run/sshd && sshd -t -f {}",
         apply="systemctl try-reload-or-restart ssh",
     )
     files.config(
-        name="Firewall unit",
+        name="Install the firewall unit",
         dest="/etc/systemd/system/signupflow-firewall.service",
         content=template(TEMPLATES / "firewall.service.j2"),
         apply="systemctl daemon-reload && systemctl enable signupflow-firewall",
     )
     files.config(
-        name="Firewall rules",
+        name="Load firewall rules",
         dest="/etc/signupflow/firewall.nft",
         content=template(TEMPLATES / "firewall.nft.j2", **rules()),
         validate="nft --check --file {}",
@@ -63,12 +63,12 @@ def base_host() -> None:
         holds="nft list table inet signupflow",
     )
     files.config(
-        name="Unattended security upgrades",
+        name="Configure unattended upgrades",
         dest="/etc/apt/apt.conf.d/52-signupflow",
         content=template(TEMPLATES / "unattended-upgrades.j2"),
     )
     files.config(
-        name="Journal limits",
+        name="Limit the journal",
         dest="/etc/systemd/journald.conf.d/10-signupflow.conf",
         content=template(TEMPLATES / "journald.conf.j2", max_use=env.journal_max_use.upper(), days=env.journal_retention_days),
         apply="systemctl restart systemd-journald",
@@ -82,4 +82,4 @@ def login() -> None:
 
 
 def _login(env: Environment) -> None:
-    system.login(name=f"Login {env.deploy_user}", user=env.deploy_user, keys=env.deploy_public_keys)
+    system.login(name=f"Create login {env.deploy_user}", user=env.deploy_user, keys=env.deploy_public_keys)

@@ -39,7 +39,7 @@ def old_service() -> None:
         asked = [f"{API}/{cutover.router_name(env.app_name, domain)}@file" for domain in env.domains]
         confirmed = " && ".join(f"curl --silent --fail -m 5 -o /dev/null {url}" for url in asked)
         files.config(
-            name="Routes to it",
+            name="Route traffic to the old service",
             dest=_legacy_path(env),
             content=cutover.routes(env.app_name, env.domains, env.legacy_upstream),
             apply=f"for try in 1 2 3 4 5 6 7 8 9 10; do ( {confirmed} ) && break; sleep 0.5; done; {confirmed}",
@@ -59,18 +59,18 @@ def cut_over() -> None:
         cutting_over.moved(
             name=f"Move {env.legacy_sqlite_file} into PostgreSQL", context=deployment(), move=_move(env), edge=edge
         )
-    releases.barrier(name="Moved")
+    releases.barrier(name="Wait for all hosts")
     if in_group("edge"):
-        compose.gone(name="Server of the page", service=PAGE_SERVICE, directory=PAGE_DIRECTORY, _if=deployment().healthy)
+        compose.gone(name="Remove the maintenance page", service=PAGE_SERVICE, directory=PAGE_DIRECTORY, _if=deployment().healthy)
     if host.name == edge.name:
-        releases.finish(name="Finish", context=deployment())
+        releases.finish(name="Record and unlock", context=deployment())
 
 
 def _project(env: Environment) -> None:
     """The Compose project with the import and the smoke suite, and its work folder: the file's rows are people's data."""
-    compose.directory(name="Work folder", path=f"{_directory(env)}/work", mode="0700", uid=0)
+    compose.directory(name="Create the work directory", path=f"{_directory(env)}/work", mode="0700", uid=0)
     files.config(
-        name="Import",
+        name="Write the import project",
         dest=f"{_directory(env)}/compose.yaml",
         content=template(
             TEMPLATES / "compose.yaml.j2",
@@ -109,7 +109,7 @@ def _last(env: Environment) -> cutover.Step | None:
 
 
 def _directory(env: Environment) -> str:
-    return f"/opt/signupflow/moving-{env.app_name}"
+    return f"/opt/signupflow/cutover-{env.app_name}"
 
 
 def _legacy_path(env: Environment) -> str:

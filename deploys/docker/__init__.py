@@ -12,7 +12,7 @@ from operations import engine
 def docker_engine() -> None:
     env = environment()
     engine.docker(
-        name="Engine and Compose",
+        name="Install Docker Engine and Compose",
         daemon_json=daemon_json(env.registry_mirrors),
         allow_interrupts=env.may_interrupt,
     )

@@ -34,7 +34,7 @@ def up() -> None:
         return
     server()
     files.config(
-        name="Routes to the page",
+        name="Route traffic to the page",
         dest=page_path(environment().app_name),
         content=page_routes(environment().reason or "maintenance"),
         apply=_confirmed(200),
@@ -46,9 +46,9 @@ def server() -> None:
     """On the edge: what serves the page, once somebody is routed to it."""
     env = environment()
     proxy = image(env.traefik_image)
-    system.packages(name="busybox", names=["busybox-static"])
+    system.packages(name="Install busybox", names=["busybox-static"])
     compose.stack(
-        name="Server",
+        name="Start the server",
         service=SERVICE,
         directory=DIRECTORY,
         files={
@@ -71,8 +71,8 @@ def down() -> None:
     """First the routes go, and when Traefik confirms, the server."""
     if not in_group("edge"):
         return
-    files.absent(name="Routes to the page", path=page_path(environment().app_name), apply=_confirmed(404))
-    compose.gone(name="Server", service=SERVICE, directory=DIRECTORY)
+    files.absent(name="Route traffic to the app", path=page_path(environment().app_name), apply=_confirmed(404))
+    compose.gone(name="Remove the server", service=SERVICE, directory=DIRECTORY)
 
 
 def _confirmed(status: int) -> str:

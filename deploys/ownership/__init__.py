@@ -28,12 +28,12 @@ def check(recovering: bool = False) -> None:
 @deploy("Host")
 def claim() -> None:
     """The first change: from now on the host says whose it is, and where its database is."""
-    files.config(name="Owner", dest=ownership.PATH, content=ownership.owner(_wanted(), host.name, _hosts()).text())
+    files.config(name="Write the owner", dest=ownership.PATH, content=ownership.owner(_wanted(), host.name, _hosts()).text())
 
 
 def release() -> None:
     """A host that has left says nothing any more: another environment may have it."""
-    files.absent(name="Owner", path=ownership.PATH)
+    files.absent(name="Remove the owner", path=ownership.PATH)
 
 
 def _wanted() -> Wanted:

@@ -33,20 +33,20 @@ def postgres() -> None:
         return
     env, values = environment(), secrets()
     postgres_image = image(env.postgres_image)
-    images.present(name="Image", image=postgres_image)
-    compose.directory(name="Data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
+    images.present(name="Load the image", image=postgres_image)
+    compose.directory(name="Create the data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
     key = {name: values[name] for name in ("postgres_tls_certificate", "postgres_tls_key")}
-    secret_files.directory(name="Server's certificate and key", path=SECRETS, values=key, uid=POSTGRES_UID)
+    secret_files.directory(name="Write the server certificate and key", path=SECRETS, values=key, uid=POSTGRES_UID)
     backups.configured()
     # A file of its own that restarts nothing: an app host that comes or goes is a reload.
     files.config(
-        name="Who may connect",
+        name="Write pg_hba.conf",
         dest=f"{DIRECTORY}/config/pg_hba.conf",
         content=template(TEMPLATES / "pg_hba.conf.j2", database=env.postgres_database, clients=fleet().database_clients()),
         apply=RELOAD,
     )
     compose.stack(
-        name="Stack",
+        name="Start the stack",
         service="postgres",
         directory=DIRECTORY,
         files={
@@ -83,7 +83,7 @@ def roles() -> None:
 
 def _roles(env: Environment, values: Secrets) -> None:
     database.roles(
-        name="Roles and database",
+        name="Create roles and database",
         database=env.postgres_database,
         sql=roles_sql(env.postgres_database, values),
         digests=role_digests(env.postgres_database, values),

@@ -1,4 +1,4 @@
-"""A release: ready, locked, host after host, observed, rolled back when it fails."""
+"""A release: ready, locked, host after host, monitored, rolled back when it fails."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def _schema_is_not_left_out() -> None:
 
 def _asked(replacing: bool) -> None:
     context = deployment()
-    readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
-    readying.ready(name="Checks", context=context, checks=checks(replacing))
-    readying.everybody(name="All checks passed", context=context, what="every host is ready")
+    readying.everybody(name="All hosts reachable", context=context, what="all hosts are reachable")
+    readying.ready(name="Run checks", context=context, checks=checks(replacing))
+    readying.everybody(name="All checks passed", context=context, what="all checks passed")
 
 
 def _lock(reason: str) -> None:
@@ -81,8 +81,8 @@ def _lock(reason: str) -> None:
     recorder = context.recorder
     recorder.environment, recorder.channels, recorder.hook_after = env.environment, channels(), env.hook_after
     if host.name == hosts[0]:
-        readying.locked(name="Acquire", context=context, hosts=hosts, reason=reason, hook=env.hook_before)
-    readying.everybody(name="Acquired", context=context, what="this run has the deploy lock")
+        readying.locked(name="Acquire the lock", context=context, hosts=hosts, reason=reason, hook=env.hook_before)
+    readying.everybody(name="Lock acquired", context=context, what="this run has the deploy lock")
 
 
 def activated() -> list[Host]:
@@ -91,7 +91,7 @@ def activated() -> list[Host]:
 
 
 def locked_hosts() -> list[str]:
-    """All hosts of this run, in inventory order; the edge too when the run leaves it out, because turns change its routes."""
+    """All hosts of this run, in inventory order; the edge too when the run leaves it out, because rollouts change its routes."""
     names = [item.name for item in activated()]
     edge = fleet().host_with_role("edge").name
     return names if edge in names else [*names, edge]
@@ -148,7 +148,7 @@ def release(again: bool = False) -> None:
     prepare_host()
     if deployment().once("plan"):
         announce(_apps(), serving(), env, again)
-    releases.barrier(name="Start")
+    releases.barrier(name="Wait for all hosts")
     for name in host.loop([item.name for item in _apps()]):
         if name == host.name:
             new = image(env.app_image)
@@ -162,27 +162,29 @@ def release(again: bool = False) -> None:
 
 
 @deploy("Release")
-def observation() -> None:
-    """The whole service is watched; a release that fails, here or in a turn, is rolled back from the last host to the first."""
+def monitoring() -> None:
+    """The whole service is watched; a release that fails, here or in a rollout, is rolled back, the last host first."""
     env, apps, context = environment(), [item.name for item in _apps()], deployment()
     context.keeps_failed = env.app_on_failure == "keep"
     recorded()
     if apps and host.name == apps[-1]:
         releases.monitored(
-            name="Watch",
+            name="Monitor the service",
             context=context,
             release=desired(host),
-            seconds=env.app_observe_seconds,
+            seconds=env.app_monitor_seconds,
             _if=context.healthy,
         )
-    releases.barrier(name="Evaluate")
+    releases.barrier(name="Evaluate the result")
     for name in host.loop(list(reversed(apps))):
         if name == host.name:
             releases.rolled_back(name=f"Roll back {name}", context=context, release=desired(host), keep=context.keeps_failed)
     if in_group("edge"):
-        certificates.certified(name="Certificates", context=context, entries=uncertified_entries(env), _if=context.healthy)
+        certificates.certified(
+            name="Wait for certificates", context=context, entries=uncertified_entries(env), _if=context.healthy
+        )
     if host.name == locked_hosts()[0]:
-        releases.finish(name="Finish", context=context)
+        releases.finish(name="Record and unlock", context=context)
 
 
 def recorded() -> None:
@@ -217,18 +219,18 @@ def abort() -> None:
     recorded()
     context = deployment()
     context.recorder.kind, context.recorder.outcome = "abort", ledger.ABORTED
-    context.recorder.release = {**_undone(), "commit": "", "deploys": commit()}
-    readying.everybody(name="All hosts reachable", context=context, what="every host takes SSH")
+    context.recorder.release = {**_aborted(), "commit": "", "deploys": commit()}
+    readying.everybody(name="All hosts reachable", context=context, what="all hosts are reachable")
     _lock("abort")
-    releases.barrier(name="Start")
+    releases.barrier(name="Wait for all hosts")
     for name in host.loop([item.name for item in reversed(_apps())]):
         if name == host.name:
-            releases.undone(name=f"Roll back {name}", context=context, release=desired(host))
+            releases.aborted(name=f"Roll back {name}", context=context, release=desired(host))
 
 
 @functools.cache
-def _undone() -> dict[str, str]:
-    """What is undone, by the hosts' journals: group_data may name another release by now."""
+def _aborted() -> dict[str, str]:
+    """What is aborted, by the hosts' journals: group_data may name another release by now."""
     path = journal.path(environment().app_name)
     entry = journal.newest_release(item.get_fact(AppendedText, path=path) for item in _apps() if connectable(item))
     if entry is None:
@@ -241,7 +243,7 @@ def locked(reason: str, kind: str = "hosts") -> None:
     """The deploy lock alone, for a deploy that is no release. `kind` is how it is recorded, when it ends with `worked`."""
     ownership.check()
     deployment().recorder.kind = kind
-    readying.everybody(name="All hosts reachable", context=deployment(), what="every host takes SSH")
+    readying.everybody(name="All hosts reachable", context=deployment(), what="all hosts are reachable")
     _lock(environment().reason or reason)
 
 
@@ -252,10 +254,10 @@ def worked() -> None:
     run = deployment().recorder
     run.kept_on = (edge, env.app_name)
     run.release = {"version": "", "image": "", "schema": "", "commit": "", "deploys": commit()}
-    readying.worked(name="Record", context=deployment())
+    readying.worked(name="Record this run", context=deployment())
 
 
 @deploy("Lock")
 def release_lock() -> None:
     ownership.check()
-    readying.unlocked(name="Release")
+    readying.unlocked(name="Release the lock")

@@ -28,5 +28,5 @@ def announce(apps: Sequence[Host], serving: RouteTable, env: Environment, again:
     database = holding("db")
     known = database.get_fact(SchemaRevision, database=env.postgres_database) if new.schema_revision else ""
     schema = schema_step(new.schema_revision, known, new.migrations)
-    for line in lines(title, schema, plans, env.app_observe_seconds, env.app_on_failure):
+    for line in lines(title, schema, plans, env.app_monitor_seconds, env.app_on_failure):
         logger.info(line)

@@ -34,11 +34,11 @@ def schema() -> None:
     command = [compose_value(word) for word in env.app_migration_command]
     migrator = migrator_secrets(env)
     secret_files.directory(
-        name="Migrator's database URL", path=migrator, values=migrator_values(env, secrets()), uid=env.app_user
+        name="Write the migrator's database URL", path=migrator, values=migrator_values(env, secrets()), uid=env.app_user
     )
     directory = _directory(env)
     files.config(
-        name="Whom to trust as PostgreSQL",
+        name="Write the PostgreSQL CA",
         dest=f"{trust_directory(env)}/{CERTIFICATE}",
         content=secrets()["postgres_tls_certificate"],
     )
@@ -53,7 +53,7 @@ def schema() -> None:
         rehearsal=REHEARSAL_URL,
     )
     database.migrated(
-        name=f"Schema {app_image.schema_revision or 'of this image'}",
+        name=f"Migrate to {app_image.schema_revision or 'the schema of this image'}",
         wanted=database.Schema(
             database=env.postgres_database,
             revision=app_image.schema_revision,

@@ -22,11 +22,11 @@ def traefik() -> None:
     env = environment()
     traefik_image = image(env.traefik_image)
     authority = Path(env.acme_ca_file).read_text() if env.acme_ca_file else ""
-    images.present(name="Image", image=traefik_image)
-    compose.directory(name="State (certificates)", path=STATE, mode="0700", uid=0)
+    images.present(name="Load the image", image=traefik_image)
+    compose.directory(name="Create the certificate directory", path=STATE, mode="0700", uid=0)
     # A file of its own that restarts nothing: the app stage writes its routes beside it.
     files.config(
-        name="Security headers and TLS options",
+        name="Write security headers and TLS options",
         dest=f"{DYNAMIC}/security.yaml",
         content=template(TEMPLATES / "security.yaml.j2"),
     )
@@ -50,7 +50,7 @@ def traefik() -> None:
     if authority:
         stack_files["config/acme-ca.pem"] = authority
     compose.stack(
-        name="Stack",
+        name="Start the stack",
         service="traefik",
         directory=DIRECTORY,
         files=stack_files,

@@ -23,7 +23,7 @@ def upgrade(what: str) -> None:
     """`what` is traefik, postgres or docker. Docker goes host after host, none after one that fails."""
     env = environment()
     preflight.probed(
-        name="Probe the public entry",
+        name="Start the live traffic check",
         context=deployment(),
         entry=(served_entries(env) or entries(env))[0],
         path=env.health_path,
@@ -36,5 +36,5 @@ def upgrade(what: str) -> None:
     else:
         for name in host.loop([item.name for item in activated()]):
             if name == host.name:
-                engine.upgraded(name=f"Docker's packages on {name}", again=env.upgrade_again, _if=lambda: not state.failed_hosts)
+                engine.upgraded(name=f"Upgrade Docker on {name}", again=env.upgrade_again, _if=lambda: not state.failed_hosts)
         docker_engine()

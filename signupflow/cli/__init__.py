@@ -19,7 +19,7 @@ SECTIONS = {
     "Release": ("deploy", "plan", "apply", "rollback", "restart", "scale"),
     "Look": ("status", "history", "doctor", "logs"),
     "On a host": ("console", "psql"),
-    "When a release was cut off": ("resume", "abort", "lock"),
+    "When a release was interrupted": ("resume", "abort", "lock"),
     "Data": ("backup", "restore", "recover", "migrate-sqlite"),
     "Now and then": ("maintenance", "upgrade", "rotate", "remove-host"),
 }

@@ -34,7 +34,7 @@ def restore(words: tuple[str, ...], target: Target) -> None:
     """Bring the database back, to a second. `signupflow restore -- --help` explains the words.
 
     Exit codes: 0 ok, 1 backup not found, 2 backup fails verification, 3 the database cannot be reached, 4 restore failed,
-    5 integrity check failed, 6 you said no, 7 bad configuration.
+    5 integrity check failed, 6 not confirmed, 7 bad configuration.
     """
     _on_database_host("signupflow-restore", words, target)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import pyrage
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError
 
 from signupflow import secretfile, secrets_cli
 from signupflow.cli.hosts import hosts_of

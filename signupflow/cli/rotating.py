@@ -70,14 +70,14 @@ def rotating_options(command: click.decorators.FC) -> click.decorators.FC:
 
 @click.group(cls=AnyOrder)
 def rotate() -> None:
-    """Replace a secret without downtime. The old one is refused at the end. Run again what was cut off: it goes on."""
+    """Replace a secret without downtime. The old one is refused at the end. After an interruption run it again: it continues."""
 
 
 @rotate.command()
 @rotating_options
 @target_options
 def database(target: Target, yes: bool, dry: bool) -> None:
-    """Passwords of the app and the migrator: the two app roles take turns."""
+    """Passwords of the app and the migrator: the two app roles alternate."""
     _stepwise("database", Kept(target), target, yes, dry)
 
 

@@ -45,7 +45,12 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--inventory`, `--data` and `--limit`, given to the verb as one Target."""
 
     @click.option(
-        "--inventory", "-i", default="inventory.py", show_default=True, envvar="SIGNUPFLOW_INVENTORY", help="Whose hosts."
+        "--inventory",
+        "-i",
+        default="inventory.py",
+        show_default=True,
+        envvar="SIGNUPFLOW_INVENTORY",
+        help="The environment's inventory.",
     )
     @click.option("--data", multiple=True, metavar="NAME=VALUE", help="A setting for this run; repeatable.")
     @click.option("--limit", multiple=True, metavar="HOST[,HOST]", help="These hosts or groups only: a,b or repeated.")

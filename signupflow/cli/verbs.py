@@ -82,9 +82,9 @@ def upgrade(what: str, target: Target, words: tuple[str, ...]) -> None:
 @click.command()
 @target_options
 def doctor(target: Target) -> None:
-    """Ask every host what a release would be refused for. Changes nothing."""
+    """Run the preflight checks of a release on every host. Changes nothing."""
     result_of(target.command("doctor", "-y"))
-    click.echo("every host is ready for a release")
+    click.echo("all checks passed")
 
 
 @click.command()
@@ -107,7 +107,7 @@ def history(as_json: bool, target: Target) -> None:
 @changing_options
 @target_options
 def resume(target: Target, words: tuple[str, ...]) -> None:
-    """Finish a release that was cut off. Looks at nothing below the app; `deploy` finishes it too, and looks at everything."""
+    """Finish an interrupted release. Checks nothing below the app; `deploy` finishes it too, and checks everything."""
     execute(target.command("resume", *words))
 
 
@@ -143,7 +143,7 @@ def recover(moment: str, target: Target, words: tuple[str, ...]) -> None:
 @changing_options
 @target_options
 def abort(target: Target, words: tuple[str, ...]) -> None:
-    """Undo a release that was cut off. Every host serves what it served before."""
+    """Undo an interrupted release. Every host serves what it served before."""
     execute(target.command("abort", *words))
 
 

@@ -36,7 +36,7 @@ def missing(domain: str, entry: str, leads_to: Sequence[str], found: tuple[str, 
     kind, said = found
     record = f"make the record `{domain}. A {entry}`"
     if kind == "rateLimited":
-        return f"{domain} has no certificate: the CA orders no more for now ({said}): deploy again when it does"
+        return f"{domain} has no certificate: the CA's rate limit is reached ({said}): deploy again later"
     if kind in ("dns", "connection", "unauthorized", "incorrectResponse", "caa", "tls"):
         remedy = {
             "connection": f"open port 80 of {entry} to the internet, or {record}",
@@ -46,7 +46,7 @@ def missing(domain: str, entry: str, leads_to: Sequence[str], found: tuple[str, 
     if said:
         return f"{domain} has no certificate: the CA says: {said}: see `docker logs signupflow-traefik` on the edge"
     if not leads_to:
-        return f"{domain} has no certificate: in DNS it leads nowhere: {record}, then deploy again"
+        return f"{domain} has no certificate: it has no DNS record: {record}, then deploy again"
     if entry not in leads_to:
-        return f"{domain} has no certificate: in DNS it leads to {', '.join(leads_to)}: {record}, then deploy again"
-    return f"{domain} has no certificate, and the CA has not said why: see `docker logs signupflow-traefik` on the edge"
+        return f"{domain} has no certificate: DNS points to {', '.join(leads_to)}: {record}, then deploy again"
+    return f"{domain} has no certificate, and the CA reported no error: see `docker logs signupflow-traefik` on the edge"

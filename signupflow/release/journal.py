@@ -31,7 +31,7 @@ class Entry:
     @property
     def ended(self) -> bool:
         """Whether its rollout came to an end that needs nothing more; one that is stuck does."""
-        return self.step in (Step.DONE, Step.UNDONE)
+        return self.step in (Step.DONE, Step.ROLLED_BACK)
 
     @property
     def going_back(self) -> int:

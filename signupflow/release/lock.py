@@ -12,7 +12,7 @@ import shlex
 from dataclasses import dataclass
 
 DIRECTORY = "/var/lib/signupflow/lock"
-FILE = f"{DIRECTORY}/lease"
+FILE = f"{DIRECTORY}/held"
 
 # A word that no owner's name can be: names are written by `clean`.
 REFUSED = "refused"
@@ -67,22 +67,22 @@ READ = (
 )
 
 
-def acquire_script(lease: Lock, gone: tuple[str, ...] = ()) -> str:
-    """Take the deploy lock unless somebody else's holds; then print `refused` and that lease.
+def acquire_script(wanted: Lock, gone: tuple[str, ...] = ()) -> str:
+    """Take the deploy lock unless somebody else's holds; then print `refused` and that lock.
 
     `gone` are runs whose process is known to have ended: theirs are taken over before their time.
     """
-    mine = " || ".join(f'test "$run" = {shlex.quote(run)}' for run in (lease.run, *gone))
+    mine = " || ".join(f'test "$run" = {shlex.quote(run)}' for run in (wanted.run, *gone))
     return (
         f"{_LOCKED}run=$(sed -n 's/^run=//p' {FILE} 2>/dev/null); expires=$(sed -n 's/^expires=//p' {FILE} 2>/dev/null)\n"
         f'if test -n "$run" && test "${{expires:-0}}" -gt "$(date +%s)" && ! {{ {mine}; }}; then\n'
-        f"  echo {REFUSED}; {READ}; exit 0\nfi\n{_write(lease)}"
+        f"  echo {REFUSED}; {READ}; exit 0\nfi\n{_write(wanted)}"
     )
 
 
-def renew_script(lease: Lock) -> str:
+def renew_script(wanted: Lock) -> str:
     """Lengthen the deploy lock; print `lost` when it is somebody else's by now (it had run out)."""
-    return f"{_LOCKED}if ! {_holds(lease.run)}; then echo {LOST}; {READ}; exit 0; fi\n{_write(lease)}"
+    return f"{_LOCKED}if ! {_holds(wanted.run)}; then echo {LOST}; {READ}; exit 0; fi\n{_write(wanted)}"
 
 
 def return_script(run: str) -> str:
@@ -98,8 +98,8 @@ def _holds(run: str) -> str:
     return f"test \"$(sed -n 's/^run=//p' {FILE} 2>/dev/null)\" = {shlex.quote(run)}"
 
 
-def _write(lease: Lock) -> str:
+def _write(wanted: Lock) -> str:
     return (
-        f'{{ printf %s {shlex.quote(lease.text())}; echo "expires=$(( $(date +%s) + {lease.seconds} ))"; }} > {FILE}.new'
+        f'{{ printf %s {shlex.quote(wanted.text())}; echo "expires=$(( $(date +%s) + {wanted.seconds} ))"; }} > {FILE}.new'
         f" && mv -f {FILE}.new {FILE}\n"
     )

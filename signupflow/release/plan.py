@@ -22,7 +22,7 @@ class HostPlan:
 def steps(work: Work) -> list[str]:
     """Lines of one rollout from the step it begins with; `step: what`."""
     if work.first in BACKWARD:
-        return [f"{work.first}: generation {work.rollout.new}, which a run that was cut off left"]
+        return [f"{work.first}: generation {work.rollout.new}, left by an interrupted run"]
     order = list(Step)
     described = zip(work.rollout.path, work.rollout.describe(), strict=True)
     return [line for step, line in described if order.index(step) >= order.index(work.first)]
@@ -44,12 +44,12 @@ def schema_step(revision: str, known: str | None, migrations: tuple[Migration, .
     return f"from {known}: {names}; tried on a copy first, then once, before the first host"
 
 
-def lines(title: str, schema: str, plans: Sequence[HostPlan], observe_seconds: float, on_failure: str) -> Iterator[str]:
+def lines(title: str, schema: str, plans: Sequence[HostPlan], monitor_seconds: float, on_failure: str) -> Iterator[str]:
     """The plan for people, one line each; nothing when every host serves what is wanted."""
     if not any(plan.todo for plan in plans):
         return
     yield f"--> Release of {title}"
-    yield "    1. every host is ready, and the deploy lock is held"
+    yield "    1. preflight of all hosts, and the deploy lock"
     yield f"    2. the schema {schema}"
     for number, plan in enumerate(plans, 3):
         if not plan.todo:
@@ -61,8 +61,8 @@ def lines(title: str, schema: str, plans: Sequence[HostPlan], observe_seconds: f
                 yield f"         {line}"
     after = len(plans) + 3
     kept = "updated hosts are rolled back" if on_failure == "rollback" else "updated hosts keep it"
-    if any(plan.current for plan in plans) and observe_seconds:
-        yield f"    {after}. observe: {observe_seconds:g} s of the whole service"
+    if any(plan.current for plan in plans) and monitor_seconds:
+        yield f"    {after}. monitor: {monitor_seconds:g} s of the whole service"
         after += 1
     yield f"    {after}. record, and the deploy lock is released"
     yield f"    If a host fails it reverts, later hosts are skipped, {kept}."

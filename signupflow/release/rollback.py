@@ -67,7 +67,7 @@ def obstacles(version: str, has: Sequence[Migration], serving: Sequence[Migratio
         f"{version} cannot run on the present schema: migration {migration.revision} "
         f"{'breaks versions before it' if migration.breaks else 'took something away'} "
         f"({migration.breaks or '; '.join(migration.destructive)}). Nothing was changed. Release a version that "
-        f"mends what is wrong, or restore the database to the point before {migration.revision}; what was written since is lost"
+        f"fixes it, or restore the database to the point before {migration.revision}; what was written since is lost"
         for migration in missing
         if migration.breaks or migration.destructive
     ]

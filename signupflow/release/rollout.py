@@ -32,7 +32,7 @@ class Step(StrEnum):
     REMOVE = "remove"
 
     DONE = "done"
-    UNDONE = "undone"
+    ROLLED_BACK = "rolled back"
     STUCK = "stuck"
 
 
@@ -44,7 +44,7 @@ class Event(StrEnum):
     FAILED = "failed"
 
 
-ENDS = frozenset({Step.DONE, Step.UNDONE, Step.STUCK})
+ENDS = frozenset({Step.DONE, Step.ROLLED_BACK, Step.STUCK})
 BACKWARD = (Step.REVIVE, Step.ROUTE_BACK, Step.REMOVE)
 
 # Where a failure leads, by how far the rollout had come. What serves is never taken away first.
@@ -128,7 +128,7 @@ class Rollout:
             return Step.STUCK
         if event is Event.MORE:
             return step
-        return {Step.REVIVE: Step.ROUTE_BACK, Step.ROUTE_BACK: Step.REMOVE, Step.REMOVE: Step.UNDONE}[step]
+        return {Step.REVIVE: Step.ROUTE_BACK, Step.ROUTE_BACK: Step.REMOVE, Step.REMOVE: Step.ROLLED_BACK}[step]
 
     def describe(self) -> list[str]:
         """The rollout's path as an operator reads it in a plan: one line each, `step: what`."""

@@ -86,7 +86,7 @@ def sample(at: float, status: int, body: str, count: Count) -> Sample:
 
 
 @dataclass
-class Observation:
+class MonitoringWindow:
     """The deployment contract's triggers (SPEC.md): each sample may end it with a reason to take the release back.
 
     Health fails 3 checks in a row; over `limit_percent` errors for `error_seconds`; no database for over `database_seconds`.

@@ -23,12 +23,14 @@ from signupflow.settings.edge import Edge
 from signupflow.settings.forms import MERGED, TAG, Topic
 from signupflow.settings.host import EveryHost
 from signupflow.settings.legacy import OldService
-from signupflow.settings.notifications import Telling
+from signupflow.settings.notifications import Notifications
 from signupflow.settings.release import Release
 from signupflow.settings.run import ThisRun
 
 # In the order in which they are documented.
-TOPICS: tuple[type[Topic], ...] = (*(Access, EveryHost, Edge, Database, App, Release, Backups, Telling, OldService, ThisRun),)
+TOPICS: tuple[type[Topic], ...] = (
+    *(Access, EveryHost, Edge, Database, App, Release, Backups, Notifications, OldService, ThisRun),
+)
 
 # Inventory keys that belong to pyinfra's connectors or to the lab.
 FOREIGN_PREFIXES = ("ssh_", "lab_", "_", "webhook_")
@@ -50,7 +52,7 @@ PER_HOST = {
 }
 
 
-class Environment(Access, EveryHost, Edge, Database, App, Release, Backups, Telling, OldService, ThisRun):
+class Environment(Access, EveryHost, Edge, Database, App, Release, Backups, Notifications, OldService, ThisRun):
     """Everything the deploys need to know of one environment."""
 
     @model_validator(mode="before")

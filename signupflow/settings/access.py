@@ -14,7 +14,7 @@ KEY = re.compile(r"^(ssh-(ed25519|rsa)|ecdsa-sha2-\S+|sk-\S+) [A-Za-z0-9+/=]+( [
 
 def _public_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     if not keys:
-        raise ValueError("name at least one key, or nobody could log in")
+        raise ValueError("name at least one key, or no login is possible")
     for key in keys:
         if not KEY.fullmatch(key):
             raise ValueError(f"{key[:24]!r}... is not an OpenSSH public key on one line")

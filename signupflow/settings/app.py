@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from signupflow.fleet import PORTS_PER_GENERATION
 from signupflow.settings import placeholders
 from signupflow.settings.forms import REAL, Command, Image, Size, Slug, Topic, UrlPath, Variable, Variables, form
+from signupflow.shared.places import APP_UID
 
 # What only a deploy knows, by the names under which a variable's text may have it.
 FILLED_IN = ("profile", "domains", "environment", "trusted_proxies", "database_connections")
@@ -40,10 +41,10 @@ class App(Topic):
         description="PostgreSQL connections that one replica may open ($database_connections); SignUpFlow needs 4.",
     )
     app_response_seconds: int = Field(
-        default=15, ge=1, le=3600, description="Seconds until a replica must have begun its answer."
+        default=15, ge=1, le=3600, description="Seconds within which a replica must start to answer."
     )
     app_memory: Size = Field(default="384m", description="Memory limit of one replica.")
-    app_user: int = Field(default=10001, ge=1, description="Numeric uid the image runs as; owns its secret files.")
+    app_user: int = Field(default=APP_UID, ge=1, description="Numeric uid the image runs as; owns its secret files.")
     app_environment: Variables = Field(
         default_factory=dict,
         description=f"Plain variables, in which {', '.join(f'${name}' for name in FILLED_IN)} are filled in "
@@ -66,10 +67,10 @@ class App(Topic):
     )
     app_stop_seconds: int = Field(default=40, ge=1, le=600, description="Grace between SIGTERM and SIGKILL, in seconds.")
     app_drained_signal: Annotated[
-        str, form(r"^(?!SIGKILL$)(SIG[A-Z0-9]+)?$", "{} is no signal such as SIGINT that a replica can end well by")
+        str, form(r"^(?!SIGKILL$)(SIG[A-Z0-9]+)?$", "{} is not a signal that ends a replica gracefully, such as SIGINT")
     ] = Field(
         default="",
-        description="Signal by which a release stops replicas that no route leads to any more; default the image's own.",
+        description="Signal by which a release stops replicas that get no traffic any more; default the image's own.",
     )
     app_start_seconds: int = Field(default=60, ge=5, le=900, description="A replica must be healthy within this, in seconds.")
     app_start_cpu_shares: int = Field(
@@ -80,7 +81,7 @@ class App(Topic):
     )
     app_check_command: Command = Field(
         default=(),
-        description="Run in a new replica before traffic; prints JSON with `version` and `schema`, exits 0 when all is well.",
+        description="Run in a new replica before traffic; prints JSON with `version` and `schema`, exits 0 when all is healthy.",
     )
     app_smoke_command: Command = Field(
         default=(),

@@ -1,4 +1,4 @@
-"""Who is told of a run's end and of alerts, and what else is run."""
+"""Notifications of a run's end and of alerts, and hooks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from signupflow.settings.forms import HostName, MailAddress, MailAddresses, Topic, Verbatim
 
 
-class Telling(Topic):
-    """Who is told, and what else is run"""
+class Notifications(Topic):
+    """Notifications and hooks"""
 
     hook_before: Verbatim = Field(
         default="", description="Shell command on this machine before the first change; the run ends when it fails."
@@ -24,10 +24,10 @@ class Telling(Topic):
         description="Mail server, as this machine and the database's host reach it; secrets `smtp_user`, `smtp_password`.",
     )
     smtp_port: int = Field(default=25, ge=1, le=65535, description="Its port.")
-    smtp_starttls: bool = Field(default=False, description="Speak TLS to it before anything is said.")
+    smtp_starttls: bool = Field(default=False, description="Use STARTTLS.")
 
     @model_validator(mode="after")
-    def _mail_has_a_server(self) -> Telling:
+    def _mail_has_a_server(self) -> Notifications:
         if self.notify_mail_to and not self.smtp_host:
             raise ValueError("notify_mail_to needs smtp_host")
         return self

@@ -34,7 +34,7 @@ class Release(Topic):
     app_bake_seconds: float = Field(
         default=30, ge=0, le=3600, description="Seconds that a host's new replicas are watched before the next host's rollout."
     )
-    app_observe_seconds: float = Field(
+    app_monitor_seconds: float = Field(
         default=120, ge=0, le=3600, description="Seconds that the whole service is watched after the last host."
     )
     app_error_percent: float = Field(

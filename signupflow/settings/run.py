@@ -32,7 +32,7 @@ class ThisRun(Topic):
         Verbatim,
         form(r"^[A-Za-z0-9@/:._+-]*$", "{} names no release: a version, an image or the start of its digest does"),
     ] = Field(
-        default="", description="Where deploys/rollback.py goes: a version or an image of the history; default the one before."
+        default="", description="Where deploys/rollback.py goes: a version or an image of the history; default the previous one."
     )
     maintenance: Literal["", "on", "off"] = Field(
         default="", description="What deploys/maintenance.py does with the maintenance page."

@@ -7,6 +7,8 @@ POSTGRES, POSTGRES_PORT = "signupflow-postgres", 5432
 TRAEFIK = "signupflow-traefik"
 # The user postgres of the official image; owns what PostgreSQL and pgBackRest read and write.
 POSTGRES_UID = 999
+# The user of an app's image, where its settings name no other (`app_user`); the Dockerfile of the stand-in has it too.
+APP_UID = 10001
 # Traefik's API, on the edge's loopback only.
 TRAEFIK_API_PORT = 8099
 TRAEFIK_API = f"http://127.0.0.1:{TRAEFIK_API_PORT}"

@@ -19,8 +19,8 @@ def connect(
 ) -> Any:
     """A client of an S3 service; without a `ca_file` the machine's own authorities count. Raises ValueError for no address."""
     # Half a second to import, which verbs that need no bucket are spared.
-    import boto3  # type: ignore[import-untyped]
-    from botocore.config import Config  # type: ignore[import-untyped]
+    import boto3
+    from botocore.config import Config
 
     return boto3.client(
         "s3",

@@ -100,7 +100,7 @@ def test_us1_1_a_reload_that_failed_is_repeated_by_the_next_run(lab: Lab) -> Non
     assert all(run.returncode for run in failed)
     for run in failed:
         last = [line for line in run.stderr.splitlines() if "Starting operation" in line][-1]
-        assert "PostgreSQL | Who may connect" in last
+        assert "PostgreSQL | Write pg_hba.conf" in last
     repaired = json.loads(lab.pyinfra("-y", "--json").stdout)
-    assert {step.operation for step in done(repaired, "success")} == {"PostgreSQL | Who may connect"}
+    assert {step.operation for step in done(repaired, "success")} == {"PostgreSQL | Write pg_hba.conf"}
     convergence.second_run_changes_nothing(lab)

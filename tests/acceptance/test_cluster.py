@@ -65,7 +65,7 @@ def test_us1_2_sc008_whatever_dies_is_back_by_itself(cluster: Lab, evidence: Evi
 
 
 @pytest.mark.proof("cut-off")
-def test_us8_3_a_host_that_is_cut_off_is_routed_around_and_taken_back(cluster: Lab, short: Short, evidence: Evidence) -> None:
+def test_us8_3_a_host_that_is_cut_off_is_routed_around_and_taken_in_again(cluster: Lab, short: Short, evidence: Evidence) -> None:
     evidence(hosts.cut_off_and_back(cluster, **short(rate=25, seconds=12)))
 
 
@@ -86,7 +86,7 @@ def test_us8_1_a_single_host_becomes_two(two_hosts: Lab, evidence: Evidence) -> 
 
 @pytest.mark.long
 def test_us5_3_after_the_first_unhealthy_host_no_other_is_touched(cluster: Lab) -> None:
-    """Hosts take their turns in the inventory's order; the one that fails keeps what served, the rest keep all."""
+    """Hosts are rolled out in the inventory's order; the one that fails keeps what served, the rest keep all."""
     before = containers(cluster)
     bad = ("--data", "app_stop_seconds=41", "--data", "app_health_path=/nothing", "--data", "app_start_seconds=5")
     with Load(cluster, rate=30, seconds=120) as load:

@@ -10,6 +10,7 @@ import pytest
 
 from lab.client import Lab
 from signupflow.images import inspect
+from signupflow.shared.places import APP_UID
 from tests.evidence.plugin import Evidence, Short
 from tests.proofs import configuration, convergence, foreign, interruptions, leaks, strangers
 from tests.proofs.releasing import records
@@ -42,7 +43,7 @@ def test_fr001_the_container_is_locked_down(lab: Lab) -> None:
     container = lab.ssh("h1", "sudo docker ps -q --filter label=org.signupflow.app=signupflow | head -1").strip()
     found = json.loads(lab.ssh("h1", f"sudo docker inspect {container}"))[0]
     settings = found["HostConfig"]
-    assert found["Config"]["User"] == "10001:10001"
+    assert found["Config"]["User"] == f"{APP_UID}:{APP_UID}"
     assert settings["ReadonlyRootfs"] is True
     assert settings["CapDrop"] == ["ALL"]
     assert "no-new-privileges:true" in settings["SecurityOpt"]
@@ -226,7 +227,7 @@ def test_fr001_the_image_is_small_and_says_what_it_is(bare_lab: Lab) -> None:
     for name in ("title", "description", "source", "version", "revision", "created"):
         assert labels[f"org.opencontainers.image.{name}"]
     assert labels["org.signupflow.schema-revision"] == "b4e6f8a2c5d3"
-    assert app["Config"]["User"] == "10001:10001"
+    assert app["Config"]["User"] == f"{APP_UID}:{APP_UID}"
     assert app["Config"]["Healthcheck"]["Test"][:2] == ["CMD", "python"]
 
 

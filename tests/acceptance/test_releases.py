@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,46 +49,46 @@ def test_sc004_sc009_us5_1_us5_2_us5_4_ec1_a_release_under_load_fails_no_request
 def test_sc004_sc009_ec1_ten_releases_in_a_row_fail_no_request(cluster: Lab, evidence: Evidence) -> None:
     """At half the rate that was asked: the traffic of that one alone takes this machine, as the evidence shows."""
     asked = {"rate_asked": ASKED_RATE, "share_of_the_machine_busy_at_that_rate": release_order.busy_at(cluster, ASKED_RATE)}
-    settings = {"app_soak_seconds": 3, "app_shift_weights": [10, 50], "app_bake_seconds": 3}
+    settings: dict[str, Any] = {"app_soak_seconds": 3, "app_shift_weights": [10, 50], "app_bake_seconds": 3}
     evidence(release_order.ten_in_a_row(cluster, rate=ASKED_RATE / 2, beside=asked, **settings))
 
 
 @pytest.mark.full
 @pytest.mark.proof("failing-releases")
-def test_us5_3_us3_5_us2_4_ec2_a_release_that_fails_in_any_way_is_taken_back(three: Lab, evidence: Evidence) -> None:
-    evidence(failing_releases.each_is_taken_back(three, rate=60))
+def test_us5_3_us3_5_us2_4_ec2_a_release_that_fails_in_any_way_is_rolled_back(three: Lab, evidence: Evidence) -> None:
+    evidence(failing_releases.each_is_rolled_back(three, rate=60))
 
 
 def test_fr012_a_rollback_under_load_fails_no_request(cluster: Lab) -> None:
     operating.rolled_back(cluster, rate=20)
 
 
-def test_us5_3_us3_5_a_release_that_fails_is_taken_back(cluster: Lab) -> None:
-    failing_releases.each_is_taken_back(cluster, rate=20, cases=(CASES["gets healthy and then answers 500"],), again=False)
+def test_us5_3_us3_5_a_release_that_fails_is_rolled_back(cluster: Lab) -> None:
+    failing_releases.each_is_rolled_back(cluster, rate=20, cases=(CASES["gets healthy and then answers 500"],), again=False)
 
 
 @pytest.mark.long
 def test_us2_4_ec2_a_release_that_cannot_begin_leaves_everything_as_it_was(one: Lab) -> None:
     cases = (CASES["migration fails half way"], CASES["image does not exist"])
-    failing_releases.each_is_taken_back(one, rate=20, cases=cases, again=False)
+    failing_releases.each_is_rolled_back(one, rate=20, cases=cases, again=False)
 
 
 @pytest.mark.long
 @pytest.mark.proof("second-host")
-def test_us3_5_fr012_a_failure_on_the_second_host_takes_the_first_back(three: Lab, short: Short, evidence: Evidence) -> None:
+def test_us3_5_fr012_a_failure_on_the_second_host_rolls_the_first_back(three: Lab, short: Short, evidence: Evidence) -> None:
     evidence(failing_releases.second_host_fails(three, **short(rate=20)))
 
 
 @pytest.mark.long
 @pytest.mark.proof("unattended-lost")
-def test_a2_a3_a_second_host_that_is_lost_for_good_takes_the_first_back(cluster: Lab, tmp_path: Path, evidence: Evidence) -> None:
+def test_a2_a3_a_second_host_that_is_lost_for_good_rolls_the_first_back(cluster: Lab, tmp_path: Path, evidence: Evidence) -> None:
     """With nobody there to answer, on a terminal."""
     evidence(unattended.the_second_is_lost_for_good(cluster, tmp_path))
 
 
 @pytest.mark.full
 @pytest.mark.proof("unattended")
-def test_a2_us3_5_a_second_host_that_fails_takes_the_first_back_with_nobody_there(three: Lab, evidence: Evidence) -> None:
+def test_a2_us3_5_a_second_host_that_fails_rolls_the_first_back_with_nobody_there(three: Lab, evidence: Evidence) -> None:
     evidence(unattended.the_second_fails(three))
 
 
@@ -145,7 +146,7 @@ def test_us8_3_a_host_that_loses_power_in_its_rollout_serves_one_generation(clus
 
 @pytest.mark.full
 @pytest.mark.proof("no-ssh")
-def test_us5_3_ssh_cut_in_each_step_is_survived_or_undone(cluster: Lab, evidence: Evidence) -> None:
+def test_us5_3_ssh_cut_in_each_step_is_survived_or_rolled_back(cluster: Lab, evidence: Evidence) -> None:
     evidence(interrupted_releases.without_ssh_at_each_step(cluster))
 
 

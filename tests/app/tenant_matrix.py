@@ -296,7 +296,8 @@ def _ask(
         }
 
     path = case.route.format(**used) + (f"?{urlencode(filled(case.query))}" if case.query else "")
-    sent, body = dict(headers), None
+    sent = dict(headers)
+    body: Any = None
     if case.form is not None:
         sent["Content-Type"] = "application/x-www-form-urlencoded"
         body = urlencode(filled(case.form) | {"form": form_token})

@@ -3,6 +3,7 @@
 import re
 
 from app.locales import LANGUAGES, messages
+from signupflow.shared.places import APP_UID
 from tests.app.harness import HEAD, ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -11,7 +12,10 @@ DOCKERFILE = (ROOT / "Dockerfile").read_text()
 def test_fr001_the_image_is_built_for_old_builders_and_runs_unprivileged_without_a_shell() -> None:
     assert "# syntax=" not in DOCKERFILE
     assert "--mount=" not in DOCKERFILE
-    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
+    # Written out, for a Dockerfile reads no Python: everywhere the same.
+    assert set(re.findall(r"\b1\d{4}\b", DOCKERFILE)) == {str(APP_UID)}
+    assert f"\nUSER {APP_UID}:{APP_UID}\n" in (ROOT / "tests/faults/release.Dockerfile").read_text()
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == [f"{APP_UID}:{APP_UID}"]
     assert re.findall(r"^FROM .* AS (\w+)$", DOCKERFILE, re.MULTILINE)[-1] == "runtime"
     for command in re.findall(r"(?:^|\s)CMD (.+)$", DOCKERFILE, re.MULTILINE):
         assert command.startswith('["')

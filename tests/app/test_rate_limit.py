@@ -8,6 +8,7 @@ import pytest
 from fastapi import FastAPI
 
 from app import rate_limit
+from app.errors import ApiError
 from app.rate_limit import MOST_KEYS, Buckets, RateLimits, client_key
 from app.settings import Settings
 from tests.app.harness import PASSWORD, Organization, development, serving
@@ -82,7 +83,7 @@ def test_a_hundred_requests_a_second_from_one_address_are_not_limited_by_default
         clock.now += 0.01
     for _ in range(400):
         limits.request("198.51.100.8")
-    with pytest.raises(rate_limit.ApiError):
+    with pytest.raises(ApiError):
         limits.request("198.51.100.8")
 
 
@@ -116,8 +117,8 @@ def test_zero_is_no_limit() -> None:
     for _ in range(1000):
         limits.request("198.51.100.7")
         limits.attempt()
-        with contextlib.suppress(rate_limit.ApiError), limits.guess("o", "e"):
-            raise rate_limit.ApiError(401, "invalid_credentials")
+        with contextlib.suppress(ApiError), limits.guess("o", "e"):
+            raise ApiError(401, "invalid_credentials")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_sec007_many_addresses_cannot_guess_at_one_account(sqlite_url: str) -> N
 
 def test_trouble_of_our_own_is_not_a_failed_attempt() -> None:
     limits = RateLimits(settings(SIGN_IN_LIMIT_PER_MINUTE="1"), Clock())
-    for error in (RuntimeError(), rate_limit.ApiError(503, "database_unavailable")):
+    for error in (RuntimeError(), ApiError(503, "database_unavailable")):
         with contextlib.suppress(type(error)), limits.guess("o", "e"):
             raise error
     with limits.guess("o", "e"):

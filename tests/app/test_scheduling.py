@@ -36,7 +36,7 @@ def me(organization: Organization, headers: dict[str, str]) -> str:
     """The id of whoever signs in with `headers`: the person whose availability they may read."""
     people = organization.client.get("/api/v1/people", headers=organization.admin).json()["items"]
     return next(
-        person["id"]
+        str(person["id"])
         for person in people
         if organization.client.get(f"/api/v1/people/{person['id']}/availability", headers=headers).status_code == 200
     )

@@ -1,5 +1,7 @@
 """Settings: each fault found, named and reported with the others; generated from the settings class itself."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy.engine import make_url
 
@@ -91,20 +93,20 @@ def test_us1_4_production_refuses_development_defaults() -> None:
             assert faults(production(**{name: setting.default}))[0].startswith(name)
 
 
-def test_fr028_value_or_file(tmp_path) -> None:
+def test_fr028_value_or_file(tmp_path: Path) -> None:
     secret = tmp_path / "jwt"
     secret.write_text(JWT_KEY + "\n")
     settings = Settings.from_environment(production(JWT_KEYS=None, JWT_KEYS_FILE=str(secret)))
     assert settings.jwt_keys.secrets["k1"] == JWT_KEY.partition(":")[2]
 
 
-def test_fr028_both_value_and_file_is_an_error(tmp_path) -> None:
+def test_fr028_both_value_and_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "jwt").write_text(JWT_KEY)
     assert "both set" in faults(production(JWT_KEYS_FILE=str(tmp_path / "jwt")))[0]
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"\xff\xfe"])
-def test_fr028_a_file_that_gives_nothing_is_an_error(tmp_path, content: bytes | None) -> None:
+def test_fr028_a_file_that_gives_nothing_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "jwt"
     if content is not None:
         path.write_bytes(content)
@@ -147,4 +149,4 @@ def test_sec002_a_database_url_keeps_its_tls_parameters(profile: Profile) -> Non
     assert url.query == {"sslmode": "verify-full", "sslrootcert": "/run/tls/ca.crt", "sslcrl": "/run/tls/my crl.pem"}
     engine = Database(settings).engine
     _, named = engine.dialect.create_connect_args(engine.url)
-    assert named | dict(url.query) == named  # libpq gets them
+    assert {**named, **url.query} == dict(named)  # libpq gets them

@@ -46,7 +46,7 @@ def test_an_unclassified_table_is_found() -> None:
 
 def test_every_rule_names_a_column_of_its_table() -> None:
     for name, rule in TENANCY.items():
-        column = getattr(rule, "name", None) or getattr(rule, "foreign_key", "")
+        column = str(getattr(rule, "name", None) or getattr(rule, "foreign_key", ""))
         found = Base.metadata.tables[name].c[column]
         assert name == "organizations" or found.foreign_keys or name == "audit_logs"
 
@@ -109,7 +109,7 @@ def test_bulk_changes_are_kept_inside(engine: Engine) -> None:
 @pytest.mark.parametrize(
     "statement", [text("SELECT * FROM people"), select(Base.metadata.tables["people"]), insert(Person).values(id="x", name="x")]
 )
-def test_what_cannot_be_scoped_is_refused(engine: Engine, statement: object) -> None:
+def test_what_cannot_be_scoped_is_refused(engine: Engine, statement: Executable) -> None:
     with TenantSession(engine, "a") as session, pytest.raises(TenancyError):
         session.execute(statement)
 

@@ -24,10 +24,11 @@ pytestmark = pytest.mark.slow
 
 
 def routes(app: FastAPI) -> set[tuple[str, str]]:
-    found = set()
+    found: set[tuple[str, str]] = set()
     for context in iter_route_contexts(app.routes):
-        methods = context.methods or set()
-        found |= {(method, context.path) for method in methods if method not in {"HEAD", "OPTIONS"} or methods == {method}}
+        methods, path = context.methods or set(), context.path
+        assert path is not None
+        found |= {(method, path) for method in methods if method not in {"HEAD", "OPTIONS"} or methods == {method}}
     return found
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from hypothesis import given
@@ -141,11 +142,15 @@ def test_us6_4_over_any_history_each_beginning_is_followed_by_one_end(history: l
 
 
 # All that the watch reads of it.
-CONFIGURATION = SimpleNamespace(environment="sample")
+CONFIGURATION: Any = SimpleNamespace(environment="sample")
+
+
+class Watch(Protocol):
+    def __call__(self, seen: Observation, problems: tuple[str, ...] = ()) -> list[tuple[str, str]]: ...
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch, tmp_path):
+def watch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Watch:
     """The watch itself, with what it sees and a channel that can be out of order; what was sent, by turns."""
     sent: list[tuple[str, str]] = []
 
@@ -164,7 +169,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, tmp_path):
     return look
 
 
-def test_us6_4_a_failed_backup_is_told_once_and_its_end_once(watch) -> None:
+def test_us6_4_a_failed_backup_is_told_once_and_its_end_once(watch: Watch) -> None:
     (begun,) = watch(failed(BACKUP))
     assert begun[0] == "sample: ALERT backup-failed"
     assert begun[1].splitlines()[-1].startswith("The last good backup is 60 min old")
@@ -176,7 +181,7 @@ def test_us6_4_a_failed_backup_is_told_once_and_its_end_once(watch) -> None:
     assert watch(WELL) == []
 
 
-def test_us6_4_what_no_channel_took_is_told_again_next_time(watch) -> None:
+def test_us6_4_what_no_channel_took_is_told_again_next_time(watch: Watch) -> None:
     for _ in range(2):
         with pytest.raises(notify.UntoldError, match="the webhook answered 500"):
             watch(failed(BACKUP), ("the webhook answered 500",))
@@ -187,14 +192,14 @@ def test_us6_4_what_no_channel_took_is_told_again_next_time(watch) -> None:
     assert watch(WELL) == []
 
 
-def test_us6_4_a_watch_that_did_not_run_is_over_once_it_runs(watch, tmp_path) -> None:
+def test_us6_4_a_watch_that_did_not_run_is_over_once_it_runs(watch: Watch, tmp_path: Path) -> None:
     (tmp_path / monitor.UNWATCHED).touch()
     ((subject, _),) = watch(WELL)
     assert subject == "sample: over: unwatched"
     assert watch(WELL) == []
 
 
-def test_us6_4_notes_that_were_cut_off_do_not_silence_the_watch(watch, tmp_path) -> None:
+def test_us6_4_notes_that_were_cut_off_do_not_silence_the_watch(watch: Watch, tmp_path: Path) -> None:
     (tmp_path / monitor.ACTIVE).write_text('{"backup-failed": "cut o')
     assert len(watch(failed(BACKUP))) == 1
 

@@ -34,7 +34,7 @@ def info(**changes: Any) -> str:
 
 
 def backup(label: str, repository: int, stop: int, **changes: Any) -> dict[str, Any]:
-    found = json.loads(INFO)[0]["backup"][0]
+    found: dict[str, Any] = json.loads(INFO)[0]["backup"][0]
     return found | {
         "label": label,
         "database": {"id": 1, "repo-key": repository},
@@ -176,9 +176,9 @@ def test_fr007_of_several_backups_the_one_that_is_not_as_written_is_named() -> N
     # pgBackRest tells of all of them, the oldest first.
     whole = "".join(line + "\n" for line in WELL.splitlines()[4:]).replace(LABEL, other)
     head, tail = BROKEN[: BROKEN.index("  backup:")], BROKEN[BROKEN.index("  backup:") :]
-    create.read_back(Repository(WELL + whole), copies)
+    create.read_back(cast("Server", Repository(WELL + whole)), copies)
     with pytest.raises(Failed) as caught:
-        create.read_back(Repository(head + whole + tail), copies)
+        create.read_back(cast("Server", Repository(head + whole + tail)), copies)
     assert caught.value.code is Backup.NOT_VERIFIED
     assert f"object storage: {LABEL} is not what was written" in str(caught.value)
     assert f"{other} is not what was written" not in str(caught.value)

@@ -8,16 +8,18 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from io import BufferedRWPair
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 import pytest
 
 from backup import notify
+from deploys.backups.configuration import TEMPLATES
 from signupflow.render import template
 from signupflow.settings import from_data
 from signupflow.shared.channels import Channels, Mail, deliver
-from tests.backup.test_templates import TEMPLATES
 from tests.proofs.configuration import DEPLOY_EXAMPLE
 from tests.webhook import Webhook, listening
 
@@ -46,7 +48,7 @@ class Post:
                 if not self.talk(stream):
                     return
 
-    def talk(self, stream) -> bool:
+    def talk(self, stream: BinaryIO | BufferedRWPair) -> bool:
         def say(line: bytes) -> None:
             stream.write(line + b"\r\n")
             stream.flush()
@@ -142,8 +144,8 @@ def test_us6_4_a_password_that_mail_cannot_carry_is_a_problem_that_is_named(post
     assert "pässwort" not in problem
 
 
-def configured(post: Post, port: int | None = None) -> SimpleNamespace:
-    """All that telling reads of a configuration."""
+def configured(post: Post, port: int | None = None) -> Any:
+    """All that notifying reads of a configuration."""
     return SimpleNamespace(mail=Mail(("ops@example.org",), "", "127.0.0.1", port or post.port, False))
 
 

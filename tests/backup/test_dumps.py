@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from random import Random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pyrage
 import pytest
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from backup import dumps, records
 from backup.exit_codes import Backup, Failed
-from backup.server import GoneError
+from backup.server import GoneError, Server
 from signupflow.shared.dump_objects import ENDING, EVERY, PROOF, STAMP, Dump, parsed
 
 NOW = datetime(2026, 11, 27, 2, 31, tzinfo=UTC)
@@ -168,12 +168,12 @@ class Container:
 
 # The one who keeps it offline, and a second for the day when the first is away.
 ADA, BOB, EVE = (pyrage.x25519.Identity.generate() for _ in range(3))
-CONFIGURATION = SimpleNamespace(database="signupflow", recipients=(str(ADA.to_public()), str(BOB.to_public())))
+CONFIGURATION: Any = SimpleNamespace(database="signupflow", recipients=(str(ADA.to_public()), str(BOB.to_public())))
 
 
 def read(container: Container, size: int = 10_000) -> tuple[bytes, str]:
     """All of a sealed dump, as boto3 reads it, and its digest."""
-    sealed = dumps.Sealed(container, CONFIGURATION)
+    sealed = dumps.Sealed(cast("Server", container), CONFIGURATION)
     try:
         blocks = list(iter(lambda: sealed.read(size), b""))
         return b"".join(blocks), sealed.digest
@@ -201,7 +201,7 @@ def test_us6_4_a_dump_that_ended_early_is_never_taken_for_a_whole_one() -> None:
 
 
 def test_us6_4_a_reader_that_gives_up_ends_the_dump() -> None:
-    sealed = dumps.Sealed(Container([(1, os.urandom(1 << 20))] * 4), CONFIGURATION)
+    sealed = dumps.Sealed(cast("Server", Container([(1, os.urandom(1 << 20))] * 4)), CONFIGURATION)
     sealed.read(100)
     sealed.close()
     sealed.close()
@@ -211,7 +211,8 @@ def test_us6_4_a_reader_that_gives_up_ends_the_dump() -> None:
 @pytest.mark.timeout(10)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the assertion says it better
 def test_us6_4_a_container_that_went_away_ends_the_dump_instead_of_hanging() -> None:
-    sealed = dumps.Sealed(Container([], gone=GoneError("there is no container signupflow-postgres")), CONFIGURATION)
+    container = Container([], gone=GoneError("there is no container signupflow-postgres"))
+    sealed = dumps.Sealed(cast("Server", container), CONFIGURATION)
     try:
         with pytest.raises((Failed, GoneError), match="no container signupflow-postgres"):
             sealed.read(100)
@@ -231,6 +232,7 @@ def test_us6_4_a_bucket_that_cannot_be_listed_is_a_dump_that_failed(monkeypatch:
     monkeypatch.setattr(records, "alone", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(records, "write", kept.append)
     monkeypatch.setattr(dumps, "stored", stored)
+    configuration: Any = SimpleNamespace(store="a store", recipients=["age1"])
     with pytest.raises(Failed, match="the store cannot be reached"):
-        dumps.make(SimpleNamespace(store="a store", recipients=["age1"]), print)
+        dumps.make(configuration, print)
     assert [(record.kind, record.exit_code, bool(record.ended)) for record in kept] == [("dumps", Backup.UPLOAD_FAILED, True)]

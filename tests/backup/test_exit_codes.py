@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import IntEnum
 
 import pytest
 from click.testing import CliRunner
@@ -187,11 +188,11 @@ def test_us6_1_a_host_that_was_not_deployed_to_is_bad_configuration_in_both_cont
     assert "deploys/production.py" in backed_up.stderr
     assert backed_up.exit_code == Backup.CONFIGURATION
     assert "deploys/production.py" in restored.stderr
-    assert restored.exit_code == Restore.CONFIGURATION, "6 would be: the user said no"
+    assert restored.exit_code == Restore.CONFIGURATION, "6 would be: not confirmed"
 
 
 @pytest.mark.parametrize(("group", "codes"), [(command.main, Backup), (restore_command.main, Restore)])
-def test_us6_1_help_tells_the_codes(group: Group, codes: type) -> None:
+def test_us6_1_help_tells_the_codes(group: Group, codes: type[IntEnum]) -> None:
     said = " ".join(CliRunner().invoke(group, ["--help"]).output.split())
     told = [int(number) for number in re.findall(r"\b(\d) [a-z]", said.partition("Exit codes")[2].partition("Options")[0])]
     assert told == [code.value for code in codes]

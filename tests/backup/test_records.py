@@ -114,6 +114,7 @@ def holder(state: Path) -> Iterator[subprocess.Popen[str]]:
         [sys.executable, "-c", HOLD, str(state)], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         try:
+            assert process.stdout
             assert process.stdout.readline() == "held\n"
             yield process
         finally:
@@ -141,6 +142,7 @@ def test_us6_1_the_second_waits_and_is_given_the_lock_however_the_first_ends(tmp
         if end == "kill":
             os.kill(first.pid, 9)
         else:
+            assert first.stdin
             first.stdin.close()
         thread.join(20)
     assert given == [True]

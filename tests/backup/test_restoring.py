@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import create, dry_run, records, restore_command, restoring, scratch, swap
+from backup import configuration, create, dry_run, records, restore_command, restoring, scratch, swap
 from backup.archive import Copy, Store
 from backup.configuration import LOCAL, OBJECT_STORE
 from backup.exit_codes import Backup, Failed, Restore
@@ -23,6 +26,8 @@ from backup.restoring import Wanted, moment
 from backup.scratch import Target
 from backup.server import GoneError
 
+# Nothing of it is read where all that is asked answers for itself.
+NO_CONFIGURATION: Any = None
 ENDED = datetime(2026, 11, 25, 2, 31, tzinfo=UTC)
 COPY = Copy("20261125-023000F", OBJECT_STORE, ENDED - timedelta(minutes=1), ENDED, 33392058, 3843760, "", "")
 NEAR = Copy("20261125-023200F", LOCAL, ENDED, ENDED + timedelta(minutes=1), 33392058, 3843760, "", "")
@@ -85,10 +90,10 @@ class Host:
         self.done: list[tuple[Any, ...]] = []
         self.free, self.running, self.points = 10**11, True, ["before-1.4.0", "before-1.5.0"]
         found = SimpleNamespace(profile=profile, environment="sample", database="rows")
-        monkeypatch.setattr(scratch.shutil, "disk_usage", lambda _: SimpleNamespace(free=self.free))
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=self.free))
         monkeypatch.setattr(scratch, "points", lambda: {name: [ENDED + timedelta(hours=1)] for name in self.points})
         monkeypatch.setattr(dry_run, "Server", lambda: SimpleNamespace(name="postgres", running=self.running, psql=self.psql))
-        monkeypatch.setattr(restore_command.configuration, "read", lambda *_: found)
+        monkeypatch.setattr(configuration, "read", lambda *_: found)
         monkeypatch.setattr(restoring, "Server", lambda: None)
         monkeypatch.setattr(create, "known", lambda _: Store((COPY, NEAR), ()))
         monkeypatch.setattr(restoring, "in_place", lambda _, wanted, copy, tell: self.done.append((wanted, copy)))
@@ -183,9 +188,9 @@ def test_fr008_productions_database_is_not_replaced_where_nobody_can_be_asked(pr
     ("typed", "goes_on"), [("sample", True), (" sample ", True), ("", False), ("y", False), ("Sample", False)]
 )
 def test_fr008_production_goes_on_when_its_name_is_typed(monkeypatch: pytest.MonkeyPatch, typed: str, goes_on: bool) -> None:
-    monkeypatch.setattr(restore_command.sys, "stdin", SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr(restore_command.click, "prompt", lambda *_, **__: typed)
-    configured = SimpleNamespace(environment="sample")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(click, "prompt", lambda *_, **__: typed)
+    configured: Any = SimpleNamespace(environment="sample")
     if goes_on:
         restore_command._asked(configured)
     else:
@@ -228,7 +233,7 @@ def test_fr008_one_table_goes_beside_the_live_ones(staging: Host) -> None:
 
 def test_fr008_the_plan_says_what_is_replaced_and_where_it_stays(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(swap, "CLUSTER", tmp_path)
-    configured = SimpleNamespace(environment="sample")
+    configured: Any = SimpleNamespace(environment="sample")
     plan = restoring.plan(configured, Wanted(Target()), COPY)
     assert "there is no database on this host" in plan[-2]
     (tmp_path / "PG_VERSION").touch()
@@ -260,7 +265,7 @@ def test_fr008_backups_that_cannot_be_listed_end_with_a_code_of_restores(
     monkeypatch.setattr(create, "known", known)
     monkeypatch.setattr(records, "alone", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(scratch, "scratch", lambda *_, **__: contextlib.nullcontext(SimpleNamespace(server=None)))
-    said = refused(lambda: restoring.available(None, Wanted(Target())), ends)
+    said = refused(lambda: restoring.available(NO_CONFIGURATION, Wanted(Target())), ends)
     assert "why; what to do" in said
 
 
@@ -317,7 +322,7 @@ def test_fr008_a_backup_that_fails_after_a_restore_ends_with_a_code_of_restores(
     monkeypatch.setattr(create, "make", backup)
     said: list[str] = []
     with pytest.raises(Failed, match="the store cannot be reached") as caught:
-        restoring.in_place(None, Wanted(Target()), COPY, said.append)
+        restoring.in_place(NO_CONFIGURATION, Wanted(Target()), COPY, said.append)
     assert said == ["restored"]
     assert isinstance(caught.value.code, Restore)
 
@@ -329,7 +334,7 @@ def test_fr008_the_history_of_the_new_timeline_is_marked_for_the_archive(monkeyp
     for name in ("00000002.history", "00000003.history", "000000030000000000000009"):
         (tmp_path / "pg_wal" / name).touch()
     (status / "00000002.history.done").touch()
-    monkeypatch.setattr(restoring.shutil, "chown", lambda *_: None)
+    monkeypatch.setattr(shutil, "chown", lambda *_: None)
     restoring.announce_timeline(tmp_path)
     assert sorted(path.name for path in status.iterdir()) == ["00000002.history.done", "00000003.history.ready"]
 

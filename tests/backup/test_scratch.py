@@ -87,6 +87,7 @@ def test_fr008_whatever_there_is_the_choice_had_ended_by_then_and_is_whole_if_on
 ) -> None:
     copies = tuple(copy(str(index), where, NIGHT + MINUTE * when, bad) for index, (where, when, bad) in enumerate(sorted(made)))
     target = at(0, MINUTE * moment)
+    assert target.moment is not None
     ended = [found for found in copies if found.stopped <= target.moment]
     if not ended:
         with pytest.raises(Failed):

@@ -130,7 +130,7 @@ def test_us6_2_the_restored_cluster_serves_and_the_old_one_is_kept(host: Path) -
 
 def test_us6_2_a_server_that_does_not_come_on_the_restored_cluster_gets_the_old_one_back(host: Path) -> None:
     engine = Engine({"old"})
-    with pytest.raises(Failed, match="the database of before serves again") as caught:
+    with pytest.raises(Failed, match="the previous database serves again") as caught:
         swapped(engine, host)
     assert caught.value.code is Restore.FAILED
     assert engine.log == ["stop", "start on new", "stop", "start on old"]
@@ -140,7 +140,7 @@ def test_us6_2_a_server_that_does_not_come_on_the_restored_cluster_gets_the_old_
 
 
 def test_us6_2_when_it_comes_on_neither_the_old_one_is_in_place_and_the_next_run_tries_again(host: Path) -> None:
-    with pytest.raises(Failed, match="neither does it on the one of before"):
+    with pytest.raises(Failed, match="neither does it on the previous one"):
         swapped(Engine(set()), host)
     assert (host / "cluster" / "PG_VERSION").read_text() == "old"
     engine = Engine({"old"})
@@ -188,7 +188,7 @@ def test_us6_2_killed_and_then_it_does_not_come_nothing_is_exchanged_or_removed(
         with pytest.raises(KilledError):
             swapped(engine, host)
     for _ in range(2):
-        with pytest.raises(Failed, match="after a swap that was cut off"):
+        with pytest.raises(Failed, match="after an interrupted swap"):
             swap.finished(cast("docker.DockerClient", engine), lambda _: None)
     assert (host / "cluster" / "PG_VERSION").read_text() == serves
     (kept,) = swap.kept()

@@ -81,7 +81,8 @@ def serving() -> Iterator[FakeGitHub]:
             address = urlsplit(self.path)
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"null")
             path = address.path.removeprefix(f"/repos/{REPOSITORY}/")
-            status, found = 401, {}
+            status: int = 401
+            found: Any = {}
             if self.headers["Authorization"] == f"Bearer {TOKEN}":
                 status, found = fake.answer(self.command, path, parse_qs(address.query), body)
             data = json.dumps(found).encode()

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from pipeline.drift import Served
 from signupflow.commit import described
 from signupflow.dryrun import read
 from signupflow.errors import OperatorError
+from signupflow.release.ledger import Record
 from tests.delivery.program import called
 from tests.delivery.test_build import COMMIT, DIGEST
 from tests.deploy.test_report import RECORD
@@ -78,10 +80,9 @@ def test_us3_what_a_host_says_cannot_leave_its_block_in_the_issue() -> None:
 
 
 def test_us3_reality_is_compared_with_the_last_image_and_the_last_commit_that_were_deployed() -> None:
-    def record(**other: str):
-        return dataclasses.replace(
-            RECORD, **{"outcome": "released", "kind": "release", "image": IMAGE, "deploys": "0123456789ab", **other}
-        )
+    def record(**other: Any) -> Record:
+        given: dict[str, Any] = {"outcome": "released", "kind": "release", "image": IMAGE, "deploys": "0123456789ab", **other}
+        return dataclasses.replace(RECORD, **given)
 
     old = f"acme/signupflow:1.3.0@{DIGEST}"
     records = [
@@ -205,6 +206,11 @@ def test_us3_what_was_deployed_is_read_from_the_hosts_history(pyinfra: Path) -> 
     (pyinfra / "said").write_text(record.line() + "\n")
     done = called(pyinfra, "served")
     assert (done.returncode, done.stdout) == (0, f"image={IMAGE}\ncommit={head}\n"), done.stderr
-    for other in ({"deploys": "0" * 12}, {"image": "sha256:" + "0" * 64}, {"deploys": f"{head[:12]}-dirty"}):
+    others: tuple[dict[str, Any], ...] = (
+        {"deploys": "0" * 12},
+        {"image": "sha256:" + "0" * 64},
+        {"deploys": f"{head[:12]}-dirty"},
+    )
+    for other in others:
         (pyinfra / "said").write_text(dataclasses.replace(record, **other).line() + "\n")
         assert called(pyinfra, "served").returncode == 1, other

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ def delivery(folder: Path, fake: FakeGitHub, *words: str, **variables: str) -> s
     return called(folder, *words, **fake.environment, **variables)
 
 
-def test_us3_4_the_newest_run_that_ended_well_is_promoted_or_the_one_that_was_named(fake: FakeGitHub, tmp_path: Path) -> None:
-    assert "there is nothing to take from there" in delivery(tmp_path, fake, "staged").stderr
+def test_us3_4_the_newest_run_that_succeeded_is_promoted_or_the_one_that_was_named(fake: FakeGitHub, tmp_path: Path) -> None:
+    assert "there is nothing to promote" in delivery(tmp_path, fake, "staged").stderr
     for number, other in (
         (7, {}),
         (8, {}),
@@ -49,7 +50,9 @@ def test_us3_4_the_newest_run_that_ended_well_is_promoted_or_the_one_that_was_na
     "other",
     [{"conclusion": "failure"}, {"conclusion": None}, {"head_branch": "x"}, {"path": ".github/workflows/ci.yml"}, {"event": "x"}],
 )
-def test_us3_4_a_run_that_is_not_staging_s_success_on_main_is_not_promoted(fake: FakeGitHub, tmp_path: Path, other: dict) -> None:
+def test_us3_4_a_run_that_is_not_staging_s_success_on_main_is_not_promoted(
+    fake: FakeGitHub, tmp_path: Path, other: dict[str, Any]
+) -> None:
     fake.run(7, **other)
     done = delivery(tmp_path, fake, "staged", STAGING_RUN="7")
     assert done.returncode == 1

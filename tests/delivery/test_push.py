@@ -119,7 +119,7 @@ def test_us3_2_a_push_of_which_no_digest_is_known_is_an_error(docker: Path, tmp_
     folder = work(tmp_path)
     done = called(folder, "push", REGISTRY_USER="ada", REGISTRY_TOKEN=TOKEN)
     assert done.returncode == 1
-    assert "told no digest" in done.stderr
+    assert "returned no digest" in done.stderr
     assert not (folder / "output").exists()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +44,7 @@ def test_sec004_whatever_a_report_names_is_refused_and_the_table_says_what_to_do
     found = read("fixable")
     assert [item.id for item in found.vulnerabilities] == ["CVE-2026-33333", "CVE-2026-44444"], "the critical one first"
     table = scan.as_markdown(found, (), TODAY).splitlines()
-    assert "## Image scan: refused, 2 to mend" in table
+    assert "## Image scan: refused, 2 to fix" in table
     assert "| CVE-2026-44444 | urllib3 | 2.4.0 | 2.5.0, 1.26.21 | high | update urllib3 to 2.5.0, 1.26.21 |" in table
 
 
@@ -100,7 +102,7 @@ def test_sec004_the_exceptions_of_this_repository_are_exact() -> None:
         lambda report: report["Results"][0].update(Vulnerabilities=["CVE"]),
     ],
 )
-def test_sec004_a_report_that_is_not_understood_passes_nothing(change) -> None:
+def test_sec004_a_report_that_is_not_understood_passes_nothing(change: Callable[[Any], object]) -> None:
     report = json.loads((REPORTS / "fixable.json").read_text())
     change(report)
     with pytest.raises(OperatorError, match=r"scan\.json"):

@@ -28,7 +28,8 @@ def needs(job: dict[str, Any]) -> set[str]:
 def all_before(workflow: str, name: str) -> set[str]:
     """Jobs that must have ended well before this one begins."""
     there = workflows()[workflow]["jobs"]
-    found, todo = set(), [name]
+    found: set[str] = set()
+    todo = [name]
     while todo:
         for earlier in needs(there[todo.pop()]) - found:
             found.add(earlier)

@@ -40,7 +40,9 @@ class Fleet:
     def __init__(self, roles: Mapping[str, Sequence[str]], limit: Sequence[str] = (), **settings: Any) -> None:
         addresses = {name: f"10.0.0.{number}" for number, name in enumerate(roles, 1)}
         hosts = [(name, {"private_address": addresses[name]}) for name in roles]
-        groups = {role: ([name for name in roles if role in roles[name]], {}) for role in ("edge", "app", "db")}
+        groups: dict[str, tuple[list[str], dict[str, Any]]] = {
+            role: ([name for name in roles if role in roles[name]], {}) for role in ("edge", "app", "db")
+        }
         self.inventory = Inventory((hosts, {**SETTINGS, **settings}), **groups)
         self.state = State(self.inventory, Config())
         self.facts: dict[str, dict[type[FactBase[Any]], Any]] = {name: {} for name in roles}

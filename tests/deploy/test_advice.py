@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pyrage
 import pytest
 
 from lab.client import ROOT
-from signupflow import engine_client, secretfile
+from signupflow import engine_client, images, secretfile
 from signupflow.errors import OperatorError
 
 # The code that speaks to operators.
@@ -31,13 +33,33 @@ def test_a37_nothing_that_operators_read_sends_them_to_the_lab() -> None:
 
 def test_a37_without_docker_the_advice_is_about_docker(monkeypatch: pytest.MonkeyPatch) -> None:
     engine_client.docker_client.cache_clear()
-    monkeypatch.setattr(engine_client.shutil, "which", lambda *_, **__: None)
-    monkeypatch.setattr(engine_client.subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError))
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError))
     try:
         with pytest.raises(OperatorError, match=r"no Docker Engine answers on this machine: start it"):
             engine_client.docker_client()
     finally:
         engine_client.docker_client.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("code", "out", "said"),
+    [
+        (0, "", "printed nothing: check `docker version`"),
+        (0, "[]\n", "`docker image inspect app:1` printed []: check `docker version`"),
+        (0, "not json\n", "printed not json: check"),
+        (1, "", "did not answer: exit code 1"),
+    ],
+)
+def test_an_engine_that_answers_nothing_about_an_image_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, code: int, out: str, said: str
+) -> None:
+    monkeypatch.setattr(images, "docker_client", lambda: "docker")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], code, out, ""))
+    with pytest.raises(OperatorError) as refused:
+        images.inspect("app:1")
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", ["# A readme\n", "{}", "[]"])
@@ -54,7 +76,7 @@ def test_a37_a_file_that_is_no_plan_is_neither_applied_nor_replaced(tmp_path: Pa
 
 
 def test_a37_a_secrets_file_that_is_missing_is_not_made_anew(tmp_path: Path) -> None:
-    identity = secretfile.pyrage.x25519.Identity.generate()
+    identity = pyrage.x25519.Identity.generate()
     with pytest.raises(OperatorError, match=r"bring it there, or name another in secrets_file") as refused:
         secretfile.decrypt(tmp_path / "production.age", identity)
     assert "secrets.py init" not in str(refused.value), "of an environment that serves, new secrets would be another's"

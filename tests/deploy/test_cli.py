@@ -128,8 +128,8 @@ def test_fr009_every_verb_explains_itself_and_has_its_deploy() -> None:
         shown = CliRunner().invoke(main, [name, "--help"])
         assert shown.exit_code == 0, name
         assert command.help, name
-    for command in VERBS.values():
-        assert (ROOT / shlex.split(command)[2]).is_file(), command
+    for typed in VERBS.values():
+        assert (ROOT / shlex.split(typed)[2]).is_file(), typed
 
 
 def test_fr009_help_lists_every_verb_once() -> None:

@@ -16,7 +16,7 @@ ENDINGS = {
     "Interrupted. h1 has 2.0.0, h2 0.1.0. Finish: `signupflow deploy`; undo: `signupflow abort`": Ending(
         Outcome.INTERRUPTED, {"h1": NEW, "h2": OLD}
     ),
-    "Interrupted. h1 serves 2.0.0, h2 could not be asked. Finish: `signupflow deploy`; undo: `signupflow abort`": Ending(
+    "Interrupted. h1 serves 2.0.0, h2 is unreachable. Finish: `signupflow deploy`; undo: `signupflow abort`": Ending(
         Outcome.INTERRUPTED, {"h1": NEW, "h2": "?"}
     ),
     "web2: not healthy after 60 s. Rolled back: web1 and web2 serve 0.1.0.": Ending(
@@ -25,7 +25,7 @@ ENDINGS = {
     "web1: 200 MB free, 400 MB needed. web1 serves 0.1.0.": Ending(
         Outcome.FAILED, {"web1": OLD}, "web1: 200 MB free, 400 MB needed"
     ),
-    "h2: unreachable. Rolled back: h1 serves 0.1.0, h2 could not be asked. Undo: `signupflow abort`": Ending(
+    "h2: unreachable. Rolled back: h1 serves 0.1.0, h2 is unreachable. Undo: `signupflow abort`": Ending(
         Outcome.ROLLED_BACK, {"h1": OLD, "h2": "?"}, "h2: unreachable", finish=""
     ),
     "h1: refused. h1 serves nothing.": Ending(Outcome.FAILED, {"h1": ""}, "h1: refused."),

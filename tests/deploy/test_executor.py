@@ -86,6 +86,16 @@ def commands_of_a_release() -> list[str]:
 COMMANDS = commands_of_a_release()
 
 
+def only(kind: str, at: int) -> Fault:
+    """One command raises."""
+    return lambda number, _: KINDS[kind]() if number == at else None
+
+
+def from_then_on(kind: str, at: int, where: str) -> Fault:
+    """From that command on all of a place's raise."""
+    return lambda number, name: KINDS[kind]() if number >= at and name.startswith(where) else None
+
+
 def test_a5_a_release_without_a_fault_gives_every_command_of_the_table() -> None:
     assert {"host.write", "host.start", "host.promote", "host.stop", "edge.write", "edge.confirm"} <= set(COMMANDS)
     assert len(COMMANDS) > 40
@@ -96,7 +106,7 @@ def test_a5_a_release_without_a_fault_gives_every_command_of_the_table() -> None
 def test_a5_whatever_one_command_raises_traffic_ends_on_servers_that_answer(kind: str, after: bool) -> None:
     """Every command of a release x this kind of exception, before and after the command has had its effect."""
     for at, name in enumerate(COMMANDS):
-        tried = Tried(lambda number, _, at=at: KINDS[kind]() if number == at else None, after=after)
+        tried = Tried(only(kind, at), after=after)
         where = f"{kind} at {at} ({name}), steps {tried.host.journal}"
         assert not tried.dead, where
         assert len(tried.routed) == 1, f"{where}: shared with a release that failed"
@@ -117,7 +127,7 @@ FOR_GOOD = ("unreachable", "key", "gevent", "judged")
 def test_a6_a_host_that_is_lost_for_good_loses_no_traffic(kind: str) -> None:
     """From each command on the app host answers nothing any more; what runs there goes on, and the edge is reached."""
     for at, name in enumerate(COMMANDS):
-        tried = Tried(lambda number, where, at=at: KINDS[kind]() if number >= at and where.startswith("host.") else None)
+        tried = Tried(from_then_on(kind, at, "host."))
         where = f"{kind} from {at} ({name}), steps {tried.host.journal}"
         assert not tried.dead, where
         assert len(tried.routed) == 1, f"{where}: an erring candidate keeps its share"
@@ -126,7 +136,7 @@ def test_a6_a_host_that_is_lost_for_good_loses_no_traffic(kind: str) -> None:
 @pytest.mark.parametrize("kind", FOR_GOOD)
 def test_a5_an_edge_that_is_lost_for_good_loses_no_traffic(kind: str) -> None:
     for at, name in enumerate(COMMANDS):
-        tried = Tried(lambda number, where, at=at: KINDS[kind]() if number >= at and where.startswith("edge.") else None)
+        tried = Tried(from_then_on(kind, at, "edge."))
         assert not tried.dead, f"{kind} from {at} ({name}), steps {tried.host.journal}"
 
 
@@ -134,7 +144,7 @@ def test_a5_an_edge_that_is_lost_for_good_loses_no_traffic(kind: str) -> None:
 def test_a5_nothing_is_routed_to_a_first_release_that_does_not_run(kind: str) -> None:
     first = Rollout("web1", 1, 0, 2)
     for at in range(len(COMMANDS)):
-        tried = Tried(lambda number, _, at=at: KINDS[kind]() if number == at else None, rollout=first)
+        tried = Tried(only(kind, at), rollout=first)
         assert not tried.dead
 
 
@@ -143,7 +153,7 @@ def test_a5_a_rollback_that_fails_leaves_servers_that_answer(kind: str) -> None:
     """The way back over a whole host, when another host has failed since: the same machine, to a generation it knows."""
     work = back(RELEASE, serving=NEW, before=OLD)
     for at in range(len(COMMANDS)):
-        commands = Commands(lambda number, _, at=at: KINDS[kind]() if number == at else None)
+        commands = Commands(only(kind, at))
         host, edge = FakeHost(commands, serving=NEW), FakeEdge(commands, serving=NEW)
         RolloutExecutor(
             DeploymentContext(), host, edge, SPEC, work.rollout, ask=lambda entry, path: (200, "")  # type: ignore[arg-type]

@@ -236,7 +236,7 @@ def test_fr007_what_the_environment_does_without_is_said(world: World, monkeypat
     no_backups, no_dumps, no_word = (
         "\n  no backups: s3_endpoint",
         "\n  no weekly and monthly dumps",
-        "\n  nobody hears of a failed",
+        "\n  failed releases and backups notify nobody",
     )
     bare = world.init("--yes").output
     assert no_backups in bare

@@ -112,7 +112,7 @@ def test_fr028_a_directory_of_its_own_is_named_in_full(tmp_path: Path) -> None:
     assert held["ssh_known_hosts_file"] == str(tmp_path / "elsewhere" / "known_hosts")
 
 
-TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 VALUES = st.recursive(
     TEXT | st.integers() | st.booleans() | st.none(),
     lambda inner: (

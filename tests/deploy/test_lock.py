@@ -71,7 +71,12 @@ def test_a10_a_step_that_takes_longer_than_the_lock_lasts_does_not_lose_it(monke
 
     scripts: list[str] = []
     monkeypatch.setattr(lock, "RENEW_AFTER", 0.02)
-    monkeypatch.setattr(lock, "run", lambda host, script, *rest, **more: scripts.append(script) or "")
+
+    def noted(host: object, script: str, *rest: object, **more: object) -> str:
+        scripts.append(script)
+        return ""
+
+    monkeypatch.setattr(lock, "run", noted)
     mine = lock.DeployLock("mine")
     host = type("AnyHost", (), {"name": "web1"})()
     assert mine.acquire([host], "ada", "disaster recovery") is None
@@ -88,8 +93,8 @@ def test_a10_a_lock_that_somebody_else_took_stops_the_run_at_its_next_step(monke
     mine = lock.DeployLock("mine")
     host = type("AnyHost", (), {"name": "web1"})()
     assert mine.acquire([host], "ada", "release") is None
-    with pytest.raises(lock.LockLostError, match="taken away"):
+    with pytest.raises(lock.LockLostError, match="it was released"):
         mine.renew(now=["web1"])
-    with pytest.raises(lock.LockLostError, match="taken away"):
+    with pytest.raises(lock.LockLostError, match="it was released"):
         mine.renew()
     mine.release()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from deploys import ownership as stage
 from deploys import release
+from deploys.environment import image as image_of
 from facts.database import SchemaRevision
 from facts.ownership import HostOwner
 from operations.output import last
@@ -56,7 +57,7 @@ def test_a24_hosts_of_this_very_app_and_bare_ones_are_let_through(hosts: Mapping
         (OLDER, {"database": "other"}, "set postgres_database = 'signupflow' again"),
     ],
 )  # fmt: skip
-def test_a24_another_app_environment_or_database_is_refused_by_name(hosts: Any, wanted: dict[str, str], said: str) -> None:
+def test_a24_another_app_environment_or_database_is_refused_by_name(hosts: Any, wanted: dict[str, Any], said: str) -> None:
     assert said in refused(hosts, **wanted)
 
 
@@ -168,7 +169,11 @@ def test_a24_what_older_deploys_left_tells_whose_a_host_is(tmp_path: Path) -> No
 
 def test_a24_every_deploy_that_changes_a_host_asks_whose_it_is(standing: Any) -> None:
     other = Seen(Owner("sample", "another", "signupflow", "web1", "web1"))
-    for work in (release.ready, release.asked, release.abort, release.release_lock, lambda: release.locked("a reason")):
+    every: tuple[Callable[[], object], ...] = (
+        *(release.ready, release.asked, release.abort, release.release_lock),
+        lambda: release.locked(reason="a reason"),
+    )
+    for work in every:
         fleet = standing(ONE)
         stage._seen.clear()
         fleet.facts["web1"] = {HostOwner: other}
@@ -183,8 +188,8 @@ def test_a24_the_owner_is_written_once_and_then_stays(standing: Any) -> None:
     fleet = standing(CLUSTER)
     with fleet.on("web1"):
         stage.claim()
-        assert [name for meta in fleet.state.op_meta.values() for name in meta.names] == ["Host | Owner"]
-        text = stage.ownership.owner(stage._wanted(), "web1", stage._hosts()).text()
+        assert [name for meta in fleet.state.op_meta.values() for name in meta.names] == ["Host | Write the owner"]
+        text = ownership.owner(stage._wanted(), "web1", stage._hosts()).text()
         assert Owner.parse(text) == Owner("sample", "signupflow", "signupflow", "db1", "web1")
 
 
@@ -192,7 +197,7 @@ def test_a24_the_owner_is_written_once_and_then_stays(standing: Any) -> None:
 def test_a18_a_release_that_leaves_the_schema_step_out_is_refused(
     standing: Any, monkeypatch: pytest.MonkeyPatch, at: str, said: str
 ) -> None:
-    image = replace(release.image(standing(CLUSTER).inventory.get_host("web1").data.app_image), schema_revision="0010")
+    image = replace(image_of(standing(CLUSTER).inventory.get_host("web1").data.app_image), schema_revision="0010")
     monkeypatch.setattr(release, "image", lambda _: image)
     fleet = standing(CLUSTER, limit=["web1"], app_migration_command=["migrate"])
     fleet.facts["db1"] = {SchemaRevision: at}

@@ -71,10 +71,10 @@ class Environment:
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-CHANGES: dict[str, Callable[[Environment], None]] = {
+CHANGES: dict[str, Callable[[Environment], object]] = {
     "secret jwt_keys": lambda env: env.write({"jwt_keys": "jwt_keys 9876543210"}),
     "secret partner_key": lambda env: env.write({"partner_key": "a secret that is new"}),
-    "known_hosts": lambda env: (env.folder / "known_hosts").write_text("web1 ssh-ed25519 BBBB\n") and None,
+    "known_hosts": lambda env: (env.folder / "known_hosts").write_text("web1 ssh-ed25519 BBBB\n"),
 }
 
 

@@ -15,6 +15,7 @@ import pytest
 from pyinfra.api.exceptions import ConnectError
 
 from deploys import connecting, declared, environment, release
+from deploys.app import desired
 from deploys.release import existing_image
 from facts.containers import Container, Containers, HostImage, HostImages
 from facts.host_files import HostFile, ManagedFile
@@ -67,7 +68,7 @@ def test_a11_a_domain_whose_certificate_never_came_blocks_no_later_release(stand
     serving(fleet, ["a.helpers.org", "b.helpers.org"], ["b.helpers.org"])
     with fleet.on("web1"):
         assert [entry.domain for entry in release.checks().entries] == ["b.helpers.org"]
-        wanted = release.desired(fleet.inventory.get_host("web1"))
+        wanted = desired(fleet.inventory.get_host("web1"))
     assert [entry.domain for entry in wanted.entries] == ["b.helpers.org"], "neither the probe nor the smoke step judges the CA"
 
 
@@ -112,9 +113,9 @@ def failed(kind: str, said: str) -> str:
         (failed("dns", "DNS problem: NXDOMAIN looking up A"), [],
          "says: DNS problem: NXDOMAIN looking up A: make the record `b.helpers.org. A 192.0.2.1`"),
         (failed("connection", "Timeout"), ["192.0.2.1"], "the CA says: Timeout: open port 80 of 192.0.2.1"),
-        (failed("rateLimited", "too many"), ["192.0.2.1"], "orders no more for now (too many)"),
-        ("not json\n" + failed("dns", "no").replace("b.helpers", "ab.helpers"), [], "in DNS it leads nowhere: make the record"),
-        ("", ["192.0.2.9"], "in DNS it leads to 192.0.2.9: make the record `b.helpers.org. A 192.0.2.1`"),
+        (failed("rateLimited", "too many"), ["192.0.2.1"], "rate limit is reached (too many)"),
+        ("not json\n" + failed("dns", "no").replace("b.helpers", "ab.helpers"), [], "it has no DNS record: make the record"),
+        ("", ["192.0.2.9"], "DNS points to 192.0.2.9: make the record `b.helpers.org. A 192.0.2.1`"),
         ("", ["192.0.2.1"], "see `docker logs signupflow-traefik`"),
     ],
 )  # fmt: skip
@@ -266,7 +267,7 @@ def test_a12_abort_and_remove_host_take_the_image_that_hosts_have(
     with fleet.on("web1"):
         existing_image.keep_what_is_there()
         release.abort()
-        wanted = release.desired(fleet.inventory.get_host("web1"))
+        wanted = desired(fleet.inventory.get_host("web1"))
     assert wanted.image_id == ("sha256:" + "1" * 64 if running else "")
     assert wanted.version == ("0.9" if running else "local")
 
@@ -276,7 +277,7 @@ def test_a12_rotation_takes_the_images_that_hosts_have(standing: Any, monkeypatc
     with fleet.on("web1"):
         existing_image.keep_what_serves()
         existing_image.keep_database_image()
-        release.ready("rotation")
+        release.ready(kind="rotation")
         assert environment.image(environment.environment().postgres_image).on_host == "signupflow/postgres:id-2"
 
 
@@ -362,12 +363,15 @@ def test_a35_a_dry_run_that_finds_a_refusal_says_so_last_and_by_its_exit_code(dr
     assert ended.value.code == 2
 
 
+EDGE: Any = SimpleNamespace(edge="edge1")
+
+
 @pytest.mark.parametrize(
     ("find", "said"),
     [
         (lambda: list(interrupts.guard("postgres", "its container is recreated", ())), "INTERRUPTS postgres"),
         (lambda: list(interrupts.guard("postgres", "its container is recreated", ("postgres",))), ""),
-        (lambda: releasing._unreachable(SimpleNamespace(edge="edge1")), "edge1, which holds the routes, is unreachable"),
+        (lambda: releasing._unreachable(EDGE), "edge1, which holds the routes, is unreachable"),
     ],
 )  # fmt: skip
 def test_a35_what_would_be_refused_is_noted_in_a_plan_and_not_in_a_run(standing: Any, find: Any, said: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pytest
@@ -90,11 +91,11 @@ def test_fr028_a_diff_shows_the_changed_line_and_nothing_when_equal() -> None:
     assert list(changed_lines("a\n", "a\n", "file")) == []
 
 
-def plan(name: str, hosts: list[str]) -> dict:
+def plan(name: str, hosts: list[str]) -> dict[str, Any]:
     return {"name": name, "hosts_with_change": hosts, "hosts_with_conditional_change": []}
 
 
-def result(name: str, success: list[str], no_change: list[str], error: list[str]) -> dict:
+def result(name: str, success: list[str], no_change: list[str], error: list[str]) -> dict[str, Any]:
     return {"name": name, "success": success, "no_change": no_change, "error": error}
 
 

@@ -1,4 +1,4 @@
-"""Leases, journals, the ledger, the preflight, the probe and the watch: pure code of a release."""
+"""Deploy locks, journals, the ledger, the preflight, the probe and the watch: pure code of a release."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import gevent
 import pytest
@@ -23,6 +25,7 @@ from hypothesis import strategies as st
 from facts.host_files import AppendedText
 from lab.waiting import wait_for
 from operations.deployment import PublicProbe
+from operations.probing import SteadyProbe
 from signupflow import cutover, probe
 from signupflow.release import appended, journal, ledger, lock, prune, readiness, restores, scratch, watch
 from signupflow.release.cause import cause
@@ -36,8 +39,17 @@ pytestmark = pytest.mark.whole
 # The deploy lock's scripts run in a shell, here in this machine's.
 
 
+Shell = Callable[[str], str]
+
+
+def held(said: str) -> Lock:
+    found = lock.parse(said)
+    assert found is not None, said
+    return found
+
+
 @pytest.fixture
-def sh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def sh(tmp_path: Path) -> Shell:
     def run(script: str) -> str:
         moved = script.replace("/var/lib/signupflow", str(tmp_path))
         done = subprocess.run(["sh", "-s"], input=moved, capture_output=True, text=True, check=False)
@@ -51,42 +63,41 @@ ADA = Lock("run-a", "ada@laptop", "release 2", "laptop boot 1 1", 300)
 BOB = Lock("run-b", "bob@desk", "it's urgent; $(rm -rf /)", "desk boot 2 2", 300)
 
 
-def test_ec5_the_second_is_refused_with_the_owners_name(sh) -> None:
+def test_ec5_the_second_is_refused_with_the_owners_name(sh: Shell) -> None:
     assert sh(lock.acquire_script(ADA)) == ""
     said = sh(lock.acquire_script(BOB))
     assert said.startswith(lock.REFUSED)
-    held = lock.parse(said)
-    assert held is not None
-    assert (held.owner, held.reason) == ("ada@laptop", "release 2")
-    assert 290 < held.left <= 300
-    assert "ada@laptop (release 2)" in held.said
+    found = held(said)
+    assert (found.owner, found.reason) == ("ada@laptop", "release 2")
+    assert 290 < found.left <= 300
+    assert "ada@laptop (release 2)" in found.said
 
 
-def test_ec5_the_same_run_takes_its_own_lease_again(sh) -> None:
+def test_ec5_the_same_run_takes_its_own_lock_again(sh: Shell) -> None:
     sh(lock.acquire_script(ADA))
     assert sh(lock.acquire_script(ADA)) == ""
 
 
-def test_ec5_a_lease_that_ran_out_is_taken_over_and_its_owner_learns_it(sh) -> None:
+def test_ec5_a_lock_that_ran_out_is_taken_over_and_its_owner_learns_it(sh: Shell) -> None:
     sh(lock.acquire_script(Lock("run-a", "ada", "r", "p", -1)))
     assert sh(lock.acquire_script(BOB)) == ""
     said = sh(lock.renew_script(ADA))
     assert said.startswith(lock.LOST)
-    assert lock.parse(said).owner == "bob@desk"
-    assert lock.parse(said).reason == "it's urgent; $(rm -rf /)"
+    assert held(said).owner == "bob@desk"
+    assert held(said).reason == "it's urgent; $(rm -rf /)"
 
 
-def test_ec5_a_lease_of_a_process_that_has_ended_is_taken_over(sh) -> None:
+def test_ec5_a_lock_of_a_process_that_has_ended_is_taken_over(sh: Shell) -> None:
     sh(lock.acquire_script(ADA))
     assert sh(lock.acquire_script(BOB, gone=("run-a",))) == ""
 
 
-def test_ec5_renewing_lengthens_and_returning_ends(sh) -> None:
+def test_ec5_renewing_lengthens_and_returning_ends(sh: Shell) -> None:
     sh(lock.acquire_script(Lock("run-a", "ada", "r", "p", 10)))
     assert sh(lock.renew_script(ADA)) == ""
-    assert lock.parse(sh(lock.READ)).left > 200
+    assert held(sh(lock.READ)).left > 200
     sh(lock.return_script("run-b"))
-    assert lock.parse(sh(lock.READ)).run == "run-a"
+    assert held(sh(lock.READ)).run == "run-a"
     sh(lock.return_script("run-a"))
     assert lock.parse(sh(lock.READ)) is None
     sh(lock.acquire_script(BOB))
@@ -94,12 +105,12 @@ def test_ec5_renewing_lengthens_and_returning_ends(sh) -> None:
     assert sh(lock.READ) == ""
 
 
-def test_ec5_returning_where_there_was_never_a_lease_leaves_nothing(sh, tmp_path: Path) -> None:
+def test_ec5_returning_where_there_was_never_a_lock_leaves_nothing(sh: Shell, tmp_path: Path) -> None:
     sh(lock.return_script("run-a"))
-    assert not (tmp_path / "lease").exists()
+    assert not (tmp_path / "held").exists()
 
 
-def test_ec5_what_people_write_into_a_lease_is_one_plain_line() -> None:
+def test_ec5_what_people_write_into_a_lock_is_one_plain_line() -> None:
     assert lock.clean("a\nrun=other\x1b[31m") == "a?run=other?[31m"
     assert len(lock.clean("x" * 999)) == 200
 
@@ -107,7 +118,7 @@ def test_ec5_what_people_write_into_a_lease_is_one_plain_line() -> None:
 ENTRY = journal.Entry("run-a", "2026-11-24T10:00:00", 8, 7, "bake", "2.0", "sha256:0")
 
 
-def test_us5_3_the_journal_tells_of_a_turn_that_did_not_end() -> None:
+def test_us5_3_the_journal_tells_of_a_rollout_that_did_not_end() -> None:
     text = "\n".join([ENTRY.line(), '{"run": "cut off in the mi'])
     assert journal.last(text) == ENTRY
     assert journal.unfinished(journal.last(text), serving=8) == 7
@@ -115,13 +126,13 @@ def test_us5_3_the_journal_tells_of_a_turn_that_did_not_end() -> None:
     assert journal.unfinished(None, serving=8) is None
     assert journal.last("") is None
     assert journal.path("app") == "/var/lib/signupflow/releases/app.journal"
-    for end, switched in ((Step.DONE, True), (Step.UNDONE, False)):
+    for end, switched in ((Step.DONE, True), (Step.ROLLED_BACK, False)):
         ended = journal.Entry(**{**json.loads(ENTRY.line()), "step": str(end)})
         assert journal.unfinished(ended, serving=8) is None
         assert ended.switched is switched
         assert ended.going_back == 0
     stuck = journal.Entry(**{**json.loads(ENTRY.line()), "step": str(Step.STUCK)})
-    assert journal.unfinished(stuck, serving=8) == 7, "a turn that is stuck is not over"
+    assert journal.unfinished(stuck, serving=8) == 7, "a rollout that is stuck is not over"
     back = journal.Entry(**{**json.loads(ENTRY.line()), "image": ""})
     assert (ENTRY.going_back, back.going_back) == (0, 8)
 
@@ -245,7 +256,7 @@ def test_a15_a_torn_line_of_a_journal_costs_that_line_alone(tmp_path: Path, name
 
 @pytest.mark.parametrize("name", [name for name in TORN if TORN[name]])
 def test_a15_a_torn_line_of_the_cut_over_s_journal_costs_that_line_alone(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "app.moving"
+    path = tmp_path / "app.cutover"
     path.write_bytes(b"2026-11-24T10:00:00.000+00:00 import run-a\n" + TORN[name])
     script = appended.append_script(str(path), cutover.line("2026-11-24T10:01:00.000+00:00", cutover.Step.MOVED, "run-a"))
     assert cutover.last_step(read(path)) is cutover.Step.IMPORT
@@ -354,29 +365,29 @@ def healthy(at: float, count: Count = NONE, database: bool | None = True) -> wat
     return watch.Sample(at, 200, database, count)
 
 
-def test_us3_5_three_failed_checks_in_a_row_take_a_release_back() -> None:
-    judged = watch.Observation()
+def test_us3_5_three_failed_checks_in_a_row_roll_a_release_back() -> None:
+    judged = watch.MonitoringWindow()
     said = [judged.add(item) for item in (healthy(0), *(watch.Sample(at, 503) for at in (1, 2)), healthy(3))]
     assert said == ["", "", "", ""]
     assert [bool(judged.add(watch.Sample(at, 0))) for at in (4, 5, 6)] == [False, False, True]
 
 
-def test_us3_5_over_five_percent_errors_for_two_minutes_take_a_release_back() -> None:
-    judged = watch.Observation()
+def test_us3_5_over_five_percent_errors_for_two_minutes_roll_a_release_back() -> None:
+    judged = watch.MonitoringWindow()
     assert not judged.add(healthy(0, Count(1000, 0)))
     assert not judged.add(healthy(119, Count(2000, 100)))
     assert "6 % of 1000 answers" in judged.add(healthy(120, Count(2000, 60)))
-    calm = watch.Observation()
+    calm = watch.MonitoringWindow()
     assert not calm.add(healthy(0, Count(0, 0)))
     assert not calm.add(healthy(121, Count(1000, 50)))
 
 
-def test_us3_5_a_database_lost_for_over_a_minute_takes_a_release_back() -> None:
-    judged = watch.Observation()
+def test_us3_5_a_database_lost_for_over_a_minute_rolls_a_release_back() -> None:
+    judged = watch.MonitoringWindow()
     assert not judged.add(healthy(0, database=False))
     assert not judged.add(healthy(60, database=False))
     assert "61 s" in judged.add(healthy(61, database=False))
-    again = watch.Observation()
+    again = watch.MonitoringWindow()
     for at, database in ((0, False), (50, True), (51, False), (111, None)):
         assert not again.add(healthy(at, database=database))
 
@@ -400,7 +411,7 @@ def test_sc004_old_releases_go_and_what_serves_or_served_before_stays() -> None:
 
 
 class HostOfReleases:
-    """What a host has of releases: its journal, and a folder for each generation. Turns end in it as they do on hosts."""
+    """What a host has of releases: its journal, and a folder for each generation. Rollouts end in it as they do on hosts."""
 
     def __init__(self, keep: int) -> None:
         self.keep, self.number, self.serving = keep, 0, 0
@@ -482,7 +493,7 @@ def test_a36_restores_are_told_of_in_the_order_of_time() -> None:
     assert restores.among([], []) == []
 
 
-def test_a25_the_journal_tells_which_generations_served_and_were_not_taken_back() -> None:
+def test_a25_the_journal_tells_which_generations_served_and_were_not_rolled_back() -> None:
     host = HostOfReleases(keep=3)
     assert journal.served("") == []
     host.released("a")
@@ -530,7 +541,7 @@ def test_a25_generations_are_listed_with_their_images(tmp_path: Path) -> None:
 def test_sc009_the_probe_counts_connections_apart_from_answers() -> None:
     counted = probe.summary([5.0, 1.0, 100.0, 2.0], ["10:00:00 refused"], ["10:00:01 503"])
     assert (counted.sent, counted.failed, counted.connection, counted.http) == (4, 2, 1, 1)
-    assert counted.said == "2 failed of 4 (1 connections, 1 answers)"
+    assert counted.text == "4 requests, 2 failed (1 without an answer, 1 with 5xx)"
     assert (counted.p50_ms, counted.p99_ms) == (5.0, 100.0)
     assert probe.summary([], [], []).sent == 0
 
@@ -596,22 +607,24 @@ def test_sc009_a_run_has_one_probe_however_many_hosts_begin_it(monkeypatch: pyte
 def test_us3_5_a_release_whose_own_probe_fails_goes_back() -> None:
     run = PublicProbe()
     assert run.fails(5) == "", "no probe, nothing known"
-    run._probe = SimpleNamespace(count=Count(50, 0))
+    counted = SimpleNamespace(count=Count(50, 0))
+    run._probe = cast(SteadyProbe, counted)
     assert run.fails(5) == "", "what the release began with"
-    run._probe.count = Count(90, 2)
+    counted.count = Count(90, 2)
     assert run.fails(5) == "", "two are no rate"
-    run._probe.count = Count(90, 4)
-    assert "of the probe's requests" in run.fails(5)
+    counted.count = Count(90, 4)
+    assert "of the live traffic check's requests" in run.fails(5)
     assert "4 of 40" in run.fails(5)
 
 
 def test_us3_5_what_the_probe_saw_fail_before_is_not_the_releases_doing() -> None:
     run = PublicProbe()
-    run._probe = SimpleNamespace(count=Count(50, 10))
+    counted = SimpleNamespace(count=Count(50, 10))
+    run._probe = cast(SteadyProbe, counted)
     assert run.fails(5) == ""
-    run._probe.count = Count(100, 20)
+    counted.count = Count(100, 20)
     assert run.fails(5) == ""
-    run._probe.count = Count(100, 40)
+    counted.count = Count(100, 40)
     assert "30 of 50" in run.fails(5)
 
 
@@ -666,7 +679,7 @@ def test_a7_a_run_that_is_recorded_is_not_settled_by_that(
     assert ledger.settled([record, adopted], "cut-off", "web1")
 
 
-def test_a15_a_line_that_was_cut_off_spoils_only_itself(sh) -> None:
+def test_a15_a_line_that_was_cut_off_spoils_only_itself(sh: Shell) -> None:
     path = journal.path("app")
     script = journal.append_script("app", ENTRY)
     sh(f'mkdir -p $(dirname {path}); printf \'{{"run":"torn\' > {path}')

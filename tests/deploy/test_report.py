@@ -49,7 +49,7 @@ def test_sc002_the_page_is_whole_by_itself_and_escapes_what_people_wrote(tmp_pat
     assert "&lt;script&gt;" in text
     for outside in ("http://", "https://", "src=", "@import", "url("):
         assert outside not in text, outside
-    for word in ("0 failed of 300", "web2", "1.9", "503", "ada@desk"):
+    for word in ("300 requests, 0 failed", "web2", "1.9", "503", "ada@desk"):
         assert word in text, word
     ElementTree.fromstring(text[text.index("<svg") : text.index("</svg>") + len("</svg>")])
     kept = json.loads(page.with_suffix(".json").read_text())
@@ -57,7 +57,7 @@ def test_sc002_the_page_is_whole_by_itself_and_escapes_what_people_wrote(tmp_pat
     assert kept["spans"][1] == {"host": "web1", "step": "bake", "begin": 12, "end": 30}
 
 
-def test_sc002_a_deployment_without_turns_has_a_page_too(tmp_path: Path) -> None:
+def test_sc002_a_deployment_without_rollouts_has_a_page_too(tmp_path: Path) -> None:
     bare = dataclasses.replace(
         RECORD, probe=None, version="", kind="maintenance", outcome="failed", failure_reason="no <b>disk</b>", commit=""
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given, note
@@ -49,14 +50,15 @@ def back(to: Record) -> Record:
 
 def way(records: list[Record], serving: Record) -> list[str]:
     """Where `rollback` goes, again and again, until it is refused."""
-    found = []
+    found: list[str] = []
     while len(found) < 9:
         try:
             to = rollback.target(records, serving.image)
         except OperatorError:
-            return found
+            break
         found.append(to.version)
         records, serving = [*records, back(to)], to
+    return found
 
 
 def kept(what: Record) -> Record:
@@ -164,7 +166,7 @@ def test_a14_a34_going_back_never_returns_to_what_was_left_by_going_back(actions
             left.discard(item.image)
             outcome = {"kept": "failed", "cut off and serves": "interrupted"}.get(action, "released")
             kind = action if action == "cutover" else "release"
-            given = {"kind": kind, "outcome": outcome, "hosts": ("web1",), "serves": {"web1": item.version}}
+            given: dict[str, Any] = {"kind": kind, "outcome": outcome, "hosts": ("web1",), "serves": {"web1": item.version}}
             records.append(dataclasses.replace(item, **given))
             now(item, outcome == "released")
         elif action in ("failed", "cut off"):

@@ -36,9 +36,9 @@ FORWARD = [
     (Step.FINISH, Step.DONE, Step.STUCK),
     (Step.REVIVE, Step.ROUTE_BACK, Step.STUCK),
     (Step.ROUTE_BACK, Step.REMOVE, Step.STUCK),
-    (Step.REMOVE, Step.UNDONE, Step.STUCK),
+    (Step.REMOVE, Step.ROLLED_BACK, Step.STUCK),
     (Step.DONE, Step.DONE, Step.DONE),
-    (Step.UNDONE, Step.UNDONE, Step.UNDONE),
+    (Step.ROLLED_BACK, Step.ROLLED_BACK, Step.ROLLED_BACK),
     (Step.STUCK, Step.STUCK, Step.STUCK),
 ]
 
@@ -83,7 +83,7 @@ def test_us3_5_whatever_fails_traffic_goes_back_before_anything_is_removed(faili
     if failing is Step.FINISH:
         assert order[-1] is Step.STUCK
         return
-    assert order[-2:] == [Step.REMOVE, Step.UNDONE]
+    assert order[-2:] == [Step.REMOVE, Step.ROLLED_BACK]
     switched = Step.SHIFT in order
     assert (Step.ROUTE_BACK in order) == switched
     # Once the old ones may be gone, they come up before anything is routed to them.
@@ -96,7 +96,7 @@ def test_us3_5_a_first_release_never_takes_its_own_routes_away(failing: Step) ->
     order = path(FIRST, failing)
     assert Step.ROUTE_BACK not in order
     assert Step.REVIVE not in order
-    assert order[-1] is (Step.UNDONE if failing in (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY) else Step.STUCK)
+    assert order[-1] is (Step.ROLLED_BACK if failing in (Step.WRITE, Step.START, Step.HEALTH, Step.VERIFY) else Step.STUCK)
 
 
 def test_us5_3_when_both_serve_already_every_failure_begins_with_the_routes() -> None:
@@ -115,7 +115,7 @@ def test_us5_4_steps_that_a_setting_leaves_out_are_left_out() -> None:
     assert FULL.path == tuple(step for step in Step if step not in ENDS and step not in BACKWARD)
 
 
-def test_us5_4_a_turn_describes_each_of_its_steps() -> None:
+def test_us5_4_a_rollout_describes_each_of_its_steps() -> None:
     said = FULL.describe()
     assert [line.partition(":")[0] for line in said] == [str(step) for step in FULL.path]
     assert any("10 %, 50 % of this host's traffic, 5 s each" in line for line in said)
@@ -153,7 +153,7 @@ def todo(observed: Observed) -> list[tuple[Step, int, int]]:
         ),
         ("killed in the shift, and the old one is wanted", Observed("web1", (7, 8), {7: WANTED, 8: STALE}), [(Step.ROUTE_BACK, 8, 7)]),  # noqa: E501
         ("killed in the shift, candidate lost", Observed("web1", (7, 8), {7: WANTED}), [(Step.ROUTE_BACK, 8, 7)]),
-        ("a take-back killed before its switch", Observed("web1", (8,), {7: OTHER, 8: CANDIDATE}), [(Step.PROMOTE, 8, 0), (Step.REMOVE, 7, 8)]),  # noqa: E501
+        ("a rollback killed before its switch", Observed("web1", (8,), {7: OTHER, 8: CANDIDATE}), [(Step.PROMOTE, 8, 0), (Step.REMOVE, 7, 8)]),  # noqa: E501
         ("killed before the stop", Observed("web1", (8,), {7: STALE, 8: WANTED}, unfinished=7), [(Step.PROMOTE, 8, 7)]),
         ("something older still runs", Observed("web1", (8,), {5: STALE, 8: WANTED}), [(Step.REMOVE, 5, 8)]),
         ("killed in the bake", Observed("web1", (8,), {8: WANTED}, unfinished=7), [(Step.SMOKE, 8, 7)]),
@@ -163,7 +163,7 @@ def todo(observed: Observed) -> list[tuple[Step, int, int]]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )  # fmt: skip
-def test_us5_3_what_a_killed_run_left_is_finished_or_undone(
+def test_us5_3_what_a_killed_run_left_is_finished_or_rolled_back(
     what: str, observed: Observed, expected: list[tuple[Step, int, int]]
 ) -> None:
     assert todo(observed) == expected
@@ -198,7 +198,7 @@ def test_us5_1_a_restart_brings_new_containers_of_the_same(
         (Observed("web1", (7, 8), {7: OTHER, 8: CANDIDATE}), [(Step.ROUTE_BACK, 8, 7)]),
         (Observed("web1", (8,), {8: WANTED}, unfinished=7), [(Step.START, 7, 8)]),
         (Observed("web1", (8,), {7: OTHER, 8: WANTED}, unfinished=7), [(Step.START, 7, 8)]),
-        # An abort, or a take-back, that was itself killed goes on, and never back again.
+        # An abort, or a rollback, that was itself killed goes on, and never back again.
         (Observed("web1", (8,), {7: OTHER, 8: WANTED}, going_back=7), [(Step.START, 7, 8)]),
         (Observed("web1", (7,), {7: OTHER, 8: WANTED}, going_back=7), [(Step.PROMOTE, 7, 8)]),
         (Observed("web1", (7,), {7: OTHER}, going_back=7), [(Step.PROMOTE, 7, 0)]),
@@ -208,7 +208,7 @@ def test_us5_3_abort_undoes_it(observed: Observed, expected: list[tuple[Step, in
     assert [(item.first, item.rollout.new, item.rollout.old) for item in undo(observed, FULL)] == expected
 
 
-def test_us3_5_taking_back_leaves_out_what_the_old_release_has_proved() -> None:
+def test_us3_5_rolling_back_leaves_out_what_the_old_release_has_proved() -> None:
     item = back(FULL, serving=8, before=7)
     assert item.rollout.path == BACK.path
     assert (item.first, item.rollout.new, item.rollout.old) == (Step.START, 7, 8)
@@ -247,26 +247,26 @@ def test_sc004_the_plan_names_hosts_in_order_and_their_steps() -> None:
     said = list(lines("app 2.0", "is at abc already", plans, 120, "rollback"))
     hosts = [line.split(". ")[1].split(":")[0] for line in said if line[4:5].isdigit()]
     assert hosts == [
-        "every host is ready, and the deploy lock is held",
+        "preflight of all hosts, and the deploy lock",
         "the schema is at abc already",
         *("web2", "web1", "web3"),
-        "observe",
+        "monitor",
         "record, and the deploy lock is released",
     ]
     assert "rolled back" in said[-1]
     assert sum(line.strip().startswith("smoke:") for line in said) == 2
-    assert any("which a run that was cut off left" in line for line in said)
+    assert any("left by an interrupted run" in line for line in said)
 
 
 def test_sc004_the_plan_of_nothing_is_nothing() -> None:
     assert not list(lines("app", "", [HostPlan("web1", 8, ())], 120, "keep"))
     first = [HostPlan("web1", 0, (Work(FIRST, Step.WRITE),))]
     said = list(lines("app", "", first, 120, "keep"))
-    assert not any("observe" in line for line in said)
+    assert not any("monitor" in line for line in said)
     assert "keep it" in said[-1]
 
 
-def test_sc004_the_turns_steps_are_told_from_where_they_begin() -> None:
+def test_sc004_the_rollouts_steps_are_listed_from_where_they_begin() -> None:
     assert [line.partition(":")[0] for line in steps(Work(FULL, Step.SMOKE))] == ["smoke", "bake", "finish"]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyrage
 import pytest
@@ -58,7 +59,9 @@ def test_sec001_what_is_encrypted_to_nobody_is_refused(tmp_path: Path) -> None:
     ("values", "named"),
     [({"Upper": "x"}, "Upper"), ({"empty": " "}, "empty"), ({"nul": f"{MARKER}\x00"}, "nul"), ({"number": 5}, "number")],
 )
-def test_sec001_bad_values_are_named_and_not_shown(tmp_path: Path, key: pyrage.x25519.Identity, values: dict, named: str) -> None:
+def test_sec001_bad_values_are_named_and_not_shown(
+    tmp_path: Path, key: pyrage.x25519.Identity, values: dict[str, Any], named: str
+) -> None:
     with pytest.raises(ValueError, match=named) as caught:
         encrypt(tmp_path / "x.age", values, [str(key.to_public())])
     assert MARKER not in str(caught.value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+from collections.abc import Callable
+from functools import partial
 
 from rich.console import Console
 
@@ -21,7 +23,7 @@ RECORD = Record(
 WELL = Status("production", "app", (HOST,), (DomainState("a.org", 200, "", 61.4),), "b4e6", last=(RECORD,))
 
 
-def shown(draw) -> str:
+def shown(draw: Callable[[Console], object]) -> str:
     out = io.StringIO()
     draw(Console(file=out, width=160))
     return out.getvalue()
@@ -56,7 +58,7 @@ def test_us7_2_whatever_is_wrong_is_seen() -> None:
         (dataclasses.replace(WELL, domains=(DomainState("a.org", 503, "", 9),)), "503"),
         (dataclasses.replace(WELL, hosts=()), "UNHEALTHY"),
     ):
-        text = shown(lambda console, bad=bad: status_report.print_status(bad, console))
+        text = shown(partial(status_report.print_status, bad))
         assert "UNHEALTHY" in text
         assert word in text
         assert json.loads(bad.as_json())["healthy"] is False
@@ -85,5 +87,6 @@ def test_sc002_the_history_says_when_it_was_tampered_with() -> None:
 def test_a36_the_history_as_json_has_what_the_ledger_has() -> None:
     record = dataclasses.replace(RECORD, previous="ab" * 32)
     (read,) = ledger.parse(record.as_json())
-    assert read == dataclasses.replace(record, hosts=["web1"], rolled_back=["web1"], adopted=[])
+    assert json.loads(read.as_json()) == json.loads(record.as_json())
+    assert (list(read.hosts), list(read.rolled_back)) == (["web1"], ["web1"])
     assert "@previous@" not in record.as_json()

@@ -23,7 +23,9 @@ def test_a_block_says_what_it_is(block: Block) -> None:
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if "settings" in block.words], ids=lambda block: str(block.where))
 def test_an_excerpt_of_settings_names_settings(block: Block) -> None:
-    names = [target.id for node in ast.parse(block.body).body if isinstance(node, ast.Assign) for target in node.targets]
+    targets = [target for node in ast.parse(block.body).body if isinstance(node, ast.Assign) for target in node.targets]
+    names = [target.id for target in targets if isinstance(target, ast.Name)]
+    assert len(names) == len(targets), block.where
     assert names
     unknown = [name for name in names if name not in Environment.model_fields]
     assert not unknown, f"{block.where}: {unknown}"

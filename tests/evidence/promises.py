@@ -57,7 +57,7 @@ def changes(result: Any) -> str:
 
 
 def worst(rows: Any, key: str) -> float:
-    return max(row[key] for row in rows)
+    return max(float(row[key]) for row in rows)
 
 
 PROMISES = (
@@ -269,7 +269,7 @@ PROMISES = (
     ),
     Promise(
         "aborted-releases",
-        "A release that was cut off is undone on every host by `signupflow abort`",
+        "An interrupted release is undone on every host by `signupflow abort`",
         "0 failed",
         lambda r: f"{len(r['steps'])} steps; {all_failed(r['steps'])}",
     ),
@@ -284,7 +284,7 @@ PROMISES = (
     ),
     Promise(
         "no-ssh",
-        "SSH cut for 30 s in each step: survived or undone",
+        "SSH cut for 30 s in each step: survived or rolled back",
         "0 failed",
         lambda r: f"{len(r['steps'])} steps, {sum(row['survived'] for row in r['steps'])} survived; {all_failed(r['steps'])}",
     ),

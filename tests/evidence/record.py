@@ -96,7 +96,8 @@ def failure(error: BaseException) -> tuple[Any, str]:
 
 def _source(trace: Any) -> str:
     lines = Path(trace.tb_frame.f_code.co_filename).read_text(encoding="utf-8").splitlines()
-    return lines[trace.tb_lineno - 1].strip().removeprefix("assert ").rpartition(", ")[0] or lines[trace.tb_lineno - 1].strip()
+    line: str = lines[trace.tb_lineno - 1].strip()
+    return line.removeprefix("assert ").rpartition(", ")[0] or line
 
 
 def _relative(name: str) -> str:

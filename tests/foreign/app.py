@@ -3,10 +3,12 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
+from typing import Any
 from wsgiref.simple_server import make_server
 
 
-def application(environ, start_response):
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
     healthy = environ["PATH_INFO"] == "/ping"
     body = "pong" if healthy else f"{os.environ['GREETING']}, database {'given' if os.environ.get('PG_DSN') else 'missing'}"
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])

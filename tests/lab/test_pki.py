@@ -40,7 +40,7 @@ def test_certificates_and_keys_are_made_once_and_kept_private(state: State) -> N
 
 
 def test_the_age_key_decrypts_what_is_encrypted_to_it(state: State) -> None:
-    import pyrage  # type: ignore[import-untyped]
+    import pyrage
 
     pki.ensure_age_keys(state.folder)
     comment, secret = (state.folder / "age.key").read_text().splitlines()

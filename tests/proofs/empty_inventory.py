@@ -1,5 +1,5 @@
 """An inventory whose groups are all empty."""
 
-edge = []
-app = []
-db = []
+edge: list[str] = []
+app: list[str] = []
+db: list[str] = []

@@ -56,7 +56,7 @@ def image_of(case: Case) -> str:
     return releases.image(case.kind, 90, case.after) if case.after is not None else releases.image(case.kind, 90)
 
 
-def each_is_taken_back(lab: Lab, rate: float = 150, cases: tuple[Case, ...] = CASES, again: bool = True) -> Evidence:
+def each_is_rolled_back(lab: Lab, rate: float = 150, cases: tuple[Case, ...] = CASES, again: bool = True) -> Evidence:
     """Every case under load, one after another; `again`: a good release goes through after them."""
     good = releases.image("good", 1)
     version = baseline(lab, good)
@@ -89,7 +89,7 @@ def each_is_taken_back(lab: Lab, rate: float = 150, cases: tuple[Case, ...] = CA
             wrong.append({**row, "said": done.said[-3000:]})
         wait_until_whole(lab)
         one_generation(lab)
-    evidence = {"rate": rate, "version_that_serves": version, "cases": rows}
+    evidence: Evidence = {"rate": rate, "version_that_serves": version, "cases": rows}
     assert not wrong, {**evidence, "wrong": wrong}
     if again:
         must(release(lab, releases.image("good", 2)))
@@ -106,7 +106,7 @@ def second_host_fails(lab: Lab, rate: float = 100, faults: bool = True) -> Evide
         done = release(lab, other)
     report = traffic.report
     steps = {host: [step for name, step in done.steps if name == fqdn(lab, host)] for host in app_hosts(lab)}
-    evidence = {
+    evidence: Evidence = {
         "order": app_hosts(lab),
         "exit": done.code,
         "why": done.why,
@@ -123,7 +123,7 @@ def second_host_fails(lab: Lab, rate: float = 100, faults: bool = True) -> Evide
     assert not any(steps[host] for host in later), evidence
     assert evidence["later_hosts_unchanged"], evidence
     assert set(map(tuple, evidence["versions"].values())) == {(version,)}, evidence
-    # Its own turn had ended well; then it was rolled back, which is a turn of its own.
+    # Its own rollout had ended well; then it was rolled back, which is a rollout of its own.
     assert steps[first].count("done") == 2, evidence
     assert report.failed == 0, evidence
     assert not evidence["lost_writes"], evidence

@@ -57,7 +57,7 @@ def demo_twice() -> Evidence:
     with clone() as path:
         first, first_seconds = _make(path, "demo", "LAB_NAME=provedemo")
         second, second_seconds = _make(path, "demo", "LAB_NAME=provedemo")
-    evidence = {
+    evidence: Evidence = {
         "first_seconds": round(first_seconds, 1),
         "second_seconds": round(second_seconds, 1),
         "first_lab": _lab_seconds(first),
@@ -105,7 +105,7 @@ def tests_pass() -> Evidence:
         )
         seconds = time.monotonic() - started
     closing = "; ".join(line.strip("= ") for line in done.stdout.splitlines() if re.match(r"^=+ .*\d passed.* =+$", line))
-    evidence = {"exit": done.returncode, "minutes": round(seconds / 60, 1), "closing_line": closing}
+    evidence: Evidence = {"exit": done.returncode, "minutes": round(seconds / 60, 1), "closing_line": closing}
     assert done.returncode == 0, {**evidence, "tail": done.stdout[-3000:] + done.stderr[-2000:]}
     assert seconds < 25 * 60, evidence
     return evidence

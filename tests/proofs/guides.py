@@ -69,7 +69,7 @@ def replaced(lab: Lab) -> list[tuple[str, str]]:
 def _run(lab: Lab, block: Block, words: list[tuple[str, str]]) -> dict[str, Any]:
     script = block.body
     for pattern, word in words:
-        script = re.sub(pattern, lambda _, word=word: word, script)
+        script = re.sub(pattern, word.replace("\\", r"\\"), script)
     began = time.monotonic()
     if block.on == "controller":
         argv, head = ["bash", "-euo", "pipefail", "-c"], _functions(lab)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException
 from typing import Any
 
@@ -60,7 +61,7 @@ def faults(lab: Lab) -> list[Fault]:
         roles = "+".join(next(item["roles"] for item in lab["hosts"] if item["name"] == host))
         restart = on(host, "systemctl restart docker")
         found.append(Fault(f"systemctl restart docker ({roles})", host, restart, ENGINE_STARTED))
-        found.append(Fault(f"reboot ({roles})", host, lambda host=host: reboot(lab, host), BOOTED))
+        found.append(Fault(f"reboot ({roles})", host, partial(reboot, lab, host), BOOTED))
     return found
 
 
@@ -106,7 +107,7 @@ def heals(lab: Lab, fault: Fault, rate: float = 100, settle: float = 5, end: Cal
         wait_until_whole(lab, seconds=2)
     report = load.report
     late = [failure.sent_at - began for failure in report.failures]
-    evidence = {
+    evidence: Evidence = {
         "fault": fault.name,
         "load": report.as_dict(),
         "seconds_until_the_last_failed_request_was_sent": round(max(late, default=0.0), 2),

@@ -31,17 +31,17 @@ from tests.proofs.releasing import (
     versions,
 )
 
-# Every step of a turn with everything set, from the machine itself.
+# Every step of a rollout with everything set, from the machine itself.
 FORWARD = Rollout("", 2, 1, 1, soak_seconds=1, weights=(20,), pause_seconds=1, bake_seconds=1).path
-FULL = {"app_soak_seconds": 1}
+FULL: dict[str, Any] = {"app_soak_seconds": 1}
 
 # A release that comes as far as to need each backward step.
-UNDONE: dict[Step, tuple[str, int | None, dict[str, Any]]] = {
+WAYS_BACK: dict[Step, tuple[str, int | None, dict[str, Any]]] = {
     Step.REMOVE: ("exit", None, {}),
     Step.ROUTE_BACK: ("errors", 4, {"app_shift_pause_seconds": 20}),
     Step.REVIVE: ("crash", 12, {"app_bake_seconds": 30}),
 }
-assert set(UNDONE) == set(BACKWARD)
+assert set(WAYS_BACK) == set(BACKWARD)
 assert {*FORWARD, *BACKWARD, *ENDS} == set(Step)
 
 
@@ -50,10 +50,10 @@ def killed_at_each_step(lab: Lab, steps: tuple[Step, ...] = (*FORWARD, *BACKWARD
     images = [releases.image("good", number) for number in (1, 2)]
     baseline(lab, images[0])
     host = app_hosts(lab)[0]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, step in enumerate(steps):
         wanted = images[(number + 1) % 2]
-        kind, after, settings = UNDONE.get(step, ("good", None, FULL))
+        kind, after, settings = WAYS_BACK.get(step, ("good", None, FULL))
         releasing = wanted if step in FORWARD else releases.image(kind, 91, after)
         with Load(lab, rate=rate, seconds=600, calls=mixed(lab)) as load:
             with started(lab, releasing, **settings) as run:
@@ -91,7 +91,7 @@ def aborted(lab: Lab, steps: tuple[Step, ...] = (Step.HEALTH, Step.SHIFT, Step.S
     good, other = releases.image("good", 1), releases.image("good", 2)
     version = baseline(lab, good)
     host = app_hosts(lab)[-1]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for step in steps:
         with Load(lab, rate=rate, seconds=600, calls=mixed(lab)) as load:
             with started(lab, other, **FULL) as run:
@@ -112,7 +112,7 @@ def aborted(lab: Lab, steps: tuple[Step, ...] = (Step.HEALTH, Step.SHIFT, Step.S
         )
         assert {found for there in rows[-1]["versions"].values() for found in there} == {version}, rows[-1]
         assert load.report.failed == 0, (rows[-1], load.report.failures[:5])
-        # The schema step's own files still name the other image; no host has a turn.
+        # The schema step's own files still name the other image; no host has a rollout.
         assert not must(release(lab, good)).steps
         nothing_to_do(lab, good)
     return {"host": host, "steps": rows}
@@ -126,11 +126,11 @@ def wanted_version(image: str) -> str:
 def rebooted_in_its_turn(
     lab: Lab, steps: tuple[Step, ...] = (Step.HEALTH, Step.SHIFT, Step.SWITCH, Step.STOP, Step.BAKE)
 ) -> Evidence:
-    """The host loses its power in the middle of its turn. When it is back it serves one generation; the next run converges."""
+    """The host loses its power in the middle of its rollout. When it is back it serves one generation; the next run converges."""
     images = [releases.image("good", number) for number in (1, 2)]
     baseline(lab, images[0])
     host = app_hosts(lab)[0]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, step in enumerate(steps):
         wanted = images[(number + 1) % 2]
         with started(lab, wanted, **FULL, app_bake_seconds=5) as run:
@@ -152,11 +152,11 @@ def rebooted_in_its_turn(
 
 
 def without_ssh_at_each_step(lab: Lab, steps: tuple[Step, ...] = FORWARD, seconds: float = 30, rate: float = 20) -> Evidence:
-    """SSH to the host in its turn, and to the edge, is cut in each step: the run survives it or undoes; no request fails."""
+    """SSH to the host in its rollout, and to the edge, is cut in each step: the run survives it or undoes; no request fails."""
     images = [releases.image("good", number) for number in (1, 2)]
     baseline(lab, images[0])
     host = app_hosts(lab)[0]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for number, step in enumerate(steps):
         wanted = images[(number + 1) % 2]
         with Load(lab, rate=rate, seconds=900, calls=mixed(lab)) as load, started(lab, wanted, **FULL) as run:

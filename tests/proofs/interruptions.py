@@ -17,7 +17,7 @@ Evidence = dict[str, Any]
 
 def killed_runs_converge(lab: Lab, seconds: tuple[float, ...]) -> Evidence:
     """SIGKILL pyinfra this long after each start, on a host that was bare before the first; then run to the end."""
-    kills = []
+    kills: list[dict[str, Any]] = []
     for delay in seconds:
         command = [PYINFRA, lab["inventory"], "deploys/production.py", "-y", "-v"]
         run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
@@ -35,7 +35,7 @@ def killed_runs_converge(lab: Lab, seconds: tuple[float, ...]) -> Evidence:
     converged = time.monotonic() - started
     health = lab.wait_for_health(lab["domains"][0], seconds=60)
     again = second_run_changes_nothing(lab)
-    evidence = {
+    evidence: Evidence = {
         "kills": kills,
         "converging_run_seconds": round(converged, 1),
         "converging_run_changes": len(done(last, "success")),

@@ -32,7 +32,7 @@ def expand(lab: Lab, rate: float = 40) -> Evidence:
         back = must(release(lab, good))
     nothing_to_do(lab, good)
     report = traffic.report
-    evidence = {
+    evidence: Evidence = {
         "from": was,
         "to": reached,
         "seconds_with_migration": forward.seconds,

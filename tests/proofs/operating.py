@@ -113,7 +113,7 @@ def rollback_refused(lab: Lab) -> Evidence:
         f"alter table events add column occurrence_sequence integer; update alembic_version set version_num = '{was}';",
     )
     must(release(lab, good, allow_unhealthy=True))
-    evidence = {"exit": done.code, "why": done.why, "containers_untouched": before == after}
+    evidence: Evidence = {"exit": done.code, "why": done.why, "containers_untouched": before == after}
     assert done.code != 0, evidence
     assert releases.migrations("breaks")[-1].revision in done.why, evidence
     assert "Nothing was changed" in done.why, evidence
@@ -130,7 +130,7 @@ def restarted(lab: Lab, rate: float = RATE) -> Evidence:
         seconds = must(operate(lab, "restart")).seconds
         after = {host: container_ids(lab, host) for host in app_hosts(lab)}
     report = traffic.report
-    evidence = {
+    evidence: Evidence = {
         "seconds": seconds,
         **counted(report),
         "versions": versions(lab),
@@ -152,7 +152,7 @@ def scaled(lab: Lab, image: str, rate: float = RATE, faults: bool = True) -> Evi
         seconds["to 1"] = must(operate(lab, "scale", app_replicas=1)).seconds
         single = {host: len(container_ids(lab, host)) for host in app_hosts(lab)}
     report = traffic.report
-    evidence = {
+    evidence: Evidence = {
         "seconds": seconds,
         **counted(report),
         "kinds": [record.kind for record in records(lab)[-2:]],
@@ -185,7 +185,7 @@ def plans_are_kept(lab: Lab, folder: Path) -> Evidence:
     untouched = versions(lab)
     lab.pyinfra("-y", *data)
     why = next((line for line in refused.stderr.splitlines() if line.startswith("Error:")), "")
-    evidence = {
+    evidence: Evidence = {
         "applied_exit": applied.returncode,
         "versions_after_apply": reached,
         "changed_by_hand": fqdn(lab, changed),
@@ -215,7 +215,7 @@ def maintained(lab: Lab) -> Evidence:
     status = signupflow(lab, "status")
     off = must(operate(lab, "maintenance", maintenance="off"))
     back = lab.https(lab["domains"][0], "/")
-    evidence = {
+    evidence: Evidence = {
         "seconds": {"on": on.seconds, "off": off.seconds},
         "status": {domain: answer.status for domain, answer in shown.items()},
         "retry_after": {domain: answer.headers.get("retry-after") for domain, answer in shown.items()},
@@ -240,7 +240,7 @@ def upgraded(lab: Lab, rate: float = RATE) -> Evidence:
     """Docker, host by host: nothing fails. Traefik and PostgreSQL: what it costs is counted and printed."""
     baseline(lab, releases.image("good", 1))
     evidence: Evidence = {}
-    changed = {
+    changed: dict[str, dict[str, Any]] = {
         "docker": {"upgrade_again": True},
         "postgres": {"postgres_image": _variant("signupflow/postgres:17", "signupflow/postgres:next")},
         "traefik": {"traefik_image": _pushed(lab)},
@@ -302,7 +302,7 @@ def looked_at(lab: Lab) -> Evidence:
     lab.ssh(lab.the("edge"), f"sudo cp {path} {path}.kept && sudo sed -i '0,/released/s//releasad/' {path}")
     damaged = signupflow(lab, "history")
     lab.ssh(lab.the("edge"), f"sudo mv {path}.kept {path}")
-    evidence = {
+    evidence: Evidence = {
         "healthy": status["healthy"],
         "hosts": [host["name"] for host in status["hosts"]],
         "records": len(history.stdout.splitlines()),

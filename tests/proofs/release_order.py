@@ -1,4 +1,4 @@
-"""Who goes when: two deployments at once, the inventory's order, the parts of a turn's time, and ten releases in a row."""
+"""Who goes when: two deployments at once, the inventory's order, the parts of a rollout's time, and ten releases in a row."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def ten_in_a_row(
     report = traffic.report
     before = traffic.report_between(*quiet)
     during = traffic.report_between(spans[0][0], spans[-1][1])
-    evidence = {
+    evidence: Evidence = {
         **(beside or {}),
         "releases": count,
         "app_hosts": len(app_hosts(lab)),
@@ -87,7 +87,7 @@ def ten_in_a_row(
     assert report.sent >= least, evidence
     assert all(run.printed == run.taken for run in runs), [(run.printed, run.taken) for run in runs]
     assert not evidence["lost_writes"], evidence
-    assert all(run.probe.startswith("0 failed") for run in runs), evidence
+    assert all(" 0 failed " in run.probe for run in runs), evidence
     assert not compare_p99 or evidence["p99_ms_during"] <= 2 * evidence["p99_ms_before"], evidence
     one_generation(lab)
     return evidence
@@ -116,7 +116,7 @@ def two_at_once(lab: Lab) -> Evidence:
         said = [run.communicate(timeout=600)[0] for run in (one, other)]
     codes = [one.returncode, other.returncode]
     why = [next((line for line in text.splitlines() if line.startswith("Error: ")), "") for text in said]
-    evidence = {"exits": codes, "why": why, "versions": versions(lab)}
+    evidence: Evidence = {"exits": codes, "why": why, "versions": versions(lab)}
     assert sorted(code != 0 for code in codes) == [False, True], (evidence, said)
     refused = codes.index(next(code for code in codes if code))
     assert "@" in why[refused], evidence
@@ -138,7 +138,7 @@ def order_is_kept(lab: Lab, plans: int = 20, runs: int = 5) -> Evidence:
     for number in range(runs):
         done = must(release(lab, releases.image("good", 2 + number % 2)))
         went.append(list(dict.fromkeys(host for host, _ in done.steps)))
-    evidence = {
+    evidence: Evidence = {
         "order": order,
         "plans": plans,
         "plans_in_order": planned.count(order),
@@ -160,7 +160,7 @@ def _dry(lab: Lab, image: str, **settings: Any) -> str:
 
 
 def a_turn_in_parts(lab: Lab, runs: int = 3, **settings: Any) -> Evidence:
-    """Where the seconds of a host's turn go: what is not the app's start, the bake, a pause or the drain is ours."""
+    """Where the seconds of a host's rollout go: what is not the app's start, the bake, a pause or the drain is ours."""
     baseline(lab, releases.image("good", 1))
     turns = []
     for number in range(runs):
@@ -179,7 +179,7 @@ def a_turn_in_parts(lab: Lab, runs: int = 3, **settings: Any) -> Evidence:
                 {"host": host, "total": round(total, 2), **waited, "rest": round(total - sum(waited.values()), 2), "steps": steps}
             )
     rest = [turn["rest"] for turn in turns]
-    evidence = {"turns": turns, "rest_median_seconds": statistics.median(rest), "rest_max_seconds": max(rest)}
+    evidence: Evidence = {"turns": turns, "rest_median_seconds": statistics.median(rest), "rest_max_seconds": max(rest)}
     assert evidence["rest_median_seconds"] < 3, evidence
     return evidence
 
@@ -188,10 +188,10 @@ def plan_is_what_is_done(lab: Lab) -> Evidence:
     """The steps that a dry run prints for each host are the steps that the run then takes, in that order."""
     baseline(lab, releases.image("good", 1))
     image = releases.image("good", 2)
-    settings = {"app_soak_seconds": 1}
+    settings: dict[str, Any] = {"app_soak_seconds": 1}
     dry = Released(0, _dry(lab, image, **settings), 0)
     done = must(release(lab, image, deploy="deploys/production.py", **settings))
-    evidence = {"printed_by_the_dry_run": dry.printed, "printed_by_the_run": done.printed, "done": done.taken}
+    evidence: Evidence = {"printed_by_the_dry_run": dry.printed, "printed_by_the_run": done.printed, "done": done.taken}
     assert dry.printed == done.printed == done.taken, json.dumps(evidence)
     assert list(done.taken) == [fqdn(lab, name) for name in app_hosts(lab)], evidence
     wait_until_whole(lab)

@@ -19,12 +19,12 @@ from tests.proofs.healing import wait_until_whole
 Evidence = dict[str, Any]
 
 # Windows short enough to try much. What a proof is about, it sets itself; evidence holds the values.
-QUICK = {
+QUICK: dict[str, Any] = {
     "app_soak_seconds": 0,
     "app_shift_weights": [20],
     "app_shift_pause_seconds": 1,
     "app_bake_seconds": 1,
-    "app_observe_seconds": 2,
+    "app_monitor_seconds": 2,
     "app_start_seconds": 30,
 }
 # The stages of a release alone: the same code as in deploys/production.py, without what is below the app.
@@ -70,6 +70,9 @@ def fqdn(lab: Lab, name: str) -> str:
     return next(str(item["fqdn"]) for item in lab["hosts"] if item["name"] == name)
 
 
+CHECKED = "--> Live traffic check: "
+
+
 @dataclass(frozen=True)
 class Released:
     """One run of a release: its exit code, all that it said, and how long it took."""
@@ -112,7 +115,7 @@ class Released:
 
     @property
     def probe(self) -> str:
-        return next((line.removeprefix("--> Probe: ") for line in self.said.splitlines() if line.startswith("--> Probe: ")), "")
+        return next((line.removeprefix(CHECKED) for line in self.said.splitlines() if line.startswith(CHECKED)), "")
 
 
 def release(lab: Lab, image: str, deploy: str = RELEASE, arguments: tuple[str, ...] = (), **settings: Any) -> Released:
@@ -159,7 +162,7 @@ def at_step(host: str, step: str) -> Callable[[str], bool]:
 
     def holds(line: str) -> bool:
         match = STEP.search(line)
-        return bool(match) and (match["host"], match["step"]) == (host, step)
+        return match is not None and (match["host"], match["step"]) == (host, step)
 
     return holds
 

@@ -42,7 +42,7 @@ def _looked_at(page: Path, picture: Path, why: str = "") -> Evidence:
     faults: list[str] = []
     with browser(Site("http://nowhere.test", "http://nowhere.test")) as chromium:
         for name, size in (("", DESKTOP), ("-phone", PHONE)):
-            shown = chromium.new_page(viewport=size)
+            shown = chromium.new_page(viewport={"width": size["width"], "height": size["height"]})
             shown.on("request", lambda request: asked.append(request.url))
             shown.on("pageerror", lambda error: faults.append(str(error)))
             shown.goto(page.as_uri())

@@ -188,7 +188,7 @@ def _object_store(lab: Lab) -> Evidence:
     unknown = rotate(lab, "object-store", *where, check=False, **by)
     evidence: Evidence = {"keys_that_the_store_does_not_know": _last_line(unknown)}
     with accepting(lab, [old, new]):
-        rotate(lab, "object-store", *where, **by)
+        rotate(lab, "object-store", *where, check=True, **by)
         early = rotate(lab, "object-store", *where, check=False)
         evidence["while_both_are_accepted"] = _last_line(early)
     with accepting(lab, [new]):

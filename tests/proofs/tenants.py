@@ -10,7 +10,7 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import make_url
 
 from app.models import Base
 from app.security import issue_token, read_token
@@ -74,7 +74,7 @@ def expired(lab: Lab, side: Side) -> str:
 
 def dump(lab: Lab, org_id: str) -> Callable[[], str]:
     """A digest of all rows of an organisation in each table, asked of PostgreSQL itself."""
-    dialect = postgresql.dialect()
+    dialect = make_url("postgresql+psycopg2://").get_dialect()()
     script = "".join(
         f"select '{name}', count(*), md5(coalesce(string_agg(r::text, ' ' order by r::text), '')) from ({query}) r;\n"
         for name in TENANCY

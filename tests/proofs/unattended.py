@@ -72,6 +72,10 @@ class OnATerminal:
         return next((line for line in self.said.splitlines() if line.startswith("Error: ")), "")
 
 
+# Host to what runs there.
+Containers = dict[str, set[tuple[int, str]]]
+
+
 def the_second_fails(lab: Lab) -> Evidence:
     """The second host cannot start the release: the first goes back, the third is untouched."""
     first, second, *later = app_hosts(lab)
@@ -122,7 +126,7 @@ def the_second_is_lost_for_good(lab: Lab, folder: Path) -> Evidence:
     return evidence
 
 
-def _judged(lab: Lab, run: OnATerminal, version: str, before: dict[str, object], first: str, second: str) -> Evidence:
+def _judged(lab: Lab, run: OnATerminal, version: str, before: Containers, first: str, second: str) -> Evidence:
     evidence: Evidence = {
         "order": app_hosts(lab),
         "exit": run.code,

@@ -82,7 +82,9 @@ def test_us2_4_a_connection_lost_in_any_phase_leaves_the_target_as_it_was(
             if name == phase:
                 asked(target, "SELECT pg_terminate_backend(%s)", connection.get_backend_pid())
 
-        return original(connection, *arguments[:-2], heard, arguments[-1])
+        replayed: Any = original
+        found: load.Loaded = replayed(connection, *arguments[:-2], heard, arguments[-1])
+        return found
 
     monkeypatch.setattr(load, "load", cut)
     code, report = migrated(source, target)

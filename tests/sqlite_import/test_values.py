@@ -105,11 +105,11 @@ def same(kind: str, value: Any, text: str | None) -> bool:
     if value is None or text is None:
         return value is text
     if kind in ("integer", "bigint", "smallint"):
-        return int(text) == value
+        return bool(int(text) == value)
     if kind == "boolean":
         return bool(text == ("true" if value else "false"))
     if kind == "double precision":
-        return struct.pack(">d", float(text)) == struct.pack(">d", float(value)) and float(value) == value
+        return bool(struct.pack(">d", float(text)) == struct.pack(">d", float(value)) and float(value) == value)
     if kind == "bytea":
         return bool(text == "\\x" + value.hex())
     said = value.decode()

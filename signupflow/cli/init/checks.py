@@ -143,14 +143,14 @@ def of_domain(domain: str, edge: str, found: Sequence[str], expected: Sequence[s
     target = expected[0] if expected else edge
     record = f"make the record  {domain}. A {target}"
     if not found:
-        return Check(domain, "DNS", WARN, "leads nowhere", f"{record}: certificates come when it is there")
+        return Check(domain, "DNS", WARN, "has no record", f"{record}: certificates come when it is there")
     wrong = [address for address in found if address not in expected]
     if not wrong:
-        return Check(domain, "DNS", OK, f"leads to {', '.join(found)}")
+        return Check(domain, "DNS", OK, f"points to {', '.join(found)}")
     sixth = [address for address in wrong if ":" in address]
     if len(sixth) == len(wrong) < len(found):
-        return Check(domain, "DNS", WARN, f"leads to {', '.join(found)}", "take the AAAA record away: the edge answers IPv4")
-    return Check(domain, "DNS", WARN, f"leads to {', '.join(found)}", record)
+        return Check(domain, "DNS", WARN, f"points to {', '.join(found)}", "take the AAAA record away: the edge answers IPv4")
+    return Check(domain, "DNS", WARN, f"points to {', '.join(found)}", record)
 
 
 def of_entry(host: Host, answers: dict[int, str]) -> Check:

@@ -50,14 +50,14 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
     "--age-key-file", default="", metavar="FILE", help="Opens the secrets; default ~/.config/signupflow/ENVIRONMENT.key."
 )
 @click.option("--directory", default=str(ROOT), metavar="DIR", help="Where to write; default this repository.")
-@click.option("--dns-server", default="", metavar="IP", help="Whom to ask for the domains; default as this machine does.")
+@click.option("--dns-server", default="", metavar="IP", help="DNS server to ask for the domains; default this machine's.")
 @click.option("--no-check", is_flag=True, help="Write without asking the hosts anything but their keys.")
 @click.option("--yes", "-y", is_flag=True, help="Trust the host keys as fetched, and ask nothing.")
 def init(**given: Any) -> None:
     """Check hosts, pin their keys, write what deploys need. For ENVIRONMENT (default production) and hosts you own.
 
     Asks on a terminal for what no flag says. Writes nothing before every check has passed, and never over a file that somebody
-    made. Exit code 1: a check failed; 2: something was said wrong, or is missing.
+    made. Exit code 1: a check failed; 2: a flag or an answer is invalid, or missing.
     """
     interactive = sys.stdin.isatty() and not given["yes"]
     ask = gather.Asker(interactive)

@@ -96,9 +96,7 @@ def complete(given: Mapping[str, Any], root: Path, ask: Asker) -> Answers:
     if ask.interactive:
         _judge_given(given, public_keys)
     hosts = _hosts(given, ask)
-    domains = given["domains"] or ask.many(
-        "--domain", "Domain that leads to the app", lambda texts: answering.judge("domains", list(texts))
-    )
+    domains = given["domains"] or ask.many("--domain", "Domain of the app", lambda texts: answering.judge("domains", list(texts)))
     email = given["acme_email"] or ask.one(
         "--acme-email", "Mail address for the certificates' CA", lambda text: answering.judge("acme_email", text)
     )

@@ -52,7 +52,7 @@ def judge(host: Host, shown: Sequence[HostKey], pinned: Sequence[HostKey], told:
     lost = host_keys.stranger(shown, pinned)
     if lost:
         now = next((key for key in shown if key.kind == lost.kind), shown[0])
-        remedy = "somebody may stand in between; if it was installed anew, compare the new key and take the old one out: "
+        remedy = "possible man in the middle; if the host was reinstalled, compare the new key and remove the old one: "
         remedy += f"ssh-keygen -R '{host_keys.marker(host.address, port)}' -f {known_hosts}"
         result = f"IS NOT THE PINNED ONE: {now.fingerprint}, pinned is {lost.fingerprint}"
         return Pin(host, Check(host.name, WHAT, FAIL, result, remedy))
@@ -60,7 +60,7 @@ def judge(host: Host, shown: Sequence[HostKey], pinned: Sequence[HostKey], told:
     key = next((key for key in choice if key.fingerprint == told), choice[0])
     if told and key.fingerprint != told:
         result = f"{key.fingerprint} is not the one given, {told}"
-        return Pin(host, Check(host.name, WHAT, FAIL, result, "do not go on before you know why"))
+        return Pin(host, Check(host.name, WHAT, FAIL, result, "do not continue before you know why"))
     state = "pinned already" if pinned else "the one given" if told else "new"
     return Pin(host, Check(host.name, WHAT, OK, f"{key.fingerprint} ({state})"), key, bool(pinned), bool(pinned or told))
 
@@ -72,7 +72,7 @@ def confirm(pins: Sequence[Pin], interactive: bool) -> None:
         return
     if not interactive:
         flags = ", ".join(f"--host-key-fingerprint {pin.host.name}=SHA256:..." for pin in new)
-        raise OperatorError(f"nobody has compared the host keys: give {flags}, or --yes to trust what is fetched")
+        raise OperatorError(f"the host keys were not compared: give {flags}, or --yes to trust what is fetched")
     click.echo("Host keys seen for the first time. Each host's console or your provider shows what they must be:")
     for pin in new:
         click.echo(f"  {pin.host.name}  {pin.row.result.split()[0]}")

@@ -18,7 +18,7 @@ REMEDIES = {
 
 def check(storage: Storage, access_key: str, secret_key: str) -> Check:
     """Find the bucket, then write, read and delete a small object in it; nothing stays."""
-    from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+    from botocore.exceptions import BotoCoreError, ClientError
 
     where = f"{storage.endpoint}/{storage.bucket}"
     name = f"signupflow-init/{secrets.token_hex(8)}"

@@ -16,4 +16,4 @@ def lines(env: Environment, secrets: Collection[str]) -> Iterator[str]:
     elif env.s3_bucket and not env.backup_recipients:
         yield "no weekly and monthly dumps for a key that no host holds: backup_recipients"
     if not (env.notify_mail_to or "notify_webhook_url" in secrets):
-        yield "nobody hears of a failed release or backup: notify_mail_to and smtp_host, or the secret notify_webhook_url"
+        yield "failed releases and backups notify nobody: set notify_mail_to and smtp_host, or the secret notify_webhook_url"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def back(name: str) -> bool:
 
 
 @operation()
-def switch() -> Iterator[PyinfraCommand]:
+def switch() -> Generator[PyinfraCommand]:
     name, target = host.name, inventory.get_host(host.name)
     found = host.get_fact(Version) if state.is_executing else "1.0"
     if name == "web2" and state.is_executing:
@@ -92,7 +92,7 @@ def switch() -> Iterator[PyinfraCommand]:
 
 
 @operation()
-def roll_back() -> Iterator[PyinfraCommand]:
+def roll_back() -> Generator[PyinfraCommand]:
     if not context().failures or host.name not in context().progress.switched:
         host.noop("nothing to roll back")
         return

@@ -51,8 +51,8 @@ def main() -> int:
         crash.start()
     if at_start == "deaf":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until uvicorn sets its own
-        server.DrainingServer = DeafServer
-    server.create_app = create_app
+        vars(server).update(DrainingServer=DeafServer)
+    vars(server).update(create_app=create_app)
     return server.serve(Settings.from_environment(os.environ))
 
 

@@ -20,7 +20,7 @@ import os
 import signal
 import time
 import urllib.parse
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -74,7 +74,7 @@ class Faults:
     async def _download(self, query: dict[str, float]) -> Response:
         pieces = int(query.get("megabytes", 50) * 16)
 
-        async def content():
+        async def content() -> AsyncIterator[bytes]:
             for _ in range(pieces):
                 yield PIECE
 

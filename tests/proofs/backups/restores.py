@@ -175,7 +175,7 @@ def way_back(lab: Lab) -> Evidence:
     done = on_host(lab, "signupflow-restore --target production --force")
     seconds = time.monotonic() - began
     assert done.code == 4, done
-    assert "the database of before serves again" in done.error, done
+    assert "the previous database serves again" in done.error, done
     assert sql(lab, "select count(*) from proof_back") == "1", "not the old cluster"
     sql(lab, "drop table proof_back")
     assert on_host(lab, "signupflow-restore kept").said == before
