@@ -45,13 +45,14 @@ def a_third_domain_serves(lab: Lab) -> Evidence:
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     lab.wait_for_health(domains[-1], seconds=60)
     certificates = {domain: lab.certificate(domain) for domain in domains}
+    names = {domain: [value for _, value in found["subjectAltName"]] for domain, found in certificates.items()}
     evidence = {
         "domains": len(domains),
-        "names": {domain: [value for _, value in found["subjectAltName"]] for domain, found in certificates.items()},
+        "names": names,
         "first_ones_answer": all(lab.https(domain, "/health").status == 200 for domain in before),
     }
     lab.pyinfra("-y")  # the domain leaves again
-    assert all(names == [domain] for domain, names in evidence["names"].items()), evidence
+    assert all(found == [domain] for domain, found in names.items()), evidence
     assert certificates[domains[-1]]["serialNumber"] not in before.values(), evidence
     assert evidence["first_ones_answer"], evidence
     return evidence
