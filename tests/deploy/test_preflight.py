@@ -117,8 +117,10 @@ def failed(kind: str, said: str) -> str:
         ("not json\n" + failed("dns", "no").replace("b.helpers", "ab.helpers"), [], "it has no DNS record: make the record"),
         ("", ["192.0.2.9"], "DNS points to 192.0.2.9: make the record `b.helpers.org. A 192.0.2.1`"),
         ("", ["192.0.2.1"], "see `docker logs signupflow-traefik`"),
+        (failed("malformed", "no such order") + "\n[]", [], "the CA says: no such order: see `docker logs"),
     ],
 )  # fmt: skip
+@pytest.mark.whole
 def test_a11_a_certificate_that_does_not_come_says_what_is_missing(log: str, leads_to: list[str], said: str) -> None:
     found = certificates.problem(log, "b.helpers.org")
     line = certificates.missing("b.helpers.org", "192.0.2.1", leads_to, found)
