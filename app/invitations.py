@@ -48,7 +48,7 @@ def _stands(session: Session, invitation: Invitation) -> bool:
 
 
 def withdraw(session: Session, person: Person) -> None:
-    """Cancel what is pending of what a person may give, or be given, no longer. Nothing, while they are an active administrator."""
+    """Cancel what is pending of what a person may no longer give or be given; nothing of an active administrator."""
     left = person.status != "active"
     if not left and is_admin(person):
         return
