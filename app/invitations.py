@@ -10,11 +10,12 @@ import re
 import secrets
 from typing import Literal
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.models import Invitation
+from app.models import Invitation, Person
 from app.models.base import utc_now
+from app.roles import ADMIN, is_admin
 
 Status = Literal["pending", "accepted", "cancelled", "expired"]
 
@@ -33,9 +34,34 @@ def usable(session: Session, token: str) -> Invitation | None:
     """The pending, unexpired invitation that `token` opens, locked until the commit; None for every other reason alike."""
     if not _TOKEN.fullmatch(token):
         return None
-    return session.scalar(
+    invitation = session.scalar(
         select(Invitation).where(Invitation.token.in_([stored(token), token]), of_status("pending")).with_for_update()
     )
+    return invitation if invitation is not None and _stands(session, invitation) else None
+
+
+def _stands(session: Session, invitation: Invitation) -> bool:
+    """Whether who sent it may still give what it gives. Asked when it is used, whatever was cancelled before: an invitation
+    may be sent in the moment in which its sender's access ends, and older versions cancelled none."""
+    sender = session.get(Person, invitation.invited_by)
+    return sender is not None and sender.status == "active" and (not _makes_admin(invitation) or is_admin(sender))
+
+
+def withdraw(session: Session, person: Person) -> None:
+    """Cancel what is pending of what a person may no longer give or be given; nothing of an active administrator."""
+    left = person.status != "active"
+    if not left and is_admin(person):
+        return
+    theirs = [Invitation.invited_by == person.id]
+    if left and person.email:
+        theirs.append(func.lower(Invitation.email) == person.email.lower())
+    for invitation in session.scalars(select(Invitation).where(of_status("pending"), or_(*theirs)).with_for_update()):
+        if left or _makes_admin(invitation):
+            invitation.status = "cancelled"
+
+
+def _makes_admin(invitation: Invitation) -> bool:
+    return isinstance(invitation.roles, list) and ADMIN in invitation.roles
 
 
 def status_of(invitation: Invitation) -> str:

@@ -428,9 +428,9 @@ class Settings(BaseModel):
     ]
     keep_alive: Annotated[
         int,
-        # Traefik keeps idle connections 90 s; were ours shorter, it would send into connections that we just closed.
+        # A Traefik keeps them 90 s by default; were ours shorter, it would send into connections that we just closed.
         Setting(
-            "Seconds an idle connection is kept. Must exceed the proxy's own 90.",
+            "Seconds an idle connection is kept. Must exceed the proxy's own: 1 of our edge, 90 of other Traefiks.",
             _integer(91, 3600),
             example="120",
             default="120",

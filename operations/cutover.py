@@ -116,6 +116,8 @@ class CutoverExecutor(Executor[Step]):
         self.move, self.database, self.edge, self.last = move, database, edge, last
         self.cut_off = cutover.interrupted(last)
         self.opening = self.theirs = False
+        # What the file held when its rows were read.
+        self.imported = ""
 
     @property
     def effects(self) -> Mapping[Step, Callable[[], None]]:
@@ -177,6 +179,7 @@ class CutoverExecutor(Executor[Step]):
         self._command(self.move.stop, "the old service does not stop")
 
     def import_(self) -> None:
+        self.imported = self._content()
         if cutover.may_be_filled(self.last) and self._kept():
             self.say("         the rows are there already, and equal")
             return
@@ -206,6 +209,9 @@ class CutoverExecutor(Executor[Step]):
             plan = planned(connected(target), release, serving)
             if not Rollouts(self.context, self.edge, release, plan.todo).on(target):
                 raise StepFailedError(f"the release on {target.name} failed: {self.context.failures.first or 'see above'}")
+        # The last moment from which there is a way back. Whoever was not stopped may have written since the rows were read.
+        if self._content() != self.imported:
+            raise StepFailedError(f"somebody has written to {self.move.file} since it was imported: legacy_stop does not stop it")
 
     def open(self) -> None:
         self._unroute(self.move.page[0], self.move.page_routers)
@@ -254,6 +260,12 @@ class CutoverExecutor(Executor[Step]):
         self._unroute(self.move.page[0], self.move.page_routers)
 
     # How
+
+    def _content(self) -> str:
+        """Digests of the file and of what SQLite keeps beside it; what is empty says nothing, and is made by readers too."""
+        names = " ".join(shlex.quote(f"{self.move.file}{suffix}") for suffix in ("", "-wal", "-journal"))
+        ask = f'for name in {names}; do test ! -s "$name" || sha256sum <"$name" || exit; done'
+        return run(self.database, ask, COMMAND_SECONDS)
 
     def _emptied(self) -> None:
         """Every table but Alembic's."""

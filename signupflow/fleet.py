@@ -86,9 +86,12 @@ class Fleet:
         """Address at which a host's containers reach PostgreSQL; empty when it runs beside them."""
         return "" if self.colocated(name, "db") else self.host_with_role("db").private_address
 
-    def trusted_proxies(self, name: str) -> str:
-        """Networks from which a host's replicas believe X-Forwarded-For (comma-separated CIDRs): Traefik's, and no other."""
-        return DOCKER_NETWORKS if self.colocated(name, "edge") else f"{self.host_with_role('edge').private_address}/32"
+    def trusted_proxies(self, name: str, before_the_edge: Iterable[str] = ()) -> str:
+        """Networks whose word in X-Forwarded-For a host's replicas believe (comma-separated CIDRs): Traefik's, and those of the
+        proxies that Traefik believes. Of anybody else's word Traefik leaves nothing.
+        """
+        edge = DOCKER_NETWORKS if self.colocated(name, "edge") else f"{self.host_with_role('edge').private_address}/32"
+        return ",".join((edge, *(str(ipaddress.ip_network(network)) for network in before_the_edge)))
 
     def database_clients(self) -> list[str]:
         """Private addresses that may open PostgreSQL's port: the app hosts beside the database host."""

@@ -99,7 +99,11 @@ def check(values: Mapping[str, str]) -> None:
 
 
 def encrypt(path: Path, values: Mapping[str, str], recipients: list[str]) -> None:
-    """Write the file beside and rename it over, 0600, so that a kill leaves the old one whole."""
+    """Write the file beside and rename it over, 0600, so that a kill leaves the old one whole.
+
+    The list of recipients is written after it: it must never say of a key that still opens the file that it is gone. Of a new
+    file it is the first, since there is nothing yet that it could say too much of.
+    """
     check(values)
     if not recipients:
         raise OperatorError("a secrets file needs at least one recipient")
@@ -109,7 +113,8 @@ def encrypt(path: Path, values: Mapping[str, str], recipients: list[str]) -> Non
         raise OperatorError(f"not an age recipient: {error}") from None
     sealed = pyrage.encrypt(json.dumps(dict(sorted(values.items()))).encode(), keys, armored=True)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for target, content in ((recipients_path(path), "\n".join(recipients).encode() + b"\n"), (path, sealed)):
+    both = ((path, sealed), (recipients_path(path), "\n".join(recipients).encode() + b"\n"))
+    for target, content in both if path.exists() else reversed(both):
         partial = target.with_name(target.name + ".new")
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as out:

@@ -157,14 +157,15 @@ def edit(environment: str, file: str, key: str) -> None:
 @click.option("--add", multiple=True, metavar="AGE1...", help="Recipient who may open the file from now on.")
 @click.option("--remove", multiple=True, metavar="AGE1...", help="Recipient who may not open new versions.")
 def recipients(environment: str, file: str, key: str, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
-    """List recipients, or change them and encrypt anew."""
+    """List recipients, or change them and encrypt anew. What was cut off is finished by the same command."""
     target = SecretsFile.of(environment, file, key)
     listed = target.recipients()
     unknown = [line for line in remove if line not in listed]
-    if unknown:
-        raise OperatorError(f"{unknown[0]} is not a recipient of {target.path}")
+    for line in unknown:
+        # It may open the file all the same: the list is no part of it.
+        click.echo(f"{line} was not in the list of {target.path}; the file is encrypted anew to those who are", err=True)
     wanted = [line for line in dict.fromkeys([*listed, *add]) if line not in remove]
-    if wanted != listed:
+    if wanted != listed or unknown:
         target.write(target.read(), wanted)
         if remove:
             click.echo("whoever was removed has seen these values: change every secret that matters", err=True)

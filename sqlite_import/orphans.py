@@ -6,15 +6,18 @@ A row that refers to one put aside is an orphan as well, and so on until nothing
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlite_import.schema import ForeignKey, Table, quoted
+from sqlite_import.schema import Column, ForeignKey, Table, quoted
+from sqlite_import.values import Refused, codec, instant
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def keys(connection: sqlite3.Connection, table: Table) -> Iterator[tuple[Any, ..
 def write(connection: sqlite3.Connection, tables: dict[str, Table], folder: Path) -> dict[str, int]:
     """One file of JSON lines for each table that has any, closed to others: they hold people's data. Returns rows by file.
 
-    Each line is a row as an object, as PostgreSQL's json_populate_record takes it.
+    Each line is a row as an object, as PostgreSQL's json_populate_record takes it. Times are UTC.
     """
     folder.mkdir(parents=True, mode=0o700)
     written = {}
@@ -85,12 +88,43 @@ def write(connection: sqlite3.Connection, tables: dict[str, Table], folder: Path
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             count = 0
             for row in (first, *rows):
-                file.write(json.dumps(dict(zip(columns, map(_plain, row), strict=True)), ensure_ascii=False) + "\n")
+                file.write(_line(table, row) + "\n")
                 count += 1
             file.flush()
             os.fsync(file.fileno())
         written[path.name] = count
     return written
+
+
+def _line(table: Table, row: Sequence[Any]) -> str:
+    """A row as a JSON object: what json_populate_record makes of it is what an import would have made of the row."""
+    pairs = zip(table.columns, row, strict=True)
+    return "{" + ", ".join(f"{json.dumps(column.name)}: {_value(column, value)}" for column, value in pairs) + "}"
+
+
+def _value(column: Column, value: Any) -> str:
+    """As JSON has it. What an import would have refused is left as it is: PostgreSQL says so when it is loaded."""
+    if column.type == "json" and value is not None:
+        try:
+            # Not as text: that would be loaded as a JSON string. A line has one line, and line ends in JSON mean nothing.
+            return re.sub(r"[\r\n]", " ", codec(column).one(value)[4:].decode())
+        except Refused:
+            pass
+    if isinstance(value, float) and math.isinf(value):
+        # JSON has no such number; PostgreSQL reads the text.
+        return json.dumps("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, bytearray) and column.type.startswith("timestamp"):
+        return json.dumps(_moment(column.type, value), ensure_ascii=False)
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _moment(kind: str, value: bytearray) -> Any:
+    """PostgreSQL would take a time without a zone for the session's, and leave a zone unread where the column has none."""
+    try:
+        stamp = instant(value)
+    except Refused:
+        return _plain(value)
+    return stamp.isoformat(sep=" ") + ("+00" if kind == "timestamp with time zone" else "")
 
 
 def _plain(value: Any) -> Any:

@@ -69,7 +69,7 @@ def codec(column: Column, *, zoned_as_utc: bool = False) -> Codec:
         "boolean": BOOLEAN,
         "double precision": DOUBLE,
         "date": DATE,
-        "timestamp with time zone": _stamp(_aware),
+        "timestamp with time zone": _stamp(instant),
         "json": JSON,
         "bytea": BLOB,
     }[column.type]
@@ -349,13 +349,13 @@ def _naive(value: bytearray, zoned_as_utc: bool) -> dt.datetime:
     return _at_utc(stamp, distance)
 
 
-def _aware(value: bytearray) -> dt.datetime:
-    """Without a zone it is UTC: SQLite's CURRENT_TIMESTAMP is, and so is everything that the application writes."""
+def instant(value: bytearray) -> dt.datetime:
+    """In UTC, without a zone. Without a zone it is UTC: SQLite's CURRENT_TIMESTAMP is, and so is everything that the application writes."""
     stamp, distance = _parts(value)
     return stamp if distance is None else _at_utc(stamp, distance)
 
 
-# JSON in a column of that type. It is kept as the text it is; only its form is checked.
+# JSON in a column of that type. It is kept as the text it is; only its form is checked. A bare number is kept as SQLite has it.
 
 
 def _no_constant(name: str) -> None:
@@ -363,6 +363,11 @@ def _no_constant(name: str) -> None:
 
 
 def _json(value: Value) -> bytes:
+    if isinstance(value, int | float):
+        # A bare number: SQLite gives a column that is declared JSON a number's affinity, and keeps the text 5 as a whole number.
+        if not math.isfinite(value):
+            raise Refused("json", "is not JSON: it is infinite or no number", "write JSON, or NULL")
+        value = bytearray(repr(value).encode())
     if not isinstance(value, bytearray):
         raise _wrong_class(value, "JSON as text")
     text = _utf8(value)

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app import invitations
 from app.errors import ApiError
 from app.identifiers import row_id
 from app.locales import effective
@@ -99,8 +100,15 @@ def change(person_id: str, wanted: PersonChange, caller: AdminCaller) -> PersonS
     given = wanted.model_dump(exclude_none=True, exclude={"password"})
     if wanted.email is not None:
         refuse_taken(caller.session, wanted.email, person.id)
+    leaves = person.status == "active" and wanted.status == "inactive"
+    if leaves:
+        # By the address that they have so far, before it changes.
+        person.status = "inactive"
+        person.refresh_token_version += 1  # whoever comes back signs in again
+        invitations.withdraw(caller.session, person)
     for name, value in given.items():
         setattr(person, name, value)
+    invitations.withdraw(caller.session, person)
     if wanted.password is not None:
         person.password_hash = hash_password(wanted.password)
         person.password_changed_at = utc_now()

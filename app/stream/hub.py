@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from app.stream.publish import Change
 
 # A stream costs a socket, a task and a queue: about 30 kB.
-MAX_STREAMS = 1000
+MAX_STREAMS = 1000  # of all; one organisation gets half of them
 # One person's tabs and devices. Without it one person could take all of them.
 MAX_STREAMS_OF_ONE = 20
 # What a slow client may be behind before it is told to fetch everything again.
@@ -69,8 +69,13 @@ class Hub:
         return self._people.total()
 
     def subscribe(self, org_id: str, person_id: str) -> Subscription:
-        """Raises FullError when the process, or the person, has as many streams as may be, or the process stops."""
-        if self.closed or self.open >= self._max_streams or self._people[person_id] >= MAX_STREAMS_OF_ONE:
+        """Raises FullError when the process, the organisation or the person has as many streams as may be, or the process stops.
+
+        An organisation may have as many as are still free: half of all when it is alone, and what it leaves is enough for others,
+        of which each again leaves half.
+        """
+        free = self._max_streams - self.open
+        if self.closed or len(self._subscriptions.get(org_id, ())) >= free or self._people[person_id] >= MAX_STREAMS_OF_ONE:
             raise FullError
         subscription = Subscription(org_id, person_id)
         self._subscriptions[org_id].add(subscription)

@@ -96,7 +96,7 @@ def desired(target: Host) -> ReleaseSpec:
             TEMPLATES / "compose.yaml.j2",
             env=env,
             image=new.on_host,
-            variables={key: compose_value(value) for key, value in env.variables(hosts.trusted_proxies(name)).items()},
+            variables={key: compose_value(value) for key, value in env.variables(_proxies(env, name)).items()},
             secret_variables=sorted(variables),
             secrets=secrets_directory,
             data=data_directory(),
@@ -149,6 +149,11 @@ def desired(target: Host) -> ReleaseSpec:
             bake_seconds=env.app_bake_seconds,
         ),
     )
+
+
+def _proxies(env: Environment, name: str) -> str:
+    """Whose word a host's replicas take for who asks."""
+    return fleet().trusted_proxies(name, env.forwarding_proxies)
 
 
 def routers_path(app: str) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pyinfra import host
+from pyinfra import host, inventory
 from pyinfra.api import deploy
 
 from deploys.app.networks import APP_BRIDGE
@@ -27,6 +27,10 @@ def rules() -> dict[str, object]:
     edge, database = in_group("edge"), hosts.database_address(host.name)
     return {
         "ports": [port for port in env.public_tcp_ports if edge or port not in WEB],
+        "web": sorted(set(WEB) & set(env.public_tcp_ports)) if edge else [],
+        "connections": env.edge_connections,
+        # The edge answers IPv4 alone.
+        "proxies": [network for network in env.trusted_edge_proxies if ":" not in network],
         "edge": hosts.host_with_role("edge").private_address if in_group("app") and not edge else "",
         "app_ports": all_ports(env.app_private_port),
         "clients": hosts.database_clients() if in_group("db") else [],
@@ -34,6 +38,15 @@ def rules() -> dict[str, object]:
         "bridge": APP_BRIDGE if in_group("app") else "",
         "postgres_port": POSTGRES_PORT,
     }
+
+
+def jumps() -> list[str]:
+    """Names by which the environment's other hosts are asked for through this one (ProxyJump sends the name as it stands)."""
+    others = [inventory.get_host(member.name) for member in fleet().members if member.name != host.name]
+    known = {
+        str(name) for other in others for name in (other.name, *map(other.data.get, ("ssh_hostname", "private_address"))) if name
+    }
+    return sorted(name for name in known if not name.startswith("@"))
 
 
 @deploy("Base host")
@@ -44,7 +57,7 @@ def base_host() -> None:
     files.config(
         name="Configure SSH: keys only, no root",
         dest="/etc/ssh/sshd_config.d/10-signupflow.conf",
-        content=template(TEMPLATES / "sshd.conf.j2", deploy_user=env.deploy_user),
+        content=template(TEMPLATES / "sshd.conf.j2", deploy_user=env.deploy_user, jumps=jumps()),
         validate="mkdir -p /run/sshd && sshd -t -f {}",
         apply="systemctl try-reload-or-restart ssh",
     )

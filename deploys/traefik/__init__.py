@@ -7,12 +7,37 @@ from pyinfra.api import deploy
 from deploys.environment import environment, image, in_group
 from operations import compose, files, images
 from signupflow.render import template
+from signupflow.settings.edge import Edge
 from signupflow.shared.places import TRAEFIK, TRAEFIK_API_PORT
 
 TEMPLATES = Path(__file__).parent / "templates"
 DIRECTORY = "/opt/signupflow/traefik"
 DYNAMIC = f"{DIRECTORY}/config/dynamic"
 STATE = "/var/lib/signupflow/traefik"
+
+
+# Go would take a megabyte of headers of each connection; app servers take 8 to 64 kB.
+HEADER_BYTES = 32 * 1024
+
+
+def static(env: Edge) -> str:
+    """What Traefik reads once, at its start."""
+    return template(
+        TEMPLATES / "traefik.yaml.j2",
+        email=env.acme_email,
+        directory=env.acme_directory,
+        certificate_hours=env.acme_certificate_hours,
+        api_port=TRAEFIK_API_PORT,
+        header_bytes=HEADER_BYTES,
+        read_seconds=env.edge_read_seconds,
+        proxies=env.trusted_edge_proxies,
+        proxy_protocol=env.edge_proxy_protocol,
+    )
+
+
+def security(env: Edge) -> str:
+    """What holds for every answer and every client, whatever is routed."""
+    return template(TEMPLATES / "security.yaml.j2", in_flight=env.edge_requests_in_flight, forwarded=env.forwarding_proxies)
 
 
 @deploy("Traefik")
@@ -26,9 +51,9 @@ def traefik() -> None:
     compose.directory(name="Create the certificate directory", path=STATE, mode="0700", uid=0)
     # A file of its own that restarts nothing: the app stage writes its routes beside it.
     files.config(
-        name="Write security headers and TLS options",
+        name="Write security headers, limits and TLS options",
         dest=f"{DYNAMIC}/security.yaml",
-        content=template(TEMPLATES / "security.yaml.j2"),
+        content=security(env),
     )
     stack_files = {
         "compose.yaml": template(
@@ -39,13 +64,7 @@ def traefik() -> None:
             state=STATE,
             private_ca=bool(authority),
         ),
-        "config/traefik.yaml": template(
-            TEMPLATES / "traefik.yaml.j2",
-            email=env.acme_email,
-            directory=env.acme_directory,
-            certificate_hours=env.acme_certificate_hours,
-            api_port=TRAEFIK_API_PORT,
-        ),
+        "config/traefik.yaml": static(env),
     }
     if authority:
         stack_files["config/acme-ca.pem"] = authority

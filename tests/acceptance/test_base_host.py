@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -21,6 +22,22 @@ def test_sec002_sshd_takes_keys_only_and_not_root(lab: Lab) -> None:
     assert effective["allowusers"] == "deploy"
     with pytest.raises(RuntimeError, match="Permission denied"):
         lab.ssh("h1", "true", user="root")
+
+
+def test_sec002_d5_sshd_forwards_nothing(lab: Lab) -> None:
+    """Whoever has the deploy login alone asks Traefik's API on the host's loopback, and is not led there."""
+    effective = dict(line.split(" ", 1) for line in lab.ssh("h1", "sudo sshd -T").splitlines() if " " in line)
+    assert (effective["allowtcpforwarding"], effective["allowstreamlocalforwarding"]) == ("no", "no")
+    assert lab.ssh("h1", "curl --silent 127.0.0.1:8099/ping") == "OK"
+    *command, host = lab.ssh_command("h1")
+    done = subprocess.run([*command, "-W", "127.0.0.1:8099", host], input="", capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "administratively prohibited" in done.stderr
+
+
+def test_sec002_d1_one_address_has_so_many_connections(lab: Lab) -> None:
+    rules = lab.ssh("h1", "sudo nft list table inet signupflow")
+    assert "tcp dport { 80, 443 } ct state new add @web_clients { ip saddr ct count over 500 } drop" in rules
 
 
 def test_sec002_unattended_upgrades_take_security_updates_and_never_docker(lab: Lab) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from lab.client import Lab
 from tests.evidence.plugin import Evidence, Short
-from tests.proofs import edge
+from tests.proofs import attack, edge
 
 pytestmark = pytest.mark.lab
 
@@ -76,3 +76,8 @@ def test_fr003_fr018_us7_1_health_over_https_names_the_images_version(lab: Lab) 
 def test_sec002_an_unknown_name_is_not_served(lab: Lab) -> None:
     with pytest.raises(ssl.SSLError, match="unrecognized name"):
         lab.https("unknown.example.org", "/health")
+
+
+@pytest.mark.proof("attack", part="others")
+def test_d1_whatever_one_address_sends_others_are_served(lab: Lab, short: Short, evidence: Evidence) -> None:
+    evidence(attack.others_are_served(lab, **short(connections=300, seconds=8, rate=20)))

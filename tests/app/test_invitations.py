@@ -147,3 +147,79 @@ def test_a_token_opens_once_for_many_at_the_same_moment(postgres_url: str) -> No
         with ThreadPoolExecutor(8) as threads:
             statuses = list(threads.map(lambda _: accept(organization, token).status_code, range(8)))
     assert sorted(statuses) == [201] + [404] * 7
+
+
+def _second_admin(organization: Organization) -> tuple[str, dict[str, str]]:
+    """Their id, and their sign-in."""
+    wanted = {"name": "Bo", "email": "bo@x.org", "password": PASSWORD, "roles": ["admin"]}
+    made = organization.client.post("/api/v1/people", headers=organization.admin, json=wanted)
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"]), organization.sign_in("bo@x.org")
+
+
+def _change(organization: Organization, person_id: str, **change: Any) -> None:
+    path = f"/api/v1/people/{person_id}"
+    assert organization.client.patch(path, headers=organization.admin, json=change).status_code == 200
+
+
+def _invited_by(organization: Organization, headers: dict[str, str], **wanted: Any) -> dict[str, Any]:
+    made = organization.client.post("/api/v1/invitations", headers=headers, json=wanted)
+    assert made.status_code == 201, made.text
+    return dict(made.json())
+
+
+def test_c11_what_a_deactivated_person_has_sent_opens_nothing(client: httpx.Client, organization: Organization) -> None:
+    """Their invitations end with their access, and stay ended when they come back."""
+    person, headers = _second_admin(organization)
+    mine = _invited_by(organization, organization.admin, email="of-ann@x.org")
+    theirs = _invited_by(organization, headers, email="other-address@x.org", roles=["admin"])
+    _change(organization, person, status="inactive")
+    assert accept(organization, theirs["token"]).status_code == 404
+    _change(organization, person, status="active")
+    assert accept(organization, theirs["token"]).status_code == 404
+    (cancelled,) = client.get("/api/v1/invitations?status=cancelled", headers=organization.admin).json()["items"]
+    assert cancelled["id"] == theirs["id"]
+    assert accept(organization, mine["token"]).status_code == 201
+
+
+def test_c11_an_invitation_to_a_deactivated_persons_address_opens_nothing(organization: Organization) -> None:
+    made = invite(organization, "Vera@x.org", roles=["admin"])
+    wanted = {"name": "Vera", "email": "vera@x.org", "roles": []}
+    vera = organization.client.post("/api/v1/people", headers=organization.admin, json=wanted).json()["id"]
+    _change(organization, vera, status="inactive")
+    # The address is free for somebody else by now.
+    _change(organization, vera, email="vera-gone@x.org")
+    assert accept(organization, made["token"]).status_code == 404
+
+
+def test_c11_who_is_no_administrator_any_more_has_made_none(organization: Organization) -> None:
+    person, headers = _second_admin(organization)
+    usher = _invited_by(organization, headers, email="u@x.org", roles=["usher"])
+    admin = _invited_by(organization, headers, email="a@x.org", roles=["admin"])
+    _change(organization, person, roles=["usher"])
+    assert accept(organization, admin["token"]).status_code == 404
+    assert accept(organization, usher["token"]).status_code == 201
+
+
+def test_c11_an_invitation_is_judged_by_who_sent_it_whatever_became_of_its_row(sqlite_url: str) -> None:
+    """One that was written while its sender was deactivated, or by a version that left it pending."""
+    with serving(development(sqlite_url)) as (client, app):
+        organization = Organization(client)
+        person, headers = _second_admin(organization)
+        made = _invited_by(organization, headers, email="a@x.org", roles=["admin"])
+        _change(organization, person, status="inactive")
+        with app.state.database.tenant(organization.id) as session:
+            session.execute(update(Invitation).values(status="pending"), execution_options={"synchronize_session": False})
+            session.commit()
+        assert accept(organization, made["token"]).status_code == 404
+
+
+def test_c11_sessions_from_before_a_deactivation_stay_ended(client: httpx.Client, organization: Organization) -> None:
+    person, before = _second_admin(organization)
+    _change(organization, person, status="inactive")
+    _change(organization, person, status="active")
+    assert client.get("/api/v1/people", headers=before).status_code == 401
+    assert client.get("/api/v1/people", headers=organization.sign_in("bo@x.org")).status_code == 200
+    # Saying again what is so ends nobody's session.
+    _change(organization, person, status="active")
+    assert client.get("/api/v1/people", headers=organization.admin).status_code == 200

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import threading
 import time
@@ -16,7 +17,7 @@ from app.models import Person
 from app.signups import sign_up
 from app.stream import answer
 from app.stream.answer import EventStream
-from app.stream.hub import BYE, MAX_BEHIND, MAX_STREAMS_OF_ONE, PAUSED, RESYNC, FullError, Hub
+from app.stream.hub import BYE, MAX_BEHIND, MAX_STREAMS, MAX_STREAMS_OF_ONE, PAUSED, RESYNC, FullError, Hub
 from app.stream.publish import Change
 from lab.waiting import wait_for
 from tests.app.browsing import signed_in
@@ -267,7 +268,8 @@ def test_a_slow_client_gets_one_resync_and_never_more_memory() -> None:
 
 
 def test_the_hub_is_bounded_and_forgets_who_left() -> None:
-    hub = Hub(max_streams=2)
+    hub = Hub(max_streams=3)
+    fourth = hub.subscribe("org3", "d")
     first, second = hub.subscribe("org", "a"), hub.subscribe("org2", "b")
     with pytest.raises(FullError):
         hub.subscribe("org", "c")
@@ -281,11 +283,33 @@ def test_the_hub_is_bounded_and_forgets_who_left() -> None:
     assert names(first) == []
     hub.leave(second)
     hub.leave(third)
+    hub.leave(fourth)
     assert hub.open == 0
     assert not hub._subscriptions
     hub.close()
     with pytest.raises(FullError):
         hub.subscribe("org", "a")
+
+
+def test_d4_one_organisation_leaves_room_for_the_others() -> None:
+    """Fifty people with twenty streams each could take all of a replica's."""
+    hub = Hub()
+
+    def taken(org: str) -> int:
+        """How many streams all its people together get."""
+        got = 0
+        for person, _ in itertools.product(range(50), range(MAX_STREAMS_OF_ONE)):
+            with contextlib.suppress(FullError):
+                hub.subscribe(org, f"{org} {person}")
+                got += 1
+        return got
+
+    assert taken("greedy") == MAX_STREAMS // 2
+    assert taken("as greedy") == MAX_STREAMS // 4
+    # Whoever comes then, and is small, is served in full.
+    for org in ("small", "smaller"):
+        for person in range(20):
+            hub.subscribe(org, f"{org} {person}")
 
 
 def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

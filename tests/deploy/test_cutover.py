@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import yaml
 
+from operations import cutover as moving
+from operations.cutover import CutoverExecutor
+from operations.executor import StepFailedError
 from signupflow import cutover
 from signupflow.cutover import Step, first, following, interrupted, last_step, line, may_be_filled, old_is_routed
 from signupflow.maintenance import PRIORITY as PAGE_PRIORITY
@@ -116,3 +123,44 @@ def test_us2_4_the_old_service_is_above_the_app_and_below_the_page() -> None:
     assert {router["priority"] for router in found["routers"].values()} == {cutover.PRIORITY}
     assert 253 + len("Host(``)") < cutover.PRIORITY < PAGE_PRIORITY
     assert found["services"]["app-legacy"]["loadBalancer"]["servers"] == [{"url": "http://172.17.0.1:8000"}]
+
+
+def _executor(file: Path, monkeypatch: pytest.MonkeyPatch) -> CutoverExecutor:
+    """Of a file on this machine, without app hosts; commands run here, and the import says that all is well."""
+
+    def here(target: object, command: str, *_: object, **__: object) -> str:
+        return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout
+
+    monkeypatch.setattr(moving, "run", here)
+    monkeypatch.setattr(CutoverExecutor, "_import", lambda self, *options: {"source": {}, "tables": {}})
+    monkeypatch.setattr(CutoverExecutor, "_unroute", lambda *_: None)
+    monkeypatch.setattr(CutoverExecutor, "say", lambda *_: None)
+    executor = CutoverExecutor.__new__(CutoverExecutor)
+    move = moving.Move("app", "db", str(file), "", "", "", (), "/none", ("", ""), ("", ""), (), (), ())
+    executor.move, executor.last = move, None
+    executor.database = executor.edge = SimpleNamespace(name="here")  # type: ignore[assignment]
+    return executor
+
+
+@pytest.mark.parametrize("where", ["", "-wal"])
+def test_c5_what_is_written_after_the_import_is_noticed_before_the_page_goes(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And leads back: the step that fails is the last one from which there is a way."""
+    file = tmp_path / "old service's.db"
+    file.write_bytes(b"rows")
+    executor = _executor(file, monkeypatch)
+    executor.import_()
+    Path(f"{file}{where}").write_bytes(b"rows and more")
+    with pytest.raises(StepFailedError, match=r"somebody has written to .* since it was imported: legacy_stop does not stop it"):
+        executor.release()
+    assert following(Step.RELEASE, False, False) is Step.WITHDRAW
+
+
+def test_c5_a_file_that_was_only_looked_at_is_no_alarm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "old.db"
+    file.write_bytes(b"rows")
+    executor = _executor(file, monkeypatch)
+    executor.import_()
+    file.touch()
+    executor.release()

@@ -15,8 +15,10 @@ import pytest
 from lab.client import ROOT
 from signupflow.errors import OperatorError
 from signupflow.secretfile import Secrets, decrypt, encrypt, identity, read_recipients
+from signupflow.secrets_cli import main
 
 MARKER = "marker-4b1d9c-not-to-be-seen"
+VALUES = {"jwt_keys": MARKER}
 
 
 @pytest.fixture
@@ -161,3 +163,56 @@ def test_fr031_what_opens_but_is_not_secrets_is_refused(tmp_path: Path, key: pyr
         path.write_bytes(pyrage.encrypt(content, [key.to_public()]))
         with pytest.raises(OperatorError, match="does not hold a JSON object"):
             decrypt(path, key)
+
+
+class _KilledError(BaseException):
+    """Nothing catches it."""
+
+
+@pytest.mark.parametrize("change", ["--remove", "--add"])
+def test_c12_recipients_that_were_cut_off_are_changed_by_the_same_command(
+    change: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between the two files: what is encrypted is never for more than is asked for, and the command can be repeated."""
+    own, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    key, path = tmp_path / "own.key", tmp_path / "staging.age"
+    key.write_text(f"{own}\n")
+    both = [str(own.to_public()), str(other.to_public())]
+    encrypt(path, VALUES, both if change == "--remove" else both[:1])
+    command = ["recipients", "staging", "--file", str(path), "--key", str(key), change, both[1]]
+    replace, renamed = Path.rename, []
+
+    def killed(self: Path, target: Path) -> Path:
+        renamed.append(target)
+        if len(renamed) == 2:
+            raise _KilledError
+        return replace(self, target)
+
+    with monkeypatch.context() as patched, pytest.raises(_KilledError):
+        patched.setattr(Path, "rename", killed)
+        main(command, standalone_mode=False)
+    if change == "--remove":
+        with pytest.raises(OperatorError, match="cannot open"):
+            decrypt(path, other)
+    assert decrypt(path, own) == VALUES
+    for _ in range(2):
+        main(command, standalone_mode=False)
+        assert read_recipients(path) == (both[:1] if change == "--remove" else both)
+    if change == "--add":
+        assert decrypt(path, other) == VALUES
+
+
+def test_c12_whoever_is_not_listed_opens_nothing_when_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a version that wrote the list first may have left it: the list says that the key is gone, and it opens the file."""
+    own, other = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    key, path = tmp_path / "own.key", tmp_path / "staging.age"
+    key.write_text(f"{own}\n")
+    encrypt(path, VALUES, [str(own.to_public()), str(other.to_public())])
+    path.with_suffix(".recipients").write_text(f"{own.to_public()}\n")
+    main(
+        ["recipients", "staging", "--file", str(path), "--key", str(key), "--remove", str(other.to_public())],
+        standalone_mode=False,
+    )
+    assert "was not in the list" in capsys.readouterr().err
+    with pytest.raises(OperatorError, match="cannot open"):
+        decrypt(path, other)

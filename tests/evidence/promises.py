@@ -97,6 +97,16 @@ PROMISES = (
         lambda r: f"{', '.join(map(str, r['open']))} of {r['scanned']:,} ports",
     ),
     Promise(
+        "attack",
+        "Whatever one address sends, others are served; an upload of 5 minutes at 100 kB/s arrives",
+        "0 failed, p99 at most twice, no restart",
+        lambda r: (
+            f"{len(r['others']['ways'])} ways with {r['others']['connections']:,} connections; "
+            f"{all_failed([way['others'] for way in r['others']['ways']])}, {r['others']['restarts']} restarts, "
+            f"{r['others']['memory_mb']} MB; {r['upload']['seconds']:.0f} s of upload"
+        ),
+    ),
+    Promise(
         "secrets",
         "Secrets are in no output, process list, image, inspection, log or commit",
         "0 found, the control found",

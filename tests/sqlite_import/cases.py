@@ -134,6 +134,23 @@ CARRIED = (
         ' {"a":"\\u00e9\\ud83c\\udfba", "a": 2}\n',
         ' {"a":"\\u00e9\\ud83c\\udfba", "a": 2}\n',
     ),
+    # Declared JSON, SQLite's column has a number's affinity: what is written as the text 5 is stored as a whole number.
+    *(
+        Carried(f"json-bare-{name}", "audit_logs", "audit_logs-0000000", "details", value, seen)
+        for name, value, seen in (
+            ("number", "5", "5"),
+            ("negative-number", "-7", "-7"),
+            ("large-number", "9223372036854775807", "9223372036854775807"),
+            ("fraction", "1.5", "1.5"),
+            ("small-fraction", "1e-7", "1e-07"),
+            ("stored-number", 5, "5"),
+            ("stored-fraction", 0.1, "0.1"),
+            ("true", "true", "true"),
+            ("false", "false", "false"),
+            ("null", "null", "null"),
+            ("text", '"5"', '"5"'),
+        )
+    ),
     Carried("text-that-is-no-json", "people", "people-0000000", "extra_data", "{not json", "{not json"),
     Carried("true", "people", "people-0000000", "is_sample", 1, "true"),
     Carried("false", "people", "people-0000000", "is_sample", 0, "false"),
@@ -207,6 +224,7 @@ REFUSED = (
     Refusal("no-json", "json", "audit_logs", "details", put("audit_logs", "details", "{'a': 1}")),
     Refusal("json-nan", "json", "audit_logs", "details", put("audit_logs", "details", '{"a": NaN}')),
     Refusal("json-infinity", "json", "audit_logs", "details", put("audit_logs", "details", "[-Infinity]")),
+    Refusal("json-bare-infinity", "json", "audit_logs", "details", put("audit_logs", "details", "1e999")),
     Refusal("json-empty", "json", "audit_logs", "details", put("audit_logs", "details", "")),
     Refusal("json-deep", "json", "audit_logs", "details", put("audit_logs", "details", "[" * 100_000)),
     Refusal("json-cut-off", "json", "audit_logs", "details", put("audit_logs", "details", '{"a": "b')),

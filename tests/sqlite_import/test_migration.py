@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from sqlite_import import command
+from sqlite_import import command, orphans
+from sqlite_import.schema import Column
+from tests.app.harness import Postgres, postgres_binaries, run_alembic
 from tests.sqlite_import.cases import CARRIED, REFUSED, Carried, Refusal, put, raw
 from tests.sqlite_import.conftest import asked, assert_same, dump
 
@@ -199,6 +202,63 @@ def test_us2_1_orphans_are_put_aside_with_all_that_hangs_on_them_and_can_be_load
             assert (
                 asked(target, f"SELECT count(*) FROM {table}") == connection.execute(f"SELECT count(*) FROM {table}").fetchall()
             )
+
+
+def test_c14_rows_put_aside_are_loaded_as_they_were(source: Path, target: str, server: Postgres, tmp_path: Path) -> None:
+    """The documented reload, in a session with a zone of its own, beside a file whose rows lead somewhere."""
+    odd = {
+        "solve_ms": "9e999", "soft_score": "-9e999", "health_score": "0.1",
+        "created_at": "'2026-01-02 03:04:05.678901+05:30'", "published_at": "'2026-07-01T12:00:00Z'", "is_published": "1",
+        "metrics": "'{\"a\": \"\\u00e9\",\n \"b\": 1.10}'",
+    }  # fmt: skip
+    change = ", ".join(f"{name} = {value}" for name, value in odd.items())
+    here = "(SELECT id FROM organizations LIMIT 1)"
+    changed(source, raw(f"UPDATE solutions SET {change}, org_id = {here} WHERE id = 1"))
+    assert migrated(source, target, zoned_as_utc=True)[0] == 0
+    whole = asked(target, "SELECT t::text FROM solutions AS t WHERE id = 1")
+    changed(source, raw("UPDATE solutions SET org_id = 'gone' WHERE id = 1"))
+    again = server.create("aside", template="template1")
+    assert run_alembic(again, "upgrade", "head").returncode == 0
+    code, report = migrated(source, again, quarantine=tmp_path / "aside")
+    assert code == 0, report["findings"]
+    asked(again, "INSERT INTO organizations SELECT (o).* FROM (SELECT json_populate_record(o, '{\"id\": \"gone\"}') AS o"
+                 " FROM (SELECT o FROM organizations AS o LIMIT 1) AS x) AS y")  # fmt: skip
+    (path,) = (Path(name) for name in report["decisions"]["put_aside_files"] if name.endswith("solutions.jsonl"))
+    for line in path.read_text().splitlines():
+        json.loads(line, parse_constant=_no_constant)
+    load = f"""SET timezone = 'Asia/Kolkata';
+    CREATE TEMP TABLE lines (line json);
+    \\copy lines FROM '{path}' WITH (FORMAT csv, QUOTE e'\\x01', DELIMITER e'\\x02')
+    INSERT INTO solutions SELECT (json_populate_record(NULL::solutions, line)).* FROM lines;
+    UPDATE solutions SET org_id = {here} WHERE id = 1;
+    """.replace("\n    ", "\n")
+    subprocess.run([postgres_binaries() / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", again], input=load, text=True, check=True)
+    assert asked(again, "SELECT t::text FROM solutions AS t WHERE id = 1") == whole
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "line"),
+    [
+        ("json", b'{"a": 1.10,\n "a": 2}', '{"a": 1.10,  "a": 2}'),
+        ("json", b"true", "true"),
+        ("json", 5, "5"),
+        ("json", b"{not json", '"{not json"'),
+        ("timestamp with time zone", b"2026-01-02 03:04:05", '"2026-01-02 03:04:05+00"'),
+        ("timestamp with time zone", b"2026-01-02 03:04:05+05:30", '"2026-01-01 21:34:05+00"'),
+        ("timestamp without time zone", b"2026-01-02 03:04:05-01:00", '"2026-01-02 04:04:05"'),
+        ("timestamp without time zone", b"yesterday", '"yesterday"'),
+        ("double precision", float("inf"), '"Infinity"'),
+        ("double precision", 5e-324, "5e-324"),
+        ("text", b'Z\xc3\xb6e "x"\n', '"Zöe \\"x\\"\\n"'),
+        ("text", None, "null"),
+    ],
+)
+def test_c14_a_value_is_written_as_an_import_would_have_carried_it(kind: str, value: Any, line: str) -> None:
+    assert orphans._value(Column("c", kind, True), bytearray(value) if isinstance(value, bytes) else value) == line
 
 
 def test_us2_1_empty_extras_are_left_out_when_told_so_and_full_ones_never(source: Path, target: str) -> None:

@@ -106,6 +106,8 @@ def same(kind: str, value: Any, text: str | None) -> bool:
         return value is text
     if kind in ("integer", "bigint", "smallint"):
         return bool(int(text) == value)
+    if kind == "json" and isinstance(value, int | float):
+        return bool(json.loads(text) == value)
     if kind == "boolean":
         return bool(text == ("true" if value else "false"))
     if kind == "double precision":
