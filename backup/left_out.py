@@ -1,0 +1,79 @@
+"""What a restore left out, read from the log of the cluster that it replaced: how many transactions, from when until when."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from backup.server import Server
+from signupflow.shared import humanize
+
+# PostgreSQL's own tables have lower numbers; a commit that names relations dropped or truncated some.
+FIRST_USER_RELATION = 16384
+# Row changes of tables that are not PostgreSQL's own, by transaction; then those of them that were committed.
+COUNT = """
+/^rmgr: Heap/ {
+  if (match($0, /tx: +[0-9]+/)) {
+    tx = substr($0, RSTART + 3, RLENGTH - 3) + 0
+    if (match($0, /rel [0-9]+\\/[0-9]+\\/[0-9]+/)) {
+      split(substr($0, RSTART, RLENGTH), part, "/")
+      if (part[3] + 0 >= first_user) changed[tx] = 1
+    }
+  }
+}
+/^rmgr: Transaction/ && / desc: COMMIT / {
+  match($0, /tx: +[0-9]+/)
+  tx = substr($0, RSTART + 3, RLENGTH - 3) + 0
+  if ((tx in changed) || / rels: /) {
+    count++
+    match($0, /COMMIT [0-9-]+ [0-9:.]+ UTC/)
+    last = substr($0, RSTART + 7, RLENGTH - 11)
+    if (count == 1) first = last
+  }
+  delete changed[tx]
+}
+END { print count + 0 "|" first "|" last }
+"""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Transactions that changed rows and are in no timeline that goes on. `count` None: they could not be counted."""
+
+    count: int | None
+    first: datetime | None = None
+    last: datetime | None = None
+
+    def said(self, since: float, kept: str) -> str:
+        """In a line, with where it is kept."""
+        if self.count is None:
+            return f"left out is what was committed after {humanize.moment(since)}: it is in {kept} alone"
+        if not self.count or not self.first or not self.last:
+            return f"nothing is left out; the cluster of before is kept as {kept}"
+        of = f"from {self.first:%F %T.%f} to {self.last:%F %T.%f} UTC"
+        return f"left out are {self.count} transactions, {of}: they are in {kept} alone"
+
+
+def parse(text: str) -> LeftOut:
+    """What `COUNT` prints."""
+    found = re.fullmatch(r"([0-9]+)\|([^|]*)\|([^|]*)", text.strip())
+    if not found:
+        return LeftOut(None)
+    count, first, last = found.groups()
+    return LeftOut(int(count), *(_moment(stamp) if stamp else None for stamp in (first, last)))
+
+
+def _moment(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp).replace(tzinfo=UTC)
+
+
+def found(server: Server, wal: str, timeline: int, at: str) -> LeftOut:
+    """Read a log directory from a place on. `pg_waldump` ends with an error where the log ends; one that cannot begin counts nothing."""
+    program = (
+        'out=$(mktemp); TZ=UTC nice -n 10 pg_waldump --rmgr=Heap --rmgr=Heap2 --rmgr=Transaction --timeline="$2" --start="$3" --path="$1"'
+        ' 2>"$out" | awk -v first_user="$4" "$5"; if grep -q "could not find\\|could not open\\|could not read" "$out"; then'
+        ' cat "$out" >&2; rm "$out"; exit 1; fi; rm "$out"'
+    )
+    done = server.run(("sh", "-c", program, "sh", wal, str(timeline), at, str(FIRST_USER_RELATION), COUNT))
+    return LeftOut(None) if done.code else parse(done.out)
