@@ -6,9 +6,13 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from backup import ancestry
+from backup.archive import segment_name
 from backup.server import Server
 from signupflow.shared import humanize
 
+# initdb's default.
+SEGMENT_BYTES = 16 << 20
 # PostgreSQL's own tables have lower numbers; a commit that names relations dropped or truncated some.
 FIRST_USER_RELATION = 16384
 # Row changes of tables that are not PostgreSQL's own, by transaction; then those of them that were committed.
@@ -69,11 +73,12 @@ def _moment(stamp: str) -> datetime:
 
 
 def found(server: Server, wal: str, timeline: int, at: str) -> LeftOut:
-    """Read a log directory from a place on. `pg_waldump` ends with an error where the log ends; one that cannot begin counts nothing."""
+    """Read a log directory from a place on. `pg_waldump` ends with an error where the log ends, which is no fault."""
     program = (
-        'out=$(mktemp); TZ=UTC nice -n 10 pg_waldump --rmgr=Heap --rmgr=Heap2 --rmgr=Transaction --timeline="$2" --start="$3" --path="$1"'
-        ' 2>"$out" | awk -v first_user="$4" "$5"; if grep -q "could not find\\|could not open\\|could not read" "$out"; then'
-        ' cat "$out" >&2; rm "$out"; exit 1; fi; rm "$out"'
+        'test -f "$1/$4" || exit 1; TZ=UTC nice -n 10 pg_waldump --rmgr=Heap --rmgr=Heap2 --rmgr=Transaction'
+        ' --timeline="$2" --start="$3" --path="$1" 2>/dev/null | awk -v first_user="$5" "$6"'
     )
-    done = server.run(("sh", "-c", program, "sh", wal, str(timeline), at, str(FIRST_USER_RELATION), COUNT))
+    place = ancestry.lsn(at or "0/0")
+    words = (wal, str(timeline), at, segment_name(timeline, place // SEGMENT_BYTES), str(FIRST_USER_RELATION), COUNT)
+    done = server.run(("sh", "-c", program, "sh", *words))
     return LeftOut(None) if done.code else parse(done.out)
