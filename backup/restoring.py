@@ -66,9 +66,7 @@ def _not_replaced(target: Target, notes: Sequence[Note]) -> None:
             )
 
 
-def _looked(
-    configuration: Configuration, repository: int, lineage: Callable[[Server, Store], Lineage]
-) -> tuple[Store, Lineage]:
+def _looked(configuration: Configuration, repository: int, lineage: Callable[[Server, Store], Lineage]) -> tuple[Store, Lineage]:
     """The backups and the newest timeline. One repository that cannot be read hides nothing of the other."""
 
     def look(server: Server) -> tuple[Store, Lineage]:

@@ -106,9 +106,7 @@ def swap(client: docker.DockerClient, restored: Path, note: Note, store: Callabl
 
 
 def _noted(old: int, note: Note) -> None:
-    records.replace(
-        JOURNAL, json.dumps({"kept": note.name, "old": old, "began": records.now(), "note": asdict(note)}) + "\n"
-    )
+    records.replace(JOURNAL, json.dumps({"kept": note.name, "old": old, "began": records.now(), "note": asdict(note)}) + "\n")
 
 
 def finished(client: docker.DockerClient, tell: Tell) -> None:

@@ -137,9 +137,10 @@ def swapped(engine: Engine, host: Path, note: Note = NOTE, stored: list[list[Not
         if stored is not None:
             stored.append(replaced.notes())
 
-    return host / swap.swap(
-        cast("docker.DockerClient", engine), host / "scratch-restore" / "cluster", note, store, lambda _: None
-    ).name
+    return (
+        host
+        / swap.swap(cast("docker.DockerClient", engine), host / "scratch-restore" / "cluster", note, store, lambda _: None).name
+    )
 
 
 def test_us6_2_the_restored_cluster_serves_and_the_old_one_is_kept(host: Path) -> None:
