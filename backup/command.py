@@ -8,6 +8,7 @@ import time
 import click
 
 from backup import bucket, configuration, create, drilling, dumps, listing, monitor, program, records, replaced
+from backup import retire as retiring
 from backup.exit_codes import Backup, Failed
 from backup.program import STARTED, Group, tell
 from backup.server import Server
@@ -77,6 +78,12 @@ def drill() -> None:
 def watch() -> None:
     """Look for what is wrong with backups and archiving, and tell people once; and once when it is over."""
     monitor.watch(configuration.read(), tell)
+
+
+@main.command()
+def retire() -> None:
+    """Remove the store of before, when `signupflow rotate backup-passphrase` has replaced it; it runs this itself."""
+    tell(retiring.retire(configuration.read(), tell))
 
 
 @main.command()

@@ -9,7 +9,7 @@ from datetime import datetime
 from backup import replaced
 from backup.archive import Store
 from backup.bucket import OK, Finding
-from backup.configuration import REPOSITORIES
+from backup.configuration import place
 from backup.records import Record
 from backup.replaced import Note
 from signupflow.shared import humanize
@@ -42,7 +42,7 @@ def table(store: Store, dumps: Sequence[Dump], notes: Sequence[Note] = ()) -> st
     rows = [
         [
             copy.label,
-            REPOSITORIES.get(copy.repository, str(copy.repository)),
+            place(copy.repository),
             humanize.moment(copy.stopped),
             humanize.size(copy.size),
             humanize.size(copy.stored),
@@ -85,7 +85,7 @@ def as_json(store: Store, dumps: Sequence[Dump], notes: Sequence[Note] = ()) -> 
                 {
                     "label": copy.label,
                     "repository": copy.repository,
-                    "where": REPOSITORIES.get(copy.repository, ""),
+                    "where": place(copy.repository),
                     "started": copy.started.isoformat(),
                     "ended": copy.stopped.isoformat(),
                     "database_bytes": copy.size,

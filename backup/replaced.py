@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from backup import records
 from backup.archive import Copy
-from backup.configuration import DATA, REPOSITORIES, STATE
+from backup.configuration import DATA, REPOSITORIES, STATE, place
 from backup.exit_codes import Failed, Restore, errors
 from backup.server import Server
 from signupflow.shared import humanize
@@ -167,9 +167,7 @@ def stored(server: Server, copies: Sequence[Copy], tell: Callable[[str], None], 
         )
         if done.code:
             why = (errors(done.out + done.err).strip().splitlines() or ["it did not answer in time"])[0]
-            tell(
-                f"the note of what is replaced is not in {REPOSITORIES[step.repository]} yet, the next backup tries again: {why}"
-            )
+            tell(f"the note of what is replaced is not in {place(step.repository)} yet, the next backup tries again: {why}")
 
 
 def shown(note: Note) -> str:

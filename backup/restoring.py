@@ -13,7 +13,7 @@ from pathlib import Path
 from backup import create, left_out, records, replaced, scratch, swap, timelines, verify, writes
 from backup.ancestry import Lineage, written
 from backup.archive import Copy, Store
-from backup.configuration import DATA, REPOSITORIES, Configuration
+from backup.configuration import DATA, Configuration, place
 from backup.create import LONGEST_SECONDS, Tell
 from backup.exit_codes import Backup, Failed, Restore
 from backup.records import RESTORE, Record
@@ -92,7 +92,7 @@ def _newest(configuration: Configuration, server: Server, store: Store) -> Linea
 def plan(configuration: Configuration, wanted: Wanted, copy: Copy) -> list[str]:
     """What a restore in place would do, a line each."""
     serving = swap.CLUSTER.joinpath("PG_VERSION").exists()
-    where = REPOSITORIES.get(copy.repository, str(copy.repository))
+    where = place(copy.repository)
     lines = [
         f"restore {copy.label} ({humanize.size(copy.size)}, ended {humanize.moment(copy.stopped)}) from {where}"
         " to a new directory",

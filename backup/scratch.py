@@ -23,7 +23,7 @@ from docker.errors import APIError, NotFound
 from backup import ancestry, archive, create, unarchived
 from backup.ancestry import Lineage
 from backup.archive import Copy
-from backup.configuration import DATA, DIRECTORY, OBJECT_STORE, ON_HOST, REPOSITORIES, STATE, Configuration
+from backup.configuration import DATA, DIRECTORY, LOCAL, LOCAL_BEFORE, ON_HOST, STATE, Configuration, place
 from backup.create import Tell
 from backup.exit_codes import Backup, Failed, Restore, errors, meaning, reason
 from backup.server import LIVE, CommandError, Server, engine
@@ -262,7 +262,7 @@ def rebuilt(instance: Scratch, copy: Copy, target: Target, tell: Tell, live: Pat
     `live`: the cluster of this host, whose log goes on where the archive ends. Of a target `at` a place in its log the instance
     is stopped afterwards, and waits to be told of a later one.
     """
-    tell(f"restoring {copy.label} from {REPOSITORIES.get(copy.repository, copy.repository)}, to {target}")
+    tell(f"restoring {copy.label} from {place(copy.repository)}, to {target}")
     started = time.monotonic()
     # Before replay begins: the live server goes on archiving meanwhile.
     held = _newest(instance, copy)
@@ -377,7 +377,8 @@ def choose(copies: tuple[Copy, ...], label: str, target: Target, lineage: Lineag
     found = [copy for copy in found if not copy.faulty] or found
     newest = max(found, key=lambda copy: copy.stopped)
     # The same night's backup on this host's disk is as good and nearer.
-    near = [copy for copy in found if copy.repository != OBJECT_STORE and (newest.stopped - copy.stopped).total_seconds() < 21600]
+    here = [copy for copy in found if copy.repository in (LOCAL, LOCAL_BEFORE)]
+    near = [copy for copy in here if (newest.stopped - copy.stopped).total_seconds() < 21600]
     chosen = max(near, key=lambda copy: copy.stopped, default=newest)
     _names_one(target, chosen)
     return chosen
