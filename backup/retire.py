@@ -1,7 +1,7 @@
 """The store of before goes, once its passphrase was replaced and the new one has a backup that was read back.
 
-Each store has a place of its own (deploys/backups): the first below `<environment>/`, a later one below `<environment>/gN/`, and on
-the host's disk in the same way. Dumps lie elsewhere, are sealed to other keys, and stay.
+Each store has a place of its own (deploys/backups): the first below `<environment>/`, a later one below `<environment>/gN/`,
+and on the host's disk in the same way. Dumps lie elsewhere, are sealed to other keys, and stay.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def clean(instance: Scratch, database: str, rules: sanitise.Rules, password: str
     made = sanitise.statements(rules, columns, secrets.token_hex(32), hashed)
     tell(f"taking out what is personal in {len(columns)} tables")
     try:
-        instance.psql(";\n".join([*made, sanitise.RECHECK]), database)
+        instance.script(";\n".join([*made, sanitise.RECHECK]), database)
     except CommandError as error:
         raise Failed(Restore.FAILED, f"what is personal could not be taken out: {' '.join(str(error).split())[-300:]}") from None
 

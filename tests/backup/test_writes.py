@@ -33,7 +33,7 @@ def mark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Writers:
-    """Sessions that write one row after another, and go on when one is refused; which rows were acknowledged, and where each is."""
+    """Sessions that write row after row, and go on when one is refused; which were acknowledged, and where each is in the log."""
 
     def __init__(self, server: Local, sessions: int = 4) -> None:
         self.server, self.acknowledged, self.refused = server, list[tuple[int, int]](), 0
