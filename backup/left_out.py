@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from backup import ancestry
-from backup.archive import segment_name
+from backup.archive import segment_name, segments
 from backup.server import Server
 from signupflow.shared import humanize
 
@@ -72,13 +73,45 @@ def _moment(stamp: str) -> datetime:
     return datetime.fromisoformat(stamp).replace(tzinfo=UTC)
 
 
-def found(server: Server, wal: str, timeline: int, at: str) -> LeftOut:
-    """Read a log directory from a place on. `pg_waldump` ends with an error where the log ends, which is no fault."""
-    program = (
-        'test -f "$1/$4" || exit 1; TZ=UTC nice -n 10 pg_waldump --rmgr=Heap --rmgr=Heap2 --rmgr=Transaction'
-        ' --timeline="$2" --start="$3" --path="$1" 2>/dev/null | awk -v first_user="$5" "$6"'
-    )
-    place = ancestry.lsn(at or "0/0")
-    words = (wal, str(timeline), at, segment_name(timeline, place // SEGMENT_BYTES), str(FIRST_USER_RELATION), COUNT)
-    done = server.run(("sh", "-c", program, "sh", *words))
+# All of a segment's log lies beside each other while it is read; more is not fetched for a number.
+MOST_FETCHED = 64
+READ = """
+set -e
+wal=$1 place=$2 timeline=$3 at=$4 first_user=$5 program=$6 fetched=$7
+trap 'rm -rf "$place"' EXIT
+rm -rf "$place"
+mkdir "$place"
+ln -s "$wal"/0* "$place"/
+for segment in $fetched; do
+  pgbackrest --log-level-console=off archive-get "$segment" "$place/$segment"
+  test -f "$place/$segment"
+done
+TZ=UTC nice -n 10 pg_waldump --rmgr=Heap --rmgr=Heap2 --rmgr=Transaction --timeline="$timeline" --start="$at" --path="$place" \
+  2>/dev/null | awk -v first_user="$first_user" "$program"
+"""
+
+
+def found(server: Server, wal: str, held: Iterable[str], timeline: int, at: str) -> LeftOut:
+    """Read a log directory, in which these files are, from a place on; what it has no more comes from the archive.
+
+    `pg_waldump` ends with an error where the log ends, which is no fault.
+    """
+    fetched = missing(held, timeline, at)
+    if fetched is None:
+        return LeftOut(None)
+    # Where whatever a kill leaves is swept away (backup/scratch.py).
+    place = f"{wal.rsplit('/', 2)[0]}/scratch-count"
+    words = (wal, place, str(timeline), at, str(FIRST_USER_RELATION), COUNT, " ".join(fetched))
+    done = server.run(("sh", "-c", READ, "sh", *words))
     return LeftOut(None) if done.code else parse(done.out)
+
+
+def missing(held: Iterable[str], timeline: int, at: str) -> list[str] | None:
+    """Segments that a log directory has no more, from a place on until the first that it has; None when they are too many."""
+    if not timeline or not at:
+        return None
+    first = ancestry.lsn(at) // SEGMENT_BYTES
+    there = [position for line, position in segments(held) if line == timeline and position >= first]
+    if not there or min(there) - first > MOST_FETCHED:
+        return None
+    return [segment_name(timeline, position) for position in range(first, min(there))]

@@ -221,8 +221,9 @@ def _stored(instance: Scratch, tell: Tell) -> None:
 def _left_out(note: Note) -> str:
     wal = f"{LIVE_DATA}/{note.name}/pg_wal"
     try:
-        found = left_out.found(Server(), wal, note.timeline, note.at)
-    except (GoneError, CommandError):
+        held = [path.name for path in (DATA / note.name / "pg_wal").iterdir()]
+        found = left_out.found(Server(), wal, held, note.timeline, note.at)
+    except (GoneError, CommandError, OSError):
         found = left_out.LeftOut(None)
     return found.said(note.since, note.kept)
 

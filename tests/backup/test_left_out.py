@@ -22,7 +22,8 @@ def server() -> Iterator[Local]:
 
 
 def counted(server: Local, at: str) -> LeftOut:
-    return left_out.found(server, f"{server.data}/pg_wal", 1, at)  # type: ignore[arg-type]
+    wal = server.data / "pg_wal"
+    return left_out.found(server, str(wal), [path.name for path in wal.iterdir()], 1, at)  # type: ignore[arg-type]
 
 
 def test_c1_transactions_that_changed_rows_are_counted_with_their_times(server: Local) -> None:
@@ -61,3 +62,12 @@ def test_c1_what_cannot_be_counted_is_named_by_the_moment_it_begins_with(server:
     said = LeftOut(None).said(SINCE, KEPT)
     assert said == f"left out is what was committed after 2026-11-27 02:00:00 UTC: it is in {KEPT} alone"
     assert left_out.parse("noise") == LeftOut(None)
+
+
+def test_c1_segments_that_went_with_the_last_checkpoint_are_read_from_the_archive() -> None:
+    held = ["000000010000000000000008", "000000010000000000000009", "000000020000000000000001", "archive_status"]
+    assert left_out.missing(held, 1, "0/6004920") == ["000000010000000000000006", "000000010000000000000007"]
+    assert left_out.missing(held, 1, "0/8004920") == []
+    assert left_out.missing(held, 1, "0/A000000") is None, "it ends before"
+    assert left_out.missing(["0000000100000001000000FF"], 1, "0/6004920") is None, "too much to fetch for a number"
+    assert left_out.missing(held, 0, "") is None
