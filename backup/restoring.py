@@ -170,13 +170,15 @@ def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Te
             # Of the last change that was caught up with, nothing is left out: the interval is empty.
             complete = wanted.target == Target() and bool(place)
             note = _noted(instance, since, until=since if complete else 0.0, name=swap.name())
-            note = swap.swap(instance.client, restored, note, lambda: _stored(instance, tell), tell)
+            # Asked now: while the server is stopped, a store that is away is not waited for.
+            copies = _listed(instance, tell)
+            note = swap.swap(instance.client, restored, note, lambda: _stored(instance, copies, tell), tell)
             said = _left_out(note)
         else:
             writes.allowed(restored)
             note = _noted(instance, since, records.now(), f"recovered-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", kept=False)
             replaced.keep(note)
-            _stored(instance, tell)
+            _stored(instance, _listed(instance, tell), tell)
             restored.rename(swap.CLUSTER)
             said = "there was no database on this host before"
     rows = f"{found.total} rows in {len(found.rows)} tables, schema {found.revision or 'none'}"
@@ -209,13 +211,18 @@ def _noted(instance: Scratch, since: float, until: float, name: str, kept: bool 
     return Note(name, since, until, timeline, written(at) if timeline else "", str(DATA / name) if kept else "")
 
 
-def _stored(instance: Scratch, tell: Tell) -> None:
-    """The notes of this host into the repositories, by the scratch instance: the live server is stopped."""
+def _listed(instance: Scratch, tell: Tell) -> tuple[Copy, ...]:
+    """The backups beside which the note is put."""
     try:
-        copies = create.known(instance.server, any_will_do=True).copies
-        replaced.stored(instance.server, copies, tell, replaced.QUICKLY_SECONDS)
+        return create.known(instance.server, any_will_do=True).copies
     except Failed as failed:
-        tell(f"the note of what is replaced is on this host alone, the next backup tries again: {failed}")
+        tell(f"the note of what is replaced will be on this host alone until the next backup: {failed}")
+        return ()
+
+
+def _stored(instance: Scratch, copies: tuple[Copy, ...], tell: Tell) -> None:
+    """The notes of this host into the repositories, by the scratch instance: the live server is stopped."""
+    replaced.stored(instance.server, copies, tell, replaced.QUICKLY_SECONDS)
 
 
 def _left_out(note: Note) -> str:

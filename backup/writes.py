@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from pathlib import Path
 
@@ -40,6 +42,7 @@ HERE = "select pg_current_wal_insert_lsn()"
 BEHIND = "select pg_logical_emit_message(false, 'signupflow', 'end')"
 SWITCH = "select pg_walfile_name(pg_switch_wal())"
 STOP_SECONDS = 120
+ARCHIVER_SECONDS = 5.0
 
 
 def stop(server: Server, tell: Tell) -> str:
@@ -84,8 +87,18 @@ def _until_refused(server: Server) -> None:
 
 
 def halt(client: docker.DockerClient) -> None:
-    with suppress(NotFound, APIError):
-        client.containers.get(LIVE).stop(timeout=STOP_SECONDS)
+    """Stop the live server. Its archiver tries once more, for minutes where the store is away: it is not waited for so long.
+
+    What it does not archive is handed on (backup/unarchived.py).
+    """
+    with suppress(NotFound, APIError), ThreadPoolExecutor(1) as pool:
+        stopped = pool.submit(client.containers.get(LIVE).stop, timeout=STOP_SECONDS)
+        while True:
+            with suppress(FutureTimeout):
+                stopped.result(ARCHIVER_SECONDS)
+                return
+            with suppress(GoneError, APIError):
+                Server(LIVE, client).end("^pgbackrest .*archive-push")
 
 
 def allowed(cluster: Path) -> None:
