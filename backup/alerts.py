@@ -45,10 +45,14 @@ class Observation:
 
 @dataclass(frozen=True)
 class Alert:
-    """Something is wrong: `key` says what kind, `text` why, in one line."""
+    """Something is wrong: `key` says what kind, `text` why, in one line.
+
+    `fault` ends the text of what can be wrong in several ways, one after another: another one is news although the key holds.
+    """
 
     key: str
     text: str
+    fault: str = ""
 
 
 def due(seen: Observation) -> list[Alert]:
@@ -85,16 +89,19 @@ def _attempt(seen: Observation, kind: str) -> Iterable[Alert]:
     if last is None or last.good or kind in seen.running:
         return
     why = last.message if last.ended else "it was killed before it ended"
-    yield Alert(f"{kind}-failed", f"the {TITLES[kind]} of {humanize.moment(last.started)} failed: {why}")
+    yield Alert(f"{kind}-failed", f"the {TITLES[kind]} of {humanize.moment(last.started)} failed: {why}", why)
 
 
 def told(active: Mapping[str, str], due_now: Iterable[Alert]) -> tuple[list[Alert], list[str]]:
     """Alerts to tell now, and keys of those that are over. `active` is what people were told and is not over, by key.
 
-    An alert whose text changes while it holds is not told again: what it is about has been said.
+    An alert whose text changes while it holds is not told again: what it is about has been said. Unless it is another fault: then
+    the one before is over.
     """
     held = {alert.key: alert for alert in due_now}
-    return [alert for key, alert in held.items() if key not in active], [key for key in active if key not in held]
+    others = [key for key, alert in held.items() if key in active and not active[key].endswith(alert.fault)]
+    begun = [alert for key, alert in held.items() if key not in active or key in others]
+    return begun, [key for key in active if key not in held or key in others]
 
 
 def last_good(seen: Observation) -> str:

@@ -32,6 +32,8 @@ class Copy:
     wal_last: str
     annotations: tuple[tuple[str, str], ...] = ()
     faulty: bool = False
+    # Where in the log it ended, as PostgreSQL writes it.
+    lsn_stop: str = ""
 
     @property
     def seconds(self) -> float:
@@ -80,6 +82,7 @@ def _copy(found: dict[str, Any]) -> Copy:
         found["archive"]["stop"] or "",
         tuple(sorted((found.get("annotation") or {}).items())),
         bool(found.get("error")),
+        str((found.get("lsn") or {}).get("stop") or ""),
     )
 
 

@@ -7,7 +7,8 @@ import time
 
 import click
 
-from backup import bucket, configuration, create, drilling, dumps, listing, monitor, program, records, restoring
+from backup import bucket, configuration, create, drilling, dumps, listing, monitor, program, records, replaced
+from backup import retire as retiring
 from backup.exit_codes import Backup, Failed
 from backup.program import STARTED, Group, tell
 from backup.server import Server
@@ -54,8 +55,8 @@ def list_(as_json: bool) -> None:
     configured = configuration.read()
     store = create.known(Server())
     held = dumps.stored(configured, configured.store) if configured.store else []
-    replaced = [(since, until) for since, until, _ in restoring.replaced()]
-    click.echo(listing.as_json(store, held, replaced) if as_json else listing.table(store, held, replaced))
+    notes = replaced.notes(store.copies)
+    click.echo(listing.as_json(store, held, notes) if as_json else listing.table(store, held, notes))
 
 
 @main.command()
@@ -77,6 +78,12 @@ def drill() -> None:
 def watch() -> None:
     """Check backups and archiving; send one alert for each problem, and one when it is resolved."""
     monitor.watch(configuration.read(), tell)
+
+
+@main.command()
+def retire() -> None:
+    """Remove the store of before, when `signupflow rotate backup-passphrase` has replaced it; it runs this itself."""
+    tell(retiring.retire(configuration.read(), tell))
 
 
 @main.command()

@@ -27,8 +27,17 @@ AUTHORITY = DIRECTORY / "s3-ca.pem"
 
 OBJECT_STORE, LOCAL = 1, 2
 REPOSITORIES = {OBJECT_STORE: "object storage", LOCAL: "this host"}
+# While the passphrase is replaced: the places of before, with what was written by the old one (SECRET_ROTATION.md).
+STORE_BEFORE, LOCAL_BEFORE = 3, 4
+BEFORE = {STORE_BEFORE: OBJECT_STORE, LOCAL_BEFORE: LOCAL}
 # Days that dumps stay (SPEC.md, Retention).
 STAYS = {"weekly": 90, "monthly": 365}
+
+
+def place(repository: int) -> str:
+    """What a repository is called, also one that is about to go."""
+    now = BEFORE.get(repository)
+    return f"{REPOSITORIES[now]}, before" if now else REPOSITORIES.get(repository, str(repository))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 
-from backup import archive, bucket, records
+from backup import archive, bucket, records, replaced
 from backup.archive import Copy, Store
-from backup.configuration import LOCAL, OBJECT_STORE, REPOSITORIES, REPOSITORY, Configuration
+from backup.configuration import LOCAL, OBJECT_STORE, REPOSITORIES, REPOSITORY, Configuration, place
 from backup.exit_codes import Backup, Failed, meaning
 from backup.records import BACKUP, Record
 from backup.server import Done, GoneError, Server
@@ -61,10 +61,11 @@ def _made(configuration: Configuration, server: Server, tell: Tell) -> tuple[str
     before = known(server)
     if before.empty:
         # A new disk after a lost host, or a bucket that somebody emptied: what is written from here on is whole.
-        tell(f"made ready, because it was empty: {', '.join(REPOSITORIES[key] for key in before.empty)}")
+        tell(f"made ready, because it was empty: {', '.join(place(key) for key in before.empty)}")
         made_ready = server.pgbackrest("stanza-create")
         if made_ready.code:
             raise Failed(*meaning(made_ready.out + made_ready.err, Backup.CONFIGURATION))
+    replaced.stored(server, before.copies, tell)
     _room(server, before)
     stored = 0
     parts = []
@@ -91,9 +92,13 @@ def answers(server: Server) -> None:
         raise Failed(Backup.NO_DATABASE, f"PostgreSQL does not answer: {said[0].removeprefix('psql: error: ')}")
 
 
-def known(server: Server) -> Store:
-    """What the repositories hold; Failed when one cannot be read."""
-    done = server.pgbackrest("info", "--output=json", "--log-level-console=error")
+def known(server: Server, repository: int = 0, any_will_do: bool = False) -> Store:
+    """What the repositories hold, or the one that is named; Failed when one cannot be read.
+
+    `any_will_do`: only when none can. What is wrong with the others stands in `troubles`.
+    """
+    options = (f"--repo={repository}",) if repository else ()
+    done = server.pgbackrest(*options, "info", "--output=json", "--log-level-console=error")
     if done.code:
         raise Failed(*meaning(done.out + done.err, Backup.UPLOAD_FAILED))
     try:
@@ -101,10 +106,15 @@ def known(server: Server) -> Store:
     except ValueError:
         # Noise in the place of a file, as a wrong passphrase leaves it, stands in the answer too.
         raise Failed(*meaning(f"ERROR: [000]: {done.out}", Backup.UPLOAD_FAILED)) from None
-    for repository, trouble in store.troubles:
-        code, why = meaning(f"ERROR: [000]: {trouble}", Backup.CONFIGURATION)
-        raise Failed(code, f"{REPOSITORIES[repository]}: {why.removeprefix('[000]: ')}")
+    if store.troubles and not (any_will_do and store.copies):
+        raise trouble(*store.troubles[0])
     return store
+
+
+def trouble(repository: int, said: str) -> Failed:
+    """What pgBackRest says of a repository that it cannot read, as the code and the line that follow."""
+    code, why = meaning(f"ERROR: [000]: {said}", Backup.CONFIGURATION)
+    return Failed(code, f"{place(repository)}: {why.removeprefix('[000]: ')}")
 
 
 def _room(server: Server, before: Store) -> None:
@@ -173,7 +183,7 @@ def read_back(server: Server, copies: Sequence[Copy], only: str = "") -> None:
         if done.code:
             raise Failed(*meaning(done.out + done.err, Backup.NOT_VERIFIED))
         if fault := archive.verified(done.out, [copy.label for copy in copies if copy.repository == repository]):
-            raise Failed(Backup.NOT_VERIFIED, f"{REPOSITORIES[repository]}: {fault}")
+            raise Failed(Backup.NOT_VERIFIED, f"{place(repository)}: {fault}")
 
 
 def _without_gap(server: Server, made: Copy, before: Store) -> None:
@@ -184,7 +194,7 @@ def _without_gap(server: Server, made: Copy, before: Store) -> None:
         says = ", ".join(f"{a} and {b}" for a, b in holes[:3])
         raise Failed(
             Backup.NOT_VERIFIED,
-            f"{REPOSITORIES[made.repository]}: WAL is missing between {says}: moments in between cannot be recovered; "
+            f"{place(made.repository)}: WAL is missing between {says}: moments in between cannot be recovered; "
             f"{made.label} itself is whole",
         )
 

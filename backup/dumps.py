@@ -47,6 +47,7 @@ def expired(dumps: Sequence[Dump], kind: str, now: datetime) -> list[Dump]:
 def make(configuration: Configuration, tell: Tell, kinds: Sequence[str] = ()) -> Record | None:
     """Make the dumps that are due, or those of `kinds`, and keep how that ended; None when none was due."""
     if not configuration.store or not configuration.recipients:
+        records.looked(DUMPS, "no dumps are made on this environment")
         return None
     store = configuration.store
     with records.alone(DUMPS, LONGEST_SECONDS, "another dump", tell):
@@ -59,6 +60,7 @@ def make(configuration: Configuration, tell: Tell, kinds: Sequence[str] = ()) ->
             raise
         wanted = list(kinds) or [kind for kind in EVERY if due(held, kind, datetime.now(UTC))]
         if not wanted:
+            records.looked(DUMPS, "no dump was due")
             return None
         return kept(DUMPS, lambda: _made(configuration, store, wanted, tell))
 

@@ -6,10 +6,12 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
+from backup import replaced
 from backup.archive import Store
 from backup.bucket import OK, Finding
-from backup.configuration import REPOSITORIES
+from backup.configuration import place
 from backup.records import Record
+from backup.replaced import Note
 from signupflow.shared import humanize
 from signupflow.shared.dump_objects import Dump
 
@@ -24,10 +26,10 @@ def columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 Interval = tuple[datetime, datetime]
 
 
-def unrestorable(replaced: Sequence[Interval]) -> list[Interval]:
+def unrestorable(notes: Sequence[Note]) -> list[Interval]:
     """Times that no restore leads to, because one went back behind them; each moment in one interval, the oldest first."""
     found: list[Interval] = []
-    for since, until in sorted(replaced):
+    for since, until in sorted(note.interval for note in notes):
         if found and since < found[-1][1]:
             found[-1] = (found[-1][0], max(until, found[-1][1]))
         elif since < until:
@@ -35,12 +37,12 @@ def unrestorable(replaced: Sequence[Interval]) -> list[Interval]:
     return found
 
 
-def table(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = ()) -> str:
+def table(store: Store, dumps: Sequence[Dump], notes: Sequence[Note] = ()) -> str:
     """All backups, the newest last, and what one can go back to."""
     rows = [
         [
             copy.label,
-            REPOSITORIES.get(copy.repository, str(copy.repository)),
+            place(copy.repository),
             humanize.moment(copy.stopped),
             humanize.size(copy.size),
             humanize.size(copy.stored),
@@ -66,22 +68,24 @@ def table(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = ()
         first = store.copies[0].stopped
         holes = [
             f"between {humanize.moment(since)} and {humanize.moment(until)}"
-            for since, until in unrestorable(replaced)
+            for since, until in unrestorable(notes)
             if until > first
         ]
         but = f", but for those {', '.join(holes)}, which a restore went back behind" if holes else ""
         text += f"\n\nAny second since {humanize.moment(first)} can be restored{but}: signupflow-restore --point-in-time"
+        if left := [replaced.shown(note) for note in notes if note.left_out_anything]:
+            text += "\n" + "\n".join(f"Replaced by a restore, {line}" for line in left)
     return text
 
 
-def as_json(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = ()) -> str:
+def as_json(store: Store, dumps: Sequence[Dump], notes: Sequence[Note] = ()) -> str:
     return json.dumps(
         {
             "backups": [
                 {
                     "label": copy.label,
                     "repository": copy.repository,
-                    "where": REPOSITORIES.get(copy.repository, ""),
+                    "where": place(copy.repository),
                     "started": copy.started.isoformat(),
                     "ended": copy.stopped.isoformat(),
                     "database_bytes": copy.size,
@@ -93,7 +97,12 @@ def as_json(store: Store, dumps: Sequence[Dump], replaced: Sequence[Interval] = 
                 {"kind": dump.kind, "key": dump.key, "made": dump.made.isoformat(), "bytes": dump.size, "proven": dump.proven}
                 for dump in dumps
             ],
-            "unrestorable": [{"since": since.isoformat(), "until": until.isoformat()} for since, until in unrestorable(replaced)],
+            "unrestorable": [{"since": since.isoformat(), "until": until.isoformat()} for since, until in unrestorable(notes)],
+            "replaced": [
+                {"since": note.interval[0].isoformat(), "until": note.interval[1].isoformat(), "kept": note.kept}
+                for note in notes
+                if note.left_out_anything
+            ],
         },
         indent=2,
     )

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from backup import alerts, notify, records, swap
+from backup import alerts, notify, records, swap, writes
 from backup.alerts import Observation
 from backup.configuration import DATA, STATE, Configuration
 from backup.create import Tell
@@ -22,12 +22,12 @@ UNWATCHED = "unwatched"
 # One failure may be the moment of a server's restart: an archiver that fails twice in this time is failing.
 FAILING_SECONDS = 60.0
 
-# The archiver's last failure when nothing was archived after it, the oldest segment that waits, and what pg_wal holds.
+# The archiver's last failure when nothing was archived after it, the oldest segment that waits, and what pg_wal holds. Each
+# directory is read once: a file that was named in it may be gone, or have another name, when it is asked for.
 ARCHIVER = """
 select coalesce(extract(epoch from last_failed_time), 0), coalesce(last_failed_wal, ''),
        coalesce(extract(epoch from last_archived_time), 0),
-       (select coalesce(min(extract(epoch from (pg_stat_file('pg_wal/archive_status/' || name)).modification)), 0)
-          from pg_ls_archive_statusdir() where name like '%.ready'),
+       (select coalesce(min(extract(epoch from modification)), 0) from pg_ls_archive_statusdir() where name like '%.ready'),
        (select coalesce(sum(size), 0) from pg_ls_waldir()),
        (select setting::bigint * 1048576 from pg_settings where name = 'max_wal_size')
   from pg_stat_archiver
@@ -44,13 +44,7 @@ def watch(configuration: Configuration, tell: Tell) -> None:
     if unwatched.exists():
         over = [*over, UNWATCHED]
     problems: list[str] = []
-    for alert in begun:
-        tell(f"ALERT {alert.key}: {alert.text}")
-        subject = f"{configuration.environment}: ALERT {alert.key}"
-        if failed := notify.send(configuration, subject, f"{alert.text}\n{alerts.last_good(seen)}"):
-            problems += failed
-        else:
-            active[alert.key] = alert.text
+    # What is over first: another fault of the same kind may have begun.
     for key in over:
         tell(f"over: {key}")
         text = f"It was: {active.get(key, 'the watch did not run')}\n{alerts.last_good(seen)}"
@@ -60,6 +54,13 @@ def watch(configuration: Configuration, tell: Tell) -> None:
             active.pop(key, None)
             if key == UNWATCHED:
                 unwatched.unlink()
+    for alert in begun:
+        tell(f"ALERT {alert.key}: {alert.text}")
+        subject = f"{configuration.environment}: ALERT {alert.key}"
+        if failed := notify.send(configuration, subject, f"{alert.text}\n{alerts.last_good(seen)}"):
+            problems += failed
+        else:
+            active[alert.key] = alert.text
     records.replace(STATE / ACTIVE, json.dumps(active, indent=2) + "\n")
     if problems:
         raise notify.UntoldError("; ".join(dict.fromkeys(problems)))
@@ -72,8 +73,8 @@ def watch(configuration: Configuration, tell: Tell) -> None:
 
 
 def _swap_finished(tell: Tell) -> None:
-    """A restore that was killed between stopping PostgreSQL and starting it left it stopped: five minutes are the most."""
-    if not swap.JOURNAL.exists() or records.held(RESTORE):
+    """A restore that was killed left PostgreSQL stopped, or taking no writes: five minutes are the most."""
+    if not (swap.JOURNAL.exists() or writes.MARK.exists()) or records.held(RESTORE):
         return
     try:
         with records.alone(RESTORE, 0, "a restore"):

@@ -65,6 +65,14 @@ def write(record: Record, state: Path = STATE) -> None:
         _append(state / RESTORES, json.dumps(asdict(record)))
 
 
+def looked(kind: str, message: str, state: Path = STATE) -> None:
+    """Nothing was to be done, which could be seen: a failure of before is over. It counts as no good attempt of its own."""
+    last = read(kind, state=state)
+    if last and not last.good:
+        stamp = now()
+        replace(_path(kind, False, state), json.dumps(asdict(Record(kind, stamp, stamp, 0, message)), indent=2) + "\n")
+
+
 def _path(kind: str, good: bool, state: Path) -> Path:
     return state / f"{kind}{'-good' if good else ''}.json"
 

@@ -71,7 +71,7 @@ def main(
     if table:
         _table(configured, wanted, table, into, dry_run)
         return
-    copy = restoring.available(configured, wanted)
+    copy = restoring.available(configured, wanted, tell)
     for line in restoring.plan(configured, wanted, copy):
         click.echo(f"- {line}")
     if dry_run:
@@ -96,7 +96,7 @@ def _table(configured: Configuration, wanted: Wanted, table: str, into: str, dry
     for name in (table, into):
         if not TABLE.match(name):
             raise Failed(Restore.CONFIGURATION, f"{name!r} is not a plain name of lower-case letters, digits and underscores")
-    copy = restoring.available(configured, wanted)
+    copy = restoring.available(configured, wanted, tell)
     click.echo(f"- restore {copy.label} to a scratch instance, replay to {wanted.target}")
     click.echo(f'- copy {table} into "{into}"."{table}" of the live database; nothing else is touched')
     if dry_run:

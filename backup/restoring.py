@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from backup import create, records, scratch, swap, verify
+from backup import create, left_out, records, replaced, scratch, swap, timelines, verify, writes
+from backup.ancestry import Lineage, written
 from backup.archive import Copy, Store
-from backup.configuration import DATA, REPOSITORIES, STATE, Configuration
+from backup.configuration import DATA, Configuration, place
 from backup.create import LONGEST_SECONDS, Tell
 from backup.exit_codes import Backup, Failed, Restore
 from backup.records import RESTORE, Record
+from backup.replaced import Note
 from backup.scratch import Scratch, Target
 from backup.server import CommandError, GoneError, Server, engine
 from signupflow.shared import humanize
@@ -25,11 +27,9 @@ from signupflow.shared.places import POSTGRES_UID
 SWITCH_SECONDS = 60.0
 # A transaction comes first. Where nothing was written since the last switch, there would be no segment to wait for; and by its
 # time recovery knows that it has come to a moment after which nothing else happened.
-WRITE, SWITCH = "select pg_logical_emit_message(true, 'signupflow', 'switch')", "select pg_walfile_name(pg_switch_wal())"
+WRITE = "select pg_logical_emit_message(true, 'signupflow', 'switch')"
 # Where the live server's container has the directory of all clusters (deploys/postgres).
 LIVE_DATA = "/var/lib/postgresql"
-# What restores left behind: the moment gone back to, the moment of the exchange, and where the cluster of between is kept.
-REPLACED = STATE / "replaced"
 
 
 @dataclass(frozen=True)
@@ -41,60 +41,58 @@ class Wanted:
     repository: int = 0
 
 
-def available(configuration: Configuration, wanted: Wanted) -> Copy:
+def available(configuration: Configuration, wanted: Wanted, tell: Tell = lambda _: None) -> Copy:
     """The backup that a restore begins with."""
-    _not_replaced(wanted.target)
     try:
-        store = _listed(configuration)
+        store, found = _looked(configuration, wanted.repository, lambda server, store: _newest(configuration, server, store))
     except Failed as failed:
         code = Restore.CONFIGURATION if failed.code is Backup.CONFIGURATION else Restore.NOT_FOUND
         raise Failed(code, f"the backups cannot be listed: {failed}") from None
+    for repository, said in store.troubles:
+        tell(f"left out of account: {create.trouble(repository, said)}")
+    _not_replaced(wanted.target, replaced.notes(store.copies))
     copies = tuple(copy for copy in store.copies if wanted.repository in (0, copy.repository))
-    return scratch.choose(copies, wanted.label, wanted.target)
+    return scratch.choose(copies, wanted.label, wanted.target, found)
 
 
-def _not_replaced(target: Target) -> None:
+def _not_replaced(target: Target, notes: Sequence[Note]) -> None:
     """Recovery follows the newest timeline, which has nothing of what a restore went back behind."""
-    for back_to, until, kept in replaced():
-        if target.moment and back_to < target.moment < until:
-            at, to = humanize.moment(until), humanize.moment(back_to)
+    for note in notes:
+        if target.moment and note.within(target.moment):
+            at, to = humanize.moment(note.until), humanize.moment(note.since)
             raise Failed(
                 Restore.NOT_FOUND,
-                f"{target} is between {to} and {at}, when a restore went back to {to}: what was in between is in {kept} alone",
+                f"{target} is between {to} and {at}, when a restore went back to {to}: what was in between is {note.where}",
             )
 
 
-def replaced() -> list[tuple[datetime, datetime, str]]:
-    """What restores went back behind: from when, until when, and where what was in between is kept."""
-    # A line that a kill left half is passed over.
-    text = REPLACED.read_text(errors="replace") if REPLACED.is_file() else ""
-    found = re.findall(r"^([0-9]+(?:\.[0-9]+)?) ([0-9]+(?:\.[0-9]+)?) (.+)\n", text, re.MULTILINE)
-    return [(*(datetime.fromtimestamp(float(stamp), UTC) for stamp in (back_to, until)), kept) for back_to, until, kept in found]
+def _looked(configuration: Configuration, repository: int, lineage: Callable[[Server, Store], Lineage]) -> tuple[Store, Lineage]:
+    """The backups and the newest timeline. One repository that cannot be read hides nothing of the other."""
 
+    def look(server: Server) -> tuple[Store, Lineage]:
+        store = create.known(server, repository, any_will_do=True)
+        return store, lineage(server, store)
 
-def _note_replaced(target: Target, at: float, kept: str) -> None:
-    back_to = target.moment or max(scratch.points().get(target.point, []), default=None)
-    if back_to:
-        with REPLACED.open("a") as out:
-            out.write(f"{back_to.timestamp():.3f} {at:.3f} {kept}\n")
-
-
-def _listed(configuration: Configuration) -> Store:
     try:
-        return create.known(Server())
+        return look(Server())
     except GoneError:
         # Nothing serves here: a scratch instance can read the repositories as well.
         with (
             records.alone(RESTORE, LONGEST_SECONDS, "another restore or drill"),
             scratch.scratch(configuration, "look", 0, lambda _: None) as instance,
         ):
-            return create.known(instance.server)
+            return look(instance.server)
+
+
+def _newest(configuration: Configuration, server: Server, store: Store) -> Lineage:
+    repositories = sorted({copy.repository for copy in store.copies})
+    return timelines.newest(server, configuration.stanza, repositories, swap.CLUSTER)
 
 
 def plan(configuration: Configuration, wanted: Wanted, copy: Copy) -> list[str]:
     """What a restore in place would do, a line each."""
     serving = swap.CLUSTER.joinpath("PG_VERSION").exists()
-    where = REPOSITORIES.get(copy.repository, str(copy.repository))
+    where = place(copy.repository)
     lines = [
         f"restore {copy.label} ({humanize.size(copy.size)}, ended {humanize.moment(copy.stopped)}) from {where}"
         " to a new directory",
@@ -102,6 +100,8 @@ def plan(configuration: Configuration, wanted: Wanted, copy: Copy) -> list[str]:
         "check it: pg_amcheck, page checksums, rows, schema revision",
     ]
     if serving:
+        if wanted.target == Target():
+            lines.append("let nothing be written from then on, while the last changes are replayed and checked; reads go on")
         lines.append(
             f"stop PostgreSQL, exchange the clusters, start it: {configuration.environment}'s database is away for seconds"
         )
@@ -150,25 +150,89 @@ def _kept(work: Callable[[], tuple[str, int]]) -> Record:
 
 def _in_place(configuration: Configuration, wanted: Wanted, copy: Copy, tell: Tell) -> tuple[str, int]:
     began = time.monotonic()
-    live = swap.CLUSTER.joinpath("PG_VERSION").exists()
+    live = swap.CLUSTER if swap.CLUSTER.joinpath("PG_VERSION").exists() else None
+    place = ""
     if live:
-        archived_so_far(tell)
-    with scratch.scratch(configuration, "restore", scratch.size_of(copy), tell) as instance:
-        scratch.rebuilt(instance, copy, wanted.target, tell)
+        swap.replaceable(engine())
+        place = archived_so_far(tell)
+    with ExitStack() as whole:
+        instance = whole.enter_context(scratch.scratch(configuration, "restore", scratch.size_of(copy), tell))
+        if live and wanted.target == Target():
+            whole.callback(writes.resume, instance.client, swap.CLUSTER, tell)
+            place = _to_the_last_change(instance, copy, live, place, tell)
+        else:
+            scratch.rebuilt(instance, copy, wanted.target, tell, live)
+        since = _gone_back_to(instance, wanted.target, copy)
         found = checked(instance, configuration, tell)
         restored = instance.directory / "cluster"
         announce_timeline(restored)
-        at = time.time()
         if live:
-            kept = swap.swap(instance.client, restored, tell)
-            _note_replaced(wanted.target, at, str(kept))
-            said = f"the previous cluster is kept as {kept}"
+            # Of the last change that was caught up with, nothing is left out: the interval is empty.
+            complete = wanted.target == Target() and bool(place)
+            note = _noted(instance, since, until=since if complete else 0.0, name=swap.name())
+            # Asked now: while the server is stopped, a store that is away is not waited for.
+            copies = _listed(instance, tell)
+            note = swap.swap(instance.client, restored, note, lambda: _stored(instance, copies, tell), tell)
+            said = _left_out(note)
         else:
+            writes.allowed(restored)
+            note = _noted(instance, since, records.now(), f"recovered-{datetime.now(UTC):%Y%m%dT%H%M%SZ}", kept=False)
+            replaced.keep(note)
+            _stored(instance, _listed(instance, tell), tell)
             restored.rename(swap.CLUSTER)
-            _note_replaced(wanted.target, at, "no cluster")
             said = "there was no database on this host before"
     rows = f"{found.total} rows in {len(found.rows)} tables, schema {found.revision or 'none'}"
     return f"restored {copy.label} to {wanted.target} in {humanize.span(time.monotonic() - began)}: {rows}; {said}", copy.size
+
+
+def _to_the_last_change(instance: Scratch, copy: Copy, live: Path, place: str, tell: Tell) -> str:
+    """All that was acknowledged: replayed while the live server serves, then the rest while nothing is written.
+
+    Returns the place in the log that it came to; empty where the live server does not answer: then its disk says what was.
+    """
+    if place:
+        scratch.rebuilt(instance, copy, Target(at=place), tell, live)
+    place = writes.stop(Server(), tell)
+    if place and instance.halted:
+        scratch.goes_on(instance, copy, place, live, tell)
+        return place
+    scratch.rebuilt(instance, copy, Target(), tell, live)
+    return ""
+
+
+def _gone_back_to(instance: Scratch, target: Target, copy: Copy) -> float:
+    """The moment after which nothing is in what was restored."""
+    made = max(scratch.points().get(target.point, []), default=None)
+    return (target.moment or made or instance.last_change() or copy.stopped).timestamp()
+
+
+def _noted(instance: Scratch, since: float, until: float, name: str, kept: bool = True) -> Note:
+    timeline, at = instance.lineage().fork or (0, 0)
+    return Note(name, since, until, timeline, written(at) if timeline else "", str(DATA / name) if kept else "")
+
+
+def _listed(instance: Scratch, tell: Tell) -> tuple[Copy, ...]:
+    """The backups beside which the note is put."""
+    try:
+        return create.known(instance.server, any_will_do=True).copies
+    except Failed as failed:
+        tell(f"the note of what is replaced will be on this host alone until the next backup: {failed}")
+        return ()
+
+
+def _stored(instance: Scratch, copies: tuple[Copy, ...], tell: Tell) -> None:
+    """The notes of this host into the repositories, by the scratch instance: the live server is stopped."""
+    replaced.stored(instance.server, copies, tell, replaced.QUICKLY_SECONDS)
+
+
+def _left_out(note: Note) -> str:
+    wal = f"{LIVE_DATA}/{note.name}/pg_wal"
+    try:
+        held = [path.name for path in (DATA / note.name / "pg_wal").iterdir()]
+        found = left_out.found(Server(), wal, held, note.timeline, note.at)
+    except (GoneError, CommandError, OSError):
+        found = left_out.LeftOut(None)
+    return found.said(note.since, note.kept)
 
 
 def announce_timeline(cluster: Path) -> None:
@@ -196,20 +260,27 @@ def checked(instance: Scratch, configuration: Configuration, tell: Tell) -> veri
     return found
 
 
-def archived_so_far(tell: Tell) -> None:
-    """Have the live server's last changes in the archive, if it still answers."""
+def archived_so_far(tell: Tell) -> str:
+    """Have the live server's last changes in the archive, if it still answers; returns the place in its log that is then there.
+
+    A store that is away is not waited for long: what is in no archive is taken from the disk.
+    """
     server = Server()
     try:
         server.psql(WRITE)
-        segment = server.psql(SWITCH)
+        place = server.psql(writes.HERE)
+        server.psql(writes.BEHIND)
+        segment = server.psql(writes.SWITCH)
         deadline = time.monotonic() + SWITCH_SECONDS
         while time.monotonic() < deadline:
             if server.psql("select coalesce(last_archived_wal, '') from pg_stat_archiver") >= segment:
-                return
+                return place
             time.sleep(0.3)
-        tell(f"the live server's last segment ({segment}) is not archived yet: what is in it will be missing")
+        tell(f"the live server's last segment ({segment}) is not archived yet")
+        return place
     except (GoneError, CommandError) as error:
-        tell(f"the live server does not answer, its last seconds may be missing: {' '.join(str(error).split())[:120]}")
+        tell(f"the live server does not answer: {' '.join(str(error).split())[:120]}")
+        return ""
 
 
 def one_table(configuration: Configuration, wanted: Wanted, copy: Copy, table: str, schema: str, tell: Tell) -> Record:
@@ -226,7 +297,7 @@ def _one_table(configuration: Configuration, wanted: Wanted, copy: Copy, table: 
         raise Failed(Restore.CONFIGURATION, f"there is a schema {schema} already; drop it or name another with --into")
     archived_so_far(tell)
     with scratch.scratch(configuration, "table", scratch.size_of(copy), tell) as instance:
-        scratch.rebuilt(instance, copy, wanted.target, tell)
+        scratch.rebuilt(instance, copy, wanted.target, tell, swap.CLUSTER)
         if instance.psql(f"select to_regclass('public.\"{table}\"') is not null", database) != "t":
             raise Failed(Restore.NOT_FOUND, f"there was no table {table} at {wanted.target}")
         # Rows and columns, no keys: what it refers to may look different now.

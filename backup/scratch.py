@@ -20,9 +20,10 @@ from pathlib import Path
 import docker
 from docker.errors import APIError, NotFound
 
-from backup import archive, create
+from backup import ancestry, archive, create, unarchived
+from backup.ancestry import Lineage
 from backup.archive import Copy
-from backup.configuration import DATA, DIRECTORY, OBJECT_STORE, ON_HOST, REPOSITORIES, STATE, Configuration
+from backup.configuration import DATA, DIRECTORY, LOCAL, LOCAL_BEFORE, ON_HOST, STATE, Configuration, place
 from backup.create import Tell
 from backup.exit_codes import Backup, Failed, Restore, errors, meaning, reason
 from backup.server import LIVE, CommandError, Server, engine
@@ -54,17 +55,27 @@ OPTIONS = {
     "max_connections": "20",
     "log_min_messages": "log",
     "fsync": "on",
+    # A backup that was made while a restore was ended has it on (backup/writes.py).
+    "default_transaction_read_only": "off",
 }
+# What the server says when the log ends before the place or the moment that it was told to come to.
+ENDED_EARLY = "recovery ended before configured recovery target was reached"
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where recovery stops. Exactly one of `moment` and `point` is set, or neither: the last archived change."""
+    """Where recovery stops. Exactly one of `moment` and `point` is set, or neither: the last change.
+
+    `at`: the last change of a live server, by its place in the log; the instance stops there, and goes on later (`goes_on`).
+    """
 
     moment: datetime | None = None
     point: str = ""
+    at: str = ""
 
     def options(self) -> list[str]:
+        if self.at:
+            return ["--type=lsn", f"--target={self.at}", "--target-action=shutdown"]
         if self.moment:
             stamp = f"{self.moment.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00"
             return ["--type=time", f"--target={stamp}", "--target-action=promote"]
@@ -81,11 +92,22 @@ class Scratch:
 
     def __init__(self, name: str, client: docker.DockerClient) -> None:
         self.directory, self.client = DATA / name, client
+        # It stopped at a place in the log, from which it can go on.
+        self.halted = False
         self.server = Server(name, client)
 
     def psql(self, sql: str, database: str = "postgres") -> str:
         argv = ("psql", "-X", "-At", "-v", "ON_ERROR_STOP=1", "-h", "/tmp", "-d", database, "-c", sql)
         return self.server.check(argv).strip()
+
+    def script(self, sql: str, database: str) -> None:
+        """Statements in one transaction, by a file: those that hold a secret are in no process list."""
+        self.server.put("/tmp/script.sql", sql.encode())
+        argv = ("psql", "-X", "-q", "-1", "-v", "ON_ERROR_STOP=1", "-h", "/tmp", "-d", database, "-f", "/tmp/script.sql")
+        try:
+            self.server.check(argv)
+        finally:
+            self.server.run(("rm", "-f", "/tmp/script.sql"))
 
     def restore(self, copy: Copy, target: Target, tell: Tell) -> None:
         """Bring a backup's files into the directory."""
@@ -107,9 +129,12 @@ class Scratch:
         if done.code:
             raise _restore_failed(done.out + done.err)
 
-    def start(self, tell: Tell) -> None:
-        """Start the instance and wait until it has replayed and takes writes; CommandError with its log when it does not."""
-        options = " ".join(f"-c {name}='{value}'" for name, value in OPTIONS.items())
+    def start(self, tell: Tell, halts: bool = False, **more: str) -> None:
+        """Start the instance and wait until it has replayed and takes writes; CommandError with its log when it does not.
+
+        `halts`: until it has replayed and stopped again. `more` are settings of this start.
+        """
+        options = " ".join(f"-c {name}='{value}'" for name, value in (OPTIONS | more).items())
         start = f'pg_ctl start --no-wait --silent -D {INSIDE}/cluster -l {LOG} -o "{options}"'
         self.server.check(("sh", "-c", f": > {LOG} && {start}"))
         deadline = time.monotonic() + START_SECONDS
@@ -119,7 +144,11 @@ class Scratch:
                 if self.psql("select pg_is_in_recovery()") == "f":
                     return
             if self.server.run(("pg_ctl", "status", "-D", f"{INSIDE}/cluster")).code:
-                raise CommandError(1, self.log())
+                said = self.log()
+                self.halted = halts and "shutdown at recovery target" in said
+                if self.halted:
+                    return
+                raise CommandError(1, said)
             if time.monotonic() - told > 10:
                 told = time.monotonic()
                 tell(f"replaying: {self.last_segment()}")
@@ -135,6 +164,18 @@ class Scratch:
     def replayed(self) -> list[str]:
         """WAL segments that replay got from the archive, by the log, in their order."""
         return re.findall(r'restored log file "([0-9A-F]{24})"', self.server.run(("grep", "restored log file", LOG)).out)
+
+    def last_change(self) -> datetime | None:
+        """When the last transaction was committed that was replayed, by the log; None when there was none."""
+        said = self.server.run(("grep", "last completed transaction was at", LOG)).out
+        found = re.findall(r"at log time ([-0-9]+ [0-9:.+-]+)", said)
+        return datetime.fromisoformat(found[-1]).astimezone(UTC) if found else None
+
+    def lineage(self) -> Lineage:
+        """The timeline that recovery began, by its history on the disk."""
+        paths = {path.name: path for path in (self.directory / "cluster" / "pg_wal").glob("*.history")}
+        name = ancestry.newest_name(paths)
+        return ancestry.parse(name, paths[name].read_text()) if name else Lineage()
 
     def last_segment(self) -> str:
         found = self.replayed()
@@ -224,18 +265,23 @@ def _remove(client: docker.DockerClient, name: str) -> None:
         client.containers.get(name).remove(force=True, v=True)
 
 
-def rebuilt(instance: Scratch, copy: Copy, target: Target, tell: Tell) -> None:
-    """Restore and replay; Failed says what stopped it. Afterwards the instance runs and takes writes."""
-    tell(f"restoring {copy.label} from {REPOSITORIES.get(copy.repository, copy.repository)}, to {target}")
+def rebuilt(instance: Scratch, copy: Copy, target: Target, tell: Tell, live: Path | None = None) -> None:
+    """Restore and replay; Failed says what stopped it. Afterwards the instance runs and takes writes.
+
+    `live`: the cluster of this host, whose log goes on where the archive ends. Of a target `at` a place in its log the instance
+    is stopped afterwards, and waits to be told of a later one.
+    """
+    tell(f"restoring {copy.label} from {place(copy.repository)}, to {target}")
     started = time.monotonic()
     # Before replay begins: the live server goes on archiving meanwhile.
     held = _newest(instance, copy)
     instance.restore(copy, target, tell)
+    _carried(instance, live, tell)
     tell(f"files are here after {humanize.span(time.monotonic() - started)}; replaying WAL")
     try:
-        instance.start(tell)
+        instance.start(tell, halts=bool(target.at))
     except CommandError as error:
-        if "recovery ended before configured recovery target was reached" not in error.output:
+        if ENDED_EARLY not in error.output:
             raise _replay_failed(error.output, target) from None
         _came_to(instance, held)
         if not target.moment:
@@ -247,6 +293,7 @@ def rebuilt(instance: Scratch, copy: Copy, target: Target, tell: Tell) -> None:
             ) from None
         tell(f"the archive ends before {target}: everything in it is taken")
         instance.restore(copy, Target(), tell)
+        _carried(instance, live, tell)
         try:
             instance.start(tell)
         except CommandError as again:
@@ -255,6 +302,25 @@ def rebuilt(instance: Scratch, copy: Copy, target: Target, tell: Tell) -> None:
     if target == Target():
         _came_to(instance, held)
     tell(f"replayed to {target} after {humanize.span(time.monotonic() - started)}")
+
+
+def goes_on(instance: Scratch, copy: Copy, at: str, live: Path, tell: Tell) -> None:
+    """Replay what came since, up to a place in the live cluster's log behind which nothing is; the instance takes writes then."""
+    began = time.monotonic()
+    held = _newest(instance, copy)
+    _carried(instance, live, tell)
+    try:
+        instance.start(tell, recovery_target_lsn=at, recovery_target_action="promote")
+    except CommandError as error:
+        if ENDED_EARLY in error.output:
+            _came_to(instance, held)
+        raise _replay_failed(error.output, Target()) from None
+    tell(f"replayed to the last change, {at} of the log, after {humanize.span(time.monotonic() - began)}")
+
+
+def _carried(instance: Scratch, live: Path | None, tell: Tell) -> None:
+    if live and (names := unarchived.carried(live, instance.directory / "cluster")):
+        tell(f"{len(names)} files of the log that are in no archive yet are taken from the live cluster's disk")
 
 
 def _newest(instance: Scratch, copy: Copy) -> tuple[int, int]:
@@ -274,6 +340,8 @@ def _came_to(instance: Scratch, held: tuple[int, int]) -> None:
     so_far = ""
     with contextlib.suppress(CommandError):
         so_far = instance.psql(LAST_CHANGE)
+    if not so_far and (change := instance.last_change()):
+        so_far = f"{change:%Y-%m-%dT%H:%M:%SZ}"
     ended, goes_on = (archive.segment_name(*segment) if segment[0] else "none" for segment in (last, held))
     moment = so_far or "a moment before it"
     raise Failed(
@@ -292,13 +360,24 @@ def _replay_failed(log: str, target: Target) -> Failed:
     return Failed(Restore.FAILED, f"the restored database does not start: {why}")
 
 
-def choose(copies: tuple[Copy, ...], label: str, target: Target) -> Copy:
-    """The backup to begin with: the named one, or the newest that had ended by then; from this host's disk if it is there."""
+def choose(copies: tuple[Copy, ...], label: str, target: Target, lineage: Lineage | None = None) -> Copy:
+    """The backup to begin with: the named one, or the newest that had ended by then; from this host's disk if it is there.
+
+    `lineage` is the newest timeline, which recovery follows: a backup of one that a restore went back behind leads nowhere.
+    """
+    past = ancestry.usable(copies, lineage) if lineage else copies
     if label:
         found = [copy for copy in copies if copy.label == label]
         if not found:
             raise Failed(Restore.NOT_FOUND, f"there is no backup {label}; `signupflow-backup list` shows them")
+        found = [copy for copy in found if copy in past]
+        if not found:
+            raise Failed(
+                Restore.NOT_FOUND,
+                f"a restore went back behind {label}, so that nothing follows it; `signupflow-backup list` shows the others",
+            )
     else:
+        copies = past
         before = target.moment or max(points().get(target.point, []), default=None)
         found = [copy for copy in copies if not before or copy.stopped <= before]
         if not found:
@@ -307,7 +386,8 @@ def choose(copies: tuple[Copy, ...], label: str, target: Target) -> Copy:
     found = [copy for copy in found if not copy.faulty] or found
     newest = max(found, key=lambda copy: copy.stopped)
     # The same night's backup on this host's disk is as good and nearer.
-    near = [copy for copy in found if copy.repository != OBJECT_STORE and (newest.stopped - copy.stopped).total_seconds() < 21600]
+    here = [copy for copy in found if copy.repository in (LOCAL, LOCAL_BEFORE)]
+    near = [copy for copy in here if (newest.stopped - copy.stopped).total_seconds() < 21600]
     chosen = max(near, key=lambda copy: copy.stopped, default=newest)
     _names_one(target, chosen)
     return chosen

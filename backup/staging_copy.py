@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from docker.errors import ContainerError, ImageNotFound
 
-from backup import records, restoring, sanitise, scratch
+from backup import records, restoring, sanitise, scratch, swap
 from backup.configuration import DATA, Configuration, app_image
 from backup.create import LONGEST_SECONDS, Tell
 from backup.dumps import Output
@@ -56,12 +56,12 @@ def sanitised(configuration: Configuration, wanted: Wanted, password: str, out: 
     """Restore, take out what is personal, and write a dump; returns what was done."""
     if not configuration.personal_data_command:
         raise Failed(Restore.CONFIGURATION, "which data is personal is unknown: set app_personal_data_command")
-    copy = restoring.available(configuration, wanted)
+    copy = restoring.available(configuration, wanted, tell)
     rules = rules_of(configuration)
     with records.alone(RESTORE, LONGEST_SECONDS, "another restore or drill", tell):
         restoring.archived_so_far(tell)
         with scratch.scratch(configuration, "copy", scratch.size_of(copy), tell) as instance:
-            scratch.rebuilt(instance, copy, wanted.target, tell)
+            scratch.rebuilt(instance, copy, wanted.target, tell, swap.CLUSTER)
             clean(instance, configuration.database, rules, password, tell)
             argv = ("pg_dump", "--format=custom", "--compress=zstd:3", "-h", "/tmp", "-d", configuration.database)
             sent = _copied(Output(instance.server, argv), out)
@@ -102,7 +102,7 @@ def clean(instance: Scratch, database: str, rules: sanitise.Rules, password: str
     made = sanitise.statements(rules, columns, secrets.token_hex(32), hashed)
     tell(f"taking out what is personal in {len(columns)} tables")
     try:
-        instance.psql(";\n".join([*made, sanitise.RECHECK]), database)
+        instance.script(";\n".join([*made, sanitise.RECHECK]), database)
     except CommandError as error:
         raise Failed(Restore.FAILED, f"what is personal could not be taken out: {' '.join(str(error).split())[-300:]}") from None
 

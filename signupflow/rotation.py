@@ -19,6 +19,10 @@ APP_ROLE, APP_PASSWORD, BEFORE = "postgres_app_role", "postgres_app_password", "
 MIGRATOR_PASSWORD = "postgres_migrator_password"  # noqa: S105 - a secret's name
 APP_ROLES = ("app_a", "app_b")
 JWT_KEYS = "jwt_keys"
+# What is stored stays encrypted with the passphrase that it was written with: another one is another store, by its number.
+PASSPHRASE, PASSPHRASE_BEFORE = "backup_passphrase", "backup_passphrase_before"
+GENERATION = "backup_generation"
+BACKUP_PASSPHRASE = "backup-passphrase"  # noqa: S105 - a rotation's name
 
 
 def app_roles(values: Mapping[str, str]) -> tuple[str, str]:
@@ -27,6 +31,14 @@ def app_roles(values: Mapping[str, str]) -> tuple[str, str]:
     if current not in APP_ROLES:
         raise OperatorError(f"secret {APP_ROLE} is neither {APP_ROLES[0]} nor {APP_ROLES[1]}; `signupflow rotate` sets it")
     return current, APP_ROLES[1 - APP_ROLES.index(current)]
+
+
+def backup_generation(values: Mapping[str, str]) -> int:
+    """The number of the store that backups go to; the first has none written down."""
+    text = values.get(GENERATION, "1")
+    if not text.isdigit() or not int(text):
+        raise OperatorError(f"secret {GENERATION} is not a number from 1 on; `signupflow rotate {BACKUP_PASSPHRASE}` sets it")
+    return int(text)
 
 
 @dataclass(frozen=True)
@@ -67,6 +79,18 @@ def _key_alone(values: Values) -> Values:
     return values | {JWT_KEYS: values[JWT_KEYS].partition(",")[0]}
 
 
+def _next_store(values: Values) -> Values:
+    return values | {
+        PASSPHRASE_BEFORE: values[PASSPHRASE],
+        PASSPHRASE: random_secrets.token_urlsafe(32),
+        GENERATION: str(backup_generation(values) + 1),
+    }
+
+
+def _only_this_store(values: Values) -> Values:
+    return {name: value for name, value in values.items() if name != PASSPHRASE_BEFORE}
+
+
 ROTATIONS: dict[str, tuple[Step, ...]] = {
     "database": (
         Step("the app uses the other database role, with a new password; both may log in", _next_role),
@@ -77,16 +101,24 @@ ROTATIONS: dict[str, tuple[Step, ...]] = {
         Step("tokens are signed with the new key", _key_signs),
         Step("the keys before are forgotten: their tokens are refused", _key_alone, waits=True),
     ),
+    BACKUP_PASSPHRASE: (
+        Step("a new store, with a new passphrase, has all WAL from now on and a backup that was read back", _next_store),
+        Step("the old store is removed, and with it every moment before that backup", _only_this_store),
+    ),
 }
 
 
+# Its steps are the operator's as well: the provider makes keys, and revokes them.
+OBJECT_STORE = "object-store"
+
+
 def marker(what: str) -> str:
-    return f"rotating_{what}"
+    return f"rotating_{what.replace('-', '_')}"
 
 
 def bookkeeping(name: str) -> bool:
     """Whether a value of the secrets file is no secret: it says whose turn it is, or how far a rotation is."""
-    return name == APP_ROLE or name in map(marker, ROTATIONS)
+    return name in (APP_ROLE, GENERATION) or name in map(marker, (*ROTATIONS, OBJECT_STORE))
 
 
 def position(what: str, values: Mapping[str, str]) -> tuple[int, datetime | None]:

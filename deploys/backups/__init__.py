@@ -16,6 +16,7 @@ from deploys.environment import environment, image, in_group, refuse, secrets
 from operations import backups as archiving
 from operations import compose, files, images
 from operations import secrets as secret_files
+from signupflow import rotation
 from signupflow.render import template
 from signupflow.settings import Environment
 from signupflow.shared.places import (
@@ -65,9 +66,21 @@ def configured() -> None:
 
 @deploy("Backup keys")
 def keys() -> None:
-    """The keys alone, as when they rotate: pgBackRest reads them at each call, so nothing restarts."""
-    if in_group("db"):
-        configured()
+    """The keys alone, as when they rotate: pgBackRest reads them at each call, so nothing restarts.
+
+    A new passphrase is a new store, which is made ready at once: until then no WAL is archived.
+    """
+    if not in_group("db"):
+        return
+    env = environment()
+    configured()
+    if env.backed_up:
+        _prepared(env)
+
+
+def _prepared(env: Environment) -> None:
+    identity = store_identity(env, rotation.backup_generation(secrets()))
+    archiving.stanza(name="Start archiving and make the first backup", state=BACKUP_STATE, identity=identity)
 
 
 @deploy("Recovery")
@@ -134,7 +147,7 @@ def backups() -> None:
             apply=f"systemctl daemon-reload && systemctl enable {unit}.timer && systemctl restart {unit}.timer",
             holds=f"systemctl is-active {unit}.timer",
         )
-    archiving.stanza(name="Start archiving and make the first backup", state=BACKUP_STATE, identity=store_identity(env))
+    _prepared(env)
 
 
 def _none() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from signupflow import rotation
 from signupflow.render import template
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
@@ -29,10 +31,26 @@ def pgbackrest_conf(env: Environment, secrets: Secrets) -> str:
         env=env,
         store=_s3(env, secrets) if env.s3_bucket else _other(env, secrets),
         authority=AUTHORITY if env.s3_ca_file else "",
-        passphrase=secrets[PASSPHRASE],
+        stores=stores(secrets),
         days=days(env),
         stanza=STANZA,
     )
+
+
+def stores(secrets: Secrets) -> list[dict[str, Any]]:
+    """Where backups are: the store of now, and while its passphrase is replaced the one before. Each has two repositories.
+
+    A store's passphrase is the one that it was begun with, so that each has a place of its own: `path` ends its paths.
+    """
+    generation = rotation.backup_generation(secrets)
+    found = [{"first": 1, "path": _place(generation), "passphrase": secrets[PASSPHRASE]}]
+    if before := secrets.get(rotation.PASSPHRASE_BEFORE):
+        found.append({"first": 3, "path": _place(generation - 1), "passphrase": before})
+    return found
+
+
+def _place(generation: int) -> str:
+    return "" if generation == 1 else f"/g{generation}"
 
 
 def _s3(env: Environment, secrets: Secrets) -> dict[str, str]:
@@ -92,7 +110,7 @@ def commands_json(env: Environment, postgres_image: str) -> str:
     )
 
 
-def store_identity(env: Environment) -> str:
+def store_identity(env: Environment, generation: int = 1) -> str:
     """Where the backups are, as one text: when it changes, the store is prepared again."""
     where = [env.s3_endpoint, env.s3_bucket] if env.s3_bucket else sorted(map(str, env.backup_repository.items()))
-    return json.dumps([STANZA, env.environment, *where])
+    return json.dumps([STANZA, env.environment, *where, *([] if generation == 1 else [generation])])

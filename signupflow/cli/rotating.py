@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pyrage
 
 from signupflow import rotation, secretfile
 from signupflow.cli.any_order import AnyOrder
-from signupflow.cli.hosts import inventory_of, ssh
+from signupflow.cli.hosts import hosts_of, inventory_of, ssh
 from signupflow.cli.init import storage
 from signupflow.cli.init.checks import FAIL
 from signupflow.cli.init.config import Storage
@@ -39,7 +40,7 @@ CHANGED_BY = {
         "remove both with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy restarts PostgreSQL",
     ),
     **dict.fromkeys(S3_SECRETS, "signupflow rotate object-store"),
-    PASSPHRASE: "with a new bucket prefix and new backups: BACKUP_RESTORE.md, When the passphrase was seen",
+    PASSPHRASE: "signupflow rotate backup-passphrase",
     "digest_key": "remove it with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy rolls all hosts",
 }
 ELSEWHERE = "where it comes from, then `signupflow secrets set`"
@@ -92,8 +93,38 @@ def jwt(now: bool, target: Target, yes: bool, dry: bool) -> None:
     _stepwise("jwt", kept, target, yes, dry, timedelta(seconds=0 if now else seconds))
 
 
-def _stepwise(what: str, kept: Kept, target: Target, yes: bool, dry: bool, lifetime: timedelta = timedelta(0)) -> None:
-    """Step after step: write the values, deploy them, note that they are deployed."""
+@rotate.command("backup-passphrase")
+@rotating_options
+@target_options
+def backup_passphrase(target: Target, yes: bool, dry: bool) -> None:
+    """The passphrase of the backups: a new store beside the old one, which goes once a backup in the new one was read back.
+
+    With the old store goes every moment before that backup. The sealed dumps stay: they are opened by other keys.
+    """
+    kept = Kept(target)
+    if PASSPHRASE not in kept.file.read():
+        raise OperatorError(f"{_short(kept.file.path)} has no {PASSPHRASE}: no backups are made here (BACKUP_RESTORE.md)")
+    (host,) = hosts_of(target, "db")[:1]
+    # Each ends when what it does is done, and can be repeated: a run that was cut off in one begins with it again.
+    then = {step: partial(_there, host, f"signupflow-backup {word}") for step, word in ((1, "run"), (2, "retire"))}
+    _stepwise(rotation.BACKUP_PASSPHRASE, kept, target, yes, dry, then=then)
+
+
+def _there(host: tuple[str, Mapping[str, Any]], command: str) -> None:
+    """Run a command on a host, on this terminal."""
+    execute(ssh(*host, command))
+
+
+def _stepwise(
+    what: str,
+    kept: Kept,
+    target: Target,
+    yes: bool,
+    dry: bool,
+    lifetime: timedelta = timedelta(0),
+    then: Mapping[int, Callable[[], None]] | None = None,
+) -> None:
+    """Step after step: write the values, deploy them, do what is to be done `then`, note that they are deployed."""
     values = kept.file.read()
     taken, since = rotation.position(what, values)
     steps = rotation.ROTATIONS[what]
@@ -110,6 +141,8 @@ def _stepwise(what: str, kept: Kept, target: Target, yes: bool, dry: bool, lifet
         if taken and since is None:
             # Written, by this run or by one that was cut off: every host gets it, which changes nothing where it has.
             execute(target.command("rotate", "-y", reason=f"rotation of {what}, step {taken} of {len(steps)}"))
+            if work := (then or {}).get(taken):
+                work()
             values = rotation.deployed(what, values, datetime.now(UTC))
             kept.file.write(values)
             click.echo(f"done: {steps[taken - 1].says}")
@@ -177,16 +210,39 @@ def object_store(target: Target, yes: bool, dry: bool) -> None:
     if not bucket.endpoint or not bucket.bucket:
         raise OperatorError(f"{target.inventory} names no s3_endpoint and s3_bucket")
     values = kept.file.read()
-    revoking = all(f"{name}{BEFORE}" in values for name in S3_SECRETS)
+    changing = all(f"{name}{BEFORE}" in values for name in S3_SECRETS)
+    # Only once every host has the new keys; a run that was cut off before is repeated.
+    delivered = changing and rotation.marker(rotation.OBJECT_STORE) in values
     click.echo(
         f"{bucket.endpoint}/{bucket.bucket}: "
-        + ("the keys before must be refused; then they are forgotten" if revoking else "new keys are tried, then delivered")
+        + (
+            "the keys before must be refused; then they are forgotten"
+            if delivered
+            else "the new keys are delivered (goes on from a run before)"
+            if changing
+            else "new keys are tried, then delivered"
+        )
     )
     if dry:
         return
-    if revoking:
+    if delivered:
         _revoked(kept, values, bucket)
         return
+    if not changing:
+        values = _new_keys(values, bucket)
+    if not yes:
+        click.confirm("Go on?", abort=True)
+    kept.file.write(values)
+    execute(target.command("rotate", "-y", reason="rotation of the object store's keys"))
+    if not all(f"{name}{BEFORE}" in values for name in S3_SECRETS):
+        click.echo(f"delivered; there were none before; commit {_short(kept.file.path)}")
+        return
+    kept.file.write(values | {rotation.marker(rotation.OBJECT_STORE): datetime.now(UTC).isoformat(timespec="seconds")})
+    click.echo(f"delivered; commit {_short(kept.file.path)}, revoke the old keys at the provider, then run this again")
+
+
+def _new_keys(values: dict[str, str], bucket: Storage) -> dict[str, str]:
+    """The values with new keys that work, and the ones before beside them."""
     given = from_variables()
     new = {name: given.get(name) or click.prompt(name.upper(), hide_input=True) for name in S3_SECRETS}
     if all(new[name] == values.get(name) for name in S3_SECRETS):
@@ -194,11 +250,7 @@ def object_store(target: Target, yes: bool, dry: bool) -> None:
     found = storage.check(bucket, new["s3_access_key"], new["s3_secret_key"])
     if found.verdict == FAIL:
         raise OperatorError(f"{found.where}: the new keys do not work: {found.result}; {found.remedy}; nothing was changed")
-    if not yes:
-        click.confirm("Go on?", abort=True)
-    kept.file.write(values | {f"{name}{BEFORE}": values[name] for name in S3_SECRETS if name in values} | new)
-    execute(target.command("rotate", "-y", reason="rotation of the object store's keys"))
-    click.echo(f"delivered; commit {_short(kept.file.path)}, revoke the old keys at the provider, then run this again")
+    return values | {f"{name}{BEFORE}": values[name] for name in S3_SECRETS if name in values} | new
 
 
 def _revoked(kept: Kept, values: dict[str, str], bucket: Storage) -> None:
@@ -206,9 +258,10 @@ def _revoked(kept: Kept, values: dict[str, str], bucket: Storage) -> None:
     now = storage.check(bucket, values["s3_access_key"], values["s3_secret_key"])
     if now.verdict == FAIL:
         raise OperatorError(f"{now.where}: the present keys do not work: {now.result}; {now.remedy}")
-    if storage.check(bucket, *(values[f"{name}{BEFORE}"] for name in S3_SECRETS)).verdict != FAIL:
+    if not storage.refuses(bucket, *(values[f"{name}{BEFORE}"] for name in S3_SECRETS)):
         raise OperatorError("the keys before still open the bucket; revoke them at the provider, then run this again")
-    kept.file.write({name: value for name, value in values.items() if name not in [f"{key}{BEFORE}" for key in S3_SECRETS]})
+    over = {f"{key}{BEFORE}" for key in S3_SECRETS} | {rotation.marker(rotation.OBJECT_STORE)}
+    kept.file.write({name: value for name, value in values.items() if name not in over})
     click.echo(f"rotated; commit {_short(kept.file.path)}")
 
 

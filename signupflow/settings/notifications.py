@@ -23,8 +23,10 @@ class Notifications(Topic):
         default="",
         description="Mail server, as this machine and the database's host reach it; secrets `smtp_user`, `smtp_password`.",
     )
-    smtp_port: int = Field(default=25, ge=1, le=65535, description="Its port.")
-    smtp_starttls: bool = Field(default=False, description="Use STARTTLS.")
+    smtp_port: int = Field(default=25, ge=1, le=65535, description="Its port; on 465 it speaks TLS from the first byte.")
+    smtp_starttls: bool = Field(
+        default=False, description="Refuse to mail without TLS (STARTTLS); where there is a `smtp_user` that is always so."
+    )
 
     @model_validator(mode="after")
     def _mail_has_a_server(self) -> Notifications:

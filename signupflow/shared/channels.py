@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 
 TIMEOUT_SECONDS = 10.0
+# Where TLS is spoken from the first byte (RFC 8314).
+SUBMISSIONS = 465
 
 
 @dataclass(frozen=True)
@@ -65,19 +67,34 @@ def _posted(url: str, text: str) -> list[str]:
         return [f"the webhook could not be reached: {type(getattr(error, 'reason', error)).__name__}"]
 
 
+def _server(mail: Mail) -> smtplib.SMTP:
+    """The mail server; by TLS where that was asked for, and wherever a password follows. Its certificate is verified."""
+    context = ssl.create_default_context()
+    if mail.port == SUBMISSIONS:
+        return smtplib.SMTP_SSL(mail.host, mail.port, timeout=TIMEOUT_SECONDS, context=context)
+    server = smtplib.SMTP(mail.host, mail.port, timeout=TIMEOUT_SECONDS)
+    try:
+        if mail.starttls or mail.user:
+            server.starttls(context=context)
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
 def _mailed(mail: Mail, title: str, text: str) -> list[str]:
     message = EmailMessage()
     message["Subject"], message["From"], message["To"] = title, mail.sender or f"signupflow@{mail.host}", ", ".join(mail.to)
     message.set_content(text)
     try:
-        with smtplib.SMTP(mail.host, mail.port, timeout=TIMEOUT_SECONDS) as server:
-            if mail.starttls:
-                # Verified: a password may follow.
-                server.starttls(context=ssl.create_default_context())
+        with _server(mail) as server:
             if mail.user:
                 server.login(mail.user, mail.password)
             server.send_message(message)
             return []
+    except smtplib.SMTPNotSupportedError as error:
+        why = f"{error}; no password is sent without TLS" if mail.user else str(error)
+        return [f"mail could not be sent by {mail.host}:{mail.port}: {why}"]
     except UnicodeError:
         return [f"mail could not be sent by {mail.host}:{mail.port}: its user or password is not ASCII"]
     except (OSError, smtplib.SMTPException) as error:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lab.client import Lab
-from tests.evidence.plugin import Evidence
-from tests.proofs.backups import copies, daily, faults, kills, restores, retention, speed
+from tests.evidence.plugin import Evidence, Short
+from tests.proofs.backups import copies, daily, faults, kills, restores, retention, speed, writers
 
 pytestmark = pytest.mark.lab
 
@@ -26,6 +26,14 @@ def test_us6_1_fr007_sc005_sec003_a_daily_backup_runs_by_itself_and_is_encrypted
 @pytest.mark.proof("point-in-time")
 def test_us6_2_fr008_a_dropped_table_is_back_as_it_was_a_second_before(lab: Lab, evidence: Evidence) -> None:
     evidence(restores.to_the_second_before(lab))
+
+
+@pytest.mark.proof("restore-writers")
+def test_c1_c2_what_is_acknowledged_through_restores_and_kills_is_there_or_named(
+    lab: Lab, evidence: Evidence, short: Short
+) -> None:
+    windows = short(to_the_last=("nothing is written any more",), to_a_moment=("the restored cluster is in place",))
+    evidence(writers.written_to(lab, **windows))
 
 
 @pytest.mark.proof("daily-backup", part="one_table")

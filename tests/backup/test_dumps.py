@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,6 +20,7 @@ from hypothesis import strategies as st
 
 from backup import dumps, records
 from backup.exit_codes import Backup, Failed
+from backup.records import Record
 from backup.server import GoneError, Server
 from signupflow.shared.dump_objects import ENDING, EVERY, PROOF, STAMP, Dump, parsed
 
@@ -236,3 +239,22 @@ def test_us6_4_a_bucket_that_cannot_be_listed_is_a_dump_that_failed(monkeypatch:
     with pytest.raises(Failed, match="the store cannot be reached"):
         dumps.make(configuration, print)
     assert [(record.kind, record.exit_code, bool(record.ended)) for record in kept] == [("dumps", Backup.UPLOAD_FAILED, True)]
+
+
+@pytest.mark.parametrize("makes_dumps", [True, False])
+def test_c8_a_failure_of_the_dumps_is_over_with_the_next_good_look(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, makes_dumps: bool
+) -> None:
+    """The store was away for one look; the next dump is due in a week, and until then nothing would be told of."""
+    monkeypatch.setattr(records, "looked", functools.partial(records.looked, state=tmp_path))
+    monkeypatch.setattr(records, "alone", lambda *_, **__: contextlib.nullcontext())
+    now = datetime.now(UTC)
+    monkeypatch.setattr(dumps, "stored", lambda *_: [dump(kind, now - DAY) for kind in EVERY])
+    records.write(Record(records.DUMPS, 1.0, 2.0, 0, "dumps sealed", 9), tmp_path)
+    records.write(Record(records.DUMPS, 3.0, 4.0, 3, "the store cannot be reached"), tmp_path)
+    assert dumps.make(SimpleNamespace(store="a store", recipients=["age1"] if makes_dumps else []), print) is None
+    last, good = records.read(records.DUMPS, state=tmp_path), records.read(records.DUMPS, True, tmp_path)
+    assert last
+    assert last.good
+    assert good
+    assert good.ended == 2.0, "a look is no dump"

@@ -10,6 +10,7 @@ from backup.archive import Copy, Store
 from backup.bucket import Finding
 from backup.configuration import LOCAL, OBJECT_STORE
 from backup.records import Record
+from backup.replaced import Note
 from signupflow.shared.dump_objects import Dump
 
 ENDED = datetime(2026, 11, 27, 1, 54, 12, tzinfo=UTC)
@@ -44,14 +45,18 @@ def test_a36_the_list_leaves_out_what_a_restore_went_back_behind() -> None:
     def at(hours: float) -> datetime:
         return ENDED + timedelta(hours=hours)
 
-    before, *holes = (at(-3), at(-2)), (at(5), at(7)), (at(1), at(2)), (at(1.5), at(3)), (at(9), at(9))
+    hours = (-3, -2), (5, 7), (1, 2), (1.5, 3), (9, 9)
+    before, *holes = (Note(f"before-{a}", at(a).timestamp(), at(b).timestamp(), kept=f"/data/before-{a}") for a, b in hours)
     assert listing.unrestorable([before, *holes]) == [(at(-3), at(-2)), (at(1), at(3)), (at(5), at(7))]
-    last = listing.table(STORE, [], [before, *holes]).splitlines()[-1]
+    said = listing.table(STORE, [], [before, *holes])
+    last = next(line for line in said.splitlines() if line.startswith("Any second"))
     assert last == (
         "Any second since 2026-11-27 01:54:12 UTC can be restored, but for those between 2026-11-27 02:54:12 UTC and "
         "2026-11-27 04:54:12 UTC, between 2026-11-27 06:54:12 UTC and 2026-11-27 08:54:12 UTC, which a restore went back "
         "behind: signupflow-restore --point-in-time"
     )
+    assert "Replaced by a restore, 2026-11-27 06:54:12 UTC to 2026-11-27 08:54:12 UTC: in /data/before-5 alone" in said
+    assert "before-9" not in said, "nothing was left out of that one"
     assert json.loads(listing.as_json(STORE, [], holes))["unrestorable"][0] == {
         "since": "2026-11-27T02:54:12+00:00",
         "until": "2026-11-27T04:54:12+00:00",
@@ -82,7 +87,7 @@ def test_fr007_programs_get_numbers_and_iso_times() -> None:
         ("weekly", 2_000_000, True),
         ("monthly", 3_000_000, False),
     ]
-    assert json.loads(listing.as_json(Store((), ()), [])) == {"backups": [], "dumps": [], "unrestorable": []}
+    assert json.loads(listing.as_json(Store((), ()), [])) == {"backups": [], "dumps": [], "unrestorable": [], "replaced": []}
 
 
 def test_fr007_findings_tell_what_to_do_only_where_something_is_to_be_done() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import sys
 from collections.abc import Callable
@@ -17,11 +18,13 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backup import configuration, create, dry_run, records, restore_command, restoring, scratch, swap
+from backup import configuration, create, dry_run, records, replaced, restore_command, restoring, scratch, swap, timelines
+from backup.ancestry import Lineage
 from backup.archive import Copy, Store
 from backup.configuration import LOCAL, OBJECT_STORE
 from backup.exit_codes import Backup, Failed, Restore
 from backup.records import RESTORE, Record
+from backup.replaced import Note
 from backup.restoring import Wanted, moment
 from backup.scratch import Target
 from backup.server import GoneError
@@ -89,15 +92,26 @@ class Host:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, profile: str) -> None:
         self.done: list[tuple[Any, ...]] = []
         self.free, self.running, self.points = 10**11, True, ["before-1.4.0", "before-1.5.0"]
-        found = SimpleNamespace(profile=profile, environment="sample", database="rows")
+        self.away: set[int] = set()
+        found = SimpleNamespace(profile=profile, environment="sample", database="rows", stanza="signupflow")
         monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=self.free))
         monkeypatch.setattr(scratch, "points", lambda: {name: [ENDED + timedelta(hours=1)] for name in self.points})
         monkeypatch.setattr(dry_run, "Server", lambda: SimpleNamespace(name="postgres", running=self.running, psql=self.psql))
         monkeypatch.setattr(configuration, "read", lambda *_: found)
         monkeypatch.setattr(restoring, "Server", lambda: None)
-        monkeypatch.setattr(create, "known", lambda _: Store((COPY, NEAR), ()))
+        monkeypatch.setattr(create, "known", self.known)
+        monkeypatch.setattr(timelines, "newest", lambda *_: Lineage())
         monkeypatch.setattr(restoring, "in_place", lambda _, wanted, copy, tell: self.done.append((wanted, copy)))
         monkeypatch.setattr(restoring, "one_table", self.one_table)
+
+    def known(self, _: Any, repository: int = 0, any_will_do: bool = False) -> Store:
+        """What pgBackRest says, where a repository may be away; asked for the other one it says nothing of that."""
+        away = [number for number in sorted(self.away) if repository in (0, number)]
+        copies = tuple(copy for copy in (COPY, NEAR) if repository in (0, copy.repository) and copy.repository not in away)
+        store = Store(copies, tuple((number, "[049]: timeout connecting to 'store'") for number in away))
+        if store.troubles and not (any_will_do and store.copies):
+            raise create.trouble(*store.troubles[0])
+        return store
 
     @staticmethod
     def psql(sql: str, _: str) -> str:
@@ -239,6 +253,8 @@ def test_fr008_the_plan_says_what_is_replaced_and_where_it_stays(tmp_path: Any, 
     (tmp_path / "PG_VERSION").touch()
     plan = restoring.plan(configured, Wanted(Target()), COPY)
     assert "sample's database is away for seconds" in plan[-3]
+    assert "let nothing be written from then on" in plan[-4], "of the last change; of a moment there is no need to"
+    assert not [line for line in restoring.plan(configured, Wanted(Target(ENDED)), COPY) if "be written" in line]
     assert "keep the present cluster as /var/lib/signupflow/postgres/before-<time>" in plan[-2]
     assert plan[-1] == "make a full backup at once"
 
@@ -258,7 +274,7 @@ def test_fr008_backups_that_cannot_be_listed_end_with_a_code_of_restores(
     # Where nothing serves, a scratch instance lists them; what it says means the same.
     asked = [GoneError("there is no container")] * (not serving) + [Failed(code, "why; what to do")]
 
-    def known(_: Any) -> Store:
+    def known(*_: Any, **__: Any) -> Store:
         raise asked.pop(0)
 
     monkeypatch.setattr(restoring, "Server", lambda: None)
@@ -283,6 +299,8 @@ def test_us6_2_what_the_live_server_has_not_archived_is_archived_first(
 
     (tmp_path / "PG_VERSION").touch()
     monkeypatch.setattr(swap, "CLUSTER", tmp_path)
+    monkeypatch.setattr(swap, "replaceable", lambda _: None)
+    monkeypatch.setattr(restoring, "engine", lambda: None)
     monkeypatch.setattr(restoring, "archived_so_far", archived)
     with pytest.raises(ArchivedError):
         restoring._in_place(cast("Any", None), Wanted(target), COPY, lambda _: None)
@@ -339,19 +357,81 @@ def test_fr008_the_history_of_the_new_timeline_is_marked_for_the_archive(monkeyp
     assert sorted(path.name for path in status.iterdir()) == ["00000002.history.done", "00000003.history.ready"]
 
 
-def test_us6_2_a_moment_that_a_restore_went_back_behind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+HOUR = timedelta(hours=1)
+KEPT = "/data/before-20261125T053100Z"
+NOTE = Note("before-20261125T053100Z", (ENDED + HOUR).timestamp(), (ENDED + 3 * HOUR).timestamp(), 1, "0/7000318", KEPT)
+
+
+@pytest.fixture
+def restored_once(staging: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    """A host whose notes lie in a directory of the test's own."""
+    monkeypatch.setattr(replaced, "FILE", tmp_path / "replaced.json")
+    monkeypatch.setattr(replaced, "OLD_FILE", tmp_path / "replaced")
+    return staging
+
+
+def refused_in_between(host: Host) -> None:
+    for good in (ENDED + timedelta(minutes=1), ENDED + HOUR, ENDED + 3 * HOUR, ENDED + 4 * HOUR):
+        assert host.restore("--point-in-time", good.isoformat()).exit_code == 0
+    done = host.restore("--point-in-time", (ENDED + 2 * HOUR).isoformat())
+    assert done.exit_code == Restore.NOT_FOUND
+    assert "is between 2026-11-25 03:31:00 UTC and 2026-11-25 05:31:00 UTC" in done.stderr
+    assert f"what was in between is in {KEPT} alone" in done.stderr
+
+
+def test_us6_2_a_moment_that_a_restore_went_back_behind_is_refused(restored_once: Host) -> None:
     """Recovery follows the newest timeline: it would stop at the fork and call that the moment."""
-    monkeypatch.setattr(restoring, "REPLACED", tmp_path / "replaced")
-    monkeypatch.setattr(create, "known", lambda _: Store((COPY,), ()))
-    monkeypatch.setattr(restoring, "Server", lambda: None)
-    hour = timedelta(hours=1)
-    restoring._note_replaced(Target(), 0, "nothing was gone back behind")
-    restoring._note_replaced(Target(ENDED + hour), (ENDED + 3 * hour).timestamp(), "/data/before-20261125T053100Z")
-    with (tmp_path / "replaced").open("a") as out:
-        out.write("17640")
-    for good in (ENDED, ENDED + hour, ENDED + 3 * hour, ENDED + 4 * hour):
-        assert restoring.available(cast(Any, None), Wanted(Target(good))) == COPY
-    assert restoring.available(cast(Any, None), Wanted(Target())) == COPY
-    said = refused(lambda: restoring.available(cast(Any, None), Wanted(Target(ENDED + 2 * hour))), Restore.NOT_FOUND)
-    assert "is between 2026-11-25 03:31:00 UTC and 2026-11-25 05:31:00 UTC" in said
-    assert "/data/before-20261125T053100Z alone" in said
+    replaced.keep(NOTE)
+    refused_in_between(restored_once)
+    replaced.void(NOTE.name)
+    assert restored_once.restore("--point-in-time", (ENDED + 2 * HOUR).isoformat()).exit_code == 0, "it came to nothing"
+
+
+def test_c2_a_host_that_lost_its_notes_finds_them_beside_the_backups(
+    restored_once: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = (f"{replaced.ANNOTATION}{NOTE.name}", NOTE.encoded())
+    monkeypatch.setitem(globals(), "COPY", dataclasses.replace(COPY, annotations=(note, ("replaced-x", "rubbish"))))
+    refused_in_between(restored_once)
+
+
+def test_c2_notes_of_hosts_that_restored_before_are_still_read(restored_once: Host) -> None:
+    since, until = (ENDED + HOUR).timestamp(), (ENDED + 3 * HOUR).timestamp()
+    replaced.OLD_FILE.write_text(f"{since:.3f} {until:.3f} /var/lib/signupflow/postgres/before-20261125T053100Z\n17640")
+    done = restored_once.restore("--point-in-time", (ENDED + 2 * HOUR).isoformat())
+    assert done.exit_code == Restore.NOT_FOUND
+    assert "in /var/lib/signupflow/postgres/before-20261125T053100Z alone" in done.stderr
+
+
+def test_c2_each_repository_gets_the_note_beside_the_backup_that_leads_to_what_was_replaced(restored_once: Host) -> None:
+    late = dataclasses.replace(NEAR, label="late", stopped=ENDED + 2 * HOUR)
+    replaced.keep(NOTE)
+    key = f"replaced-{NOTE.name}"
+    steps = replaced.missing((COPY, NEAR, late))
+    assert [(step.repository, step.label, step.name) for step in steps] == [(1, COPY.label, key), (2, NEAR.label, key)]
+    noted = [dataclasses.replace(copy, annotations=((key, NOTE.encoded()),)) for copy in (COPY, NEAR)]
+    assert replaced.missing(noted) == [], "a second time there is nothing to do"
+    assert replaced.decoded(NOTE.name, steps[0].text) == NOTE
+    replaced.void(NOTE.name)
+    assert [(step.label, step.text) for step in replaced.missing(noted)] == [(COPY.label, ""), (NEAR.label, "")]
+    assert replaced.missing((COPY, NEAR)) == []
+
+
+def test_c3_the_backup_on_this_host_is_restored_while_the_store_is_away(staging: Host) -> None:
+    staging.away = {OBJECT_STORE}
+    for source in ("host", "any"):
+        done = staging.restore("--from", source)
+        assert (done.exit_code, done.stderr) == (0, ""), source
+        assert staging.done.pop()[1] is NEAR
+        assert ("left out of account: object storage: [049]: timeout connecting" in done.output) == (source == "any")
+    done = staging.restore("--from", "object-storage")
+    assert (done.exit_code, staging.done) == (Restore.NOT_FOUND, [])
+    assert "the backups cannot be listed: object storage: [049]" in done.stderr
+
+
+def test_c3_what_is_wrong_with_this_hosts_disk_hides_nothing_of_the_store(staging: Host) -> None:
+    staging.away = {LOCAL}
+    assert staging.restore().exit_code == 0
+    assert staging.done.pop()[1] is COPY
+    staging.away = {LOCAL, OBJECT_STORE}
+    assert staging.restore().exit_code == Restore.NOT_FOUND

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import cast
 
@@ -18,6 +18,7 @@ from app.personal_data import RULES
 from backup import sanitise, staging_copy
 from backup.exit_codes import Failed, Restore
 from backup.scratch import Scratch
+from backup.server import Done, Server
 from lab.client import ROOT
 from tests.app.harness import PASSWORD, Organization, Postgres, production, run_alembic, running_postgres, serving
 
@@ -169,3 +170,31 @@ def test_ec4_the_same_value_becomes_the_same_and_what_is_empty_stays_so(url: str
     assert rows(url, "select count(*) from audit_logs") == [(0,)]
     ((config,),) = rows(url, "select config from organizations")
     assert json.loads(str(config)) == {"roles": ["usher"]}
+
+
+def test_c13_what_replaces_values_is_in_no_process_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The salt would undo the copy, and the hash is everybody's password there: files, not arguments."""
+    ran: list[str] = []
+    put: list[str] = []
+
+    class Inside:
+        """The scratch instance's container: what is run in it, and the files that it is given."""
+
+        def check(self, argv: Sequence[str], *_: object, **__: object) -> str:
+            ran.extend(argv)
+            return "people id\npeople password_hash\n" if argv[-1] == sanitise.COLUMNS else ""
+
+        def run(self, argv: Sequence[str], *_: object, **__: object) -> Done:
+            ran.extend(argv)
+            return Done(0, "$2b$12$MARKERHASH\n", "")
+
+        def put(self, path: str, content: bytes) -> None:
+            put.append(content.decode())
+
+    monkeypatch.setattr(staging_copy.secrets, "token_hex", lambda _: "MARKERSALT")
+    instance = object.__new__(Scratch)
+    instance.server = cast(Server, Inside())
+    rules: sanitise.Rules = {"people": {"id": "person", "password_hash": "password"}}
+    staging_copy.clean(instance, "signupflow", rules, "a password", lambda _: None)
+    assert any("MARKERSALT" in text and "MARKERHASH" in text for text in put), "the control: it is done by them"
+    assert not [word for word in ran if "MARKER" in word or "a password" in word]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import cast
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup import create, scratch
+from backup.ancestry import Lineage, lsn
 from backup.archive import Copy, segment_name
 from backup.configuration import LOCAL, OBJECT_STORE
 from backup.exit_codes import Failed, Restore
@@ -189,12 +191,13 @@ class Instance:
 
     def __init__(self, *starts: tuple[list[str], bool]) -> None:
         self.starts, self.restored = list(starts), list[Target]()
-        self.server = object()
+        self.server, self.directory, self.halted = object(), Path("/nowhere"), False
 
     def restore(self, _: Copy, target: Target, __: object) -> None:
         self.restored.append(target)
 
-    def start(self, _: object) -> None:
+    def start(self, _: object, halts: bool = False, **more: str) -> None:
+        self.halted, self.more = halts, more
         self.got, reached = self.starts.pop(0)
         if not reached:
             raise CommandError(1, REACHED)
@@ -249,3 +252,56 @@ def test_us6_2_a_moment_after_the_archives_end_is_its_end(monkeypatch: pytest.Mo
     # The second replay may end early as well.
     with pytest.raises(Failed, match="could not be read"):
         rebuilt(monkeypatch, Instance((held, False), (names(3), True)), at(0, MINUTE), held, held)
+
+
+def test_c1_a_live_database_is_caught_up_with_to_a_place_behind_which_nothing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """First to where it was, and stopped there; then to where nothing is written any more. The log ending before it is no end."""
+    assert Target(at="0/7000318").options() == ["--type=lsn", "--target=0/7000318", "--target-action=shutdown"]
+    assert str(Target(at="0/7000318")) == "the last change"
+    instance = Instance((names(3, 4), True), (names(4, 5), True), (names(4), False))
+    rebuilt(monkeypatch, instance, Target(at="0/4000028"), names(3, 4))
+    assert instance.halted
+    monkeypatch.setattr(create, "archived", lambda *_: names(3, 4, 5))
+
+    def goes_on() -> None:
+        scratch.goes_on(cast(scratch.Scratch, instance), STORE[0], "0/5000028", Path("/nowhere"), lambda _: None)
+
+    goes_on()
+    assert not instance.halted
+    assert instance.more == {"recovery_target_lsn": "0/5000028", "recovery_target_action": "promote"}
+    with pytest.raises(Failed, match="could not be read") as caught:
+        goes_on()
+    assert caught.value.code is Restore.NOT_VERIFIED
+
+
+def behind(name: str, repository: int, stopped: datetime, timeline: int, place: str) -> Copy:
+    return replace(copy(name, repository, stopped), wal_last=segment_name(timeline, 5), lsn_stop=place)
+
+
+# A restore at noon of the second day went back to the first night; its own backup failed.
+FORKED = Lineage(2, ((1, lsn("0/5000000")),))
+ABANDONED = (
+    behind("first", LOCAL, NIGHT, 1, "0/4000100"),
+    behind("second", LOCAL, NIGHT + DAY, 1, "0/9000100"),
+    behind("stored", OBJECT_STORE, NIGHT + DAY - MINUTE, 1, "0/9000000"),
+)
+
+
+def test_c4_only_a_backup_that_led_to_the_newest_timeline_is_taken() -> None:
+    for target in (LAST, at(2, MINUTE), at(1, MINUTE)):
+        assert choose(ABANDONED, "", target, FORKED).label == "first", target
+    after = behind("after", LOCAL, NIGHT + 2 * DAY, 2, "0/6000000")
+    assert choose((*ABANDONED, after), "", LAST, FORKED).label == "after"
+    assert choose(ABANDONED, "", LAST, Lineage()).label == "second", "nobody went back behind anything"
+
+
+def test_c4_the_backup_of_a_history_that_was_left_is_refused_by_name() -> None:
+    with pytest.raises(Failed, match="a restore went back behind second, so that nothing follows it") as caught:
+        choose(ABANDONED, "second", LAST, FORKED)
+    assert caught.value.code is Restore.NOT_FOUND
+    assert choose(ABANDONED, "first", LAST, FORKED).label == "first"
+
+
+def test_c4_where_every_backup_is_of_a_history_that_was_left_that_is_said() -> None:
+    with pytest.raises(Failed, match="nothing to restore the last change from"):
+        choose(ABANDONED[1:], "", LAST, FORKED)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import errno
 import os
 import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,8 +17,9 @@ import docker
 import pytest
 from docker.errors import NotFound
 
-from backup import swap
+from backup import replaced, swap, writes
 from backup.exit_codes import Failed, Restore
+from backup.replaced import Note
 
 
 @pytest.fixture
@@ -110,14 +115,32 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(swap, "DATA", tmp_path)
     monkeypatch.setattr(swap, "CLUSTER", tmp_path / "cluster")
     monkeypatch.setattr(swap, "JOURNAL", tmp_path / "swap.json")
+    monkeypatch.setattr(replaced, "FILE", tmp_path / "replaced.json")
+    monkeypatch.setattr(replaced, "OLD_FILE", tmp_path / "replaced")
+    monkeypatch.setattr(writes, "MARK", tmp_path / "writes-stopped")
     for name, path in (("old", tmp_path / "cluster"), ("new", tmp_path / "scratch-restore" / "cluster")):
         path.mkdir(parents=True)
         (path / "PG_VERSION").write_text(name)
     return tmp_path
 
 
-def swapped(engine: Engine, host: Path) -> Path:
-    return swap.swap(cast("docker.DockerClient", engine), host / "scratch-restore" / "cluster", lambda _: None)
+NAME = "before-20261127T020000Z"
+SINCE = 1795744800.0
+# Nothing has been acknowledged since by a server that still runs: until when is known once it is stopped.
+NOTE = Note(NAME, SINCE, 0.0, 1, "0/7000318", f"/data/{NAME}")
+
+
+def swapped(engine: Engine, host: Path, note: Note = NOTE, stored: list[list[Note]] | None = None) -> Path:
+    """What the repositories are told of goes to `stored`: the notes that count, each time."""
+
+    def store() -> None:
+        if stored is not None:
+            stored.append(replaced.notes())
+
+    return (
+        host
+        / swap.swap(cast("docker.DockerClient", engine), host / "scratch-restore" / "cluster", note, store, lambda _: None).name
+    )
 
 
 def test_us6_2_the_restored_cluster_serves_and_the_old_one_is_kept(host: Path) -> None:
@@ -173,6 +196,7 @@ def test_us6_2_killed_at_a_step_the_next_run_starts_what_is_in_place(
     assert (host / "cluster" / "PG_VERSION").read_text() == serves
     swap.finished(cast("docker.DockerClient", engine), lambda _: None)
     assert engine.log[-1] == f"start on {serves}"
+    assert [note.name for note in replaced.notes()] == ([NAME] if serves == "new" else []), "the note goes with the exchange"
     assert [(kept / "PG_VERSION").read_text() for kept in swap.kept()] == (["old"] if serves == "new" else [])
     assert not (host / "swap.json").exists()
 
@@ -220,3 +244,67 @@ def test_us6_2_without_a_container_nothing_is_moved(host: Path) -> None:
         swapped(engine, host)
     assert (host / "scratch-restore" / "cluster" / "PG_VERSION").read_text() == "new"
     assert not (host / "swap.json").exists()
+
+
+def test_c2_the_note_is_on_the_host_and_in_the_store_before_anything_of_the_new_timeline_is(host: Path) -> None:
+    engine, stored = Engine({"old", "new"}), list[list[Note]]()
+    looked: list[list[str]] = []
+    start = engine.start
+    engine.start = lambda: (looked.append([note.name for note in stored[-1]] if stored else []), start())[1]  # type: ignore[method-assign]
+    before = time.time()
+    swapped(engine, host, stored=stored)
+    assert looked == [[NAME]], "told before the server starts on the new cluster"
+    (note,) = replaced.notes()
+    assert note.since == SINCE
+    assert before <= note.until <= time.time(), "until nothing was acknowledged any more, which is after it was stopped"
+    assert (note.timeline, note.at, note.kept) == (1, "0/7000318", f"/data/{NAME}")
+
+
+def test_c2_a_cluster_that_makes_way_again_leaves_no_note_that_counts(host: Path) -> None:
+    stored: list[list[Note]] = []
+    with pytest.raises(Failed, match="the database of before serves again"):
+        swapped(Engine({"old"}), host, stored=stored)
+    assert [[note.name for note in notes] for notes in stored] == [[NAME], []], "and the store is told that it came to nothing"
+
+
+def test_c1_a_restore_that_caught_up_leaves_nothing_between(host: Path) -> None:
+    swapped(Engine({"old", "new"}), host, dataclasses.replace(NOTE, until=SINCE))
+    (note,) = replaced.notes()
+    assert note.since == note.until
+    assert not note.within(datetime.now(UTC))
+
+
+@pytest.mark.parametrize("runs_on", [{"old", "new"}, {"old"}], ids=["exchanged", "made way"])
+def test_c1_whichever_cluster_serves_takes_writes_and_so_would_the_other(host: Path, runs_on: set[str]) -> None:
+    """The setting that stops writes is on the disk of the live cluster; a backup made meanwhile has it as well."""
+    line = "default_transaction_read_only = 'on'\n"
+    for cluster in (host / "cluster", host / "scratch-restore" / "cluster"):
+        (cluster / "postgresql.auto.conf").write_text(f"work_mem = '8MB'\n{line}restore_command = 'x'\n")
+    with contextlib.suppress(Failed):
+        swapped(Engine(runs_on), host)
+    left = [path.read_text() for path in host.glob("*/postgresql.auto.conf")]
+    assert left
+    assert set(left) == {"work_mem = '8MB'\nrestore_command = 'x'\n"}
+
+
+def test_c1_a_restore_that_was_killed_while_it_stopped_writes_is_undone_by_the_next_look(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    class Live:
+        running = True
+
+        def __init__(self, *_: object) -> None:
+            pass
+
+        def psql(self, sql: str) -> str:
+            said.append(sql)
+            return ""
+
+    monkeypatch.setattr(writes, "Server", Live)
+    writes.MARK.write_text("1795744800\n")
+    for _ in range(2):
+        swap.finished(cast("docker.DockerClient", Engine({"old"})), lambda _: None)
+    assert said == ["alter system reset default_transaction_read_only", "select pg_reload_conf()"], "once"
+    assert not writes.MARK.exists()

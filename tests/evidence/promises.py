@@ -457,6 +457,25 @@ PROMISES = (
         lambda r: f"{len({row['repository'] for row in r['run']['new']})} places",
     ),
     Promise(
+        "restore-writers",
+        "A database that is being written to is restored to the last change, to a moment, and to one that was replaced, with kills",
+        "every acknowledged row is there, or named with where it is kept",
+        lambda r: (
+            f"{r['acknowledged']:,} acknowledged rows, {r['neither_there_nor_named']} neither there nor named; "
+            f"{len(r['kills'])} kills"
+        ),
+    ),
+    Promise(
+        "watcher",
+        "The watch over backups while the log switches all the time; then an archive that fails and comes back, again and again",
+        "0 false alarms in 10,000 looks; each of 10 faults told once, over once",
+        lambda r: (
+            f"{r['false_alarms']} false alarms in {r['looks']:,} looks; {r['told_once']} of {r['faults']} told once, "
+            f"{r['over_once']} over once"
+        ),
+        ("backup", "signupflow/shared"),
+    ),
+    Promise(
         "point-in-time",
         "A table dropped under writes: the second before is back, nothing after; a hole in the WAL is told",
         "0 lost, 0 later rows",
