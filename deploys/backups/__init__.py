@@ -78,7 +78,7 @@ def recovery() -> None:
     env = environment()
     if not env.backed_up:
         refuse("there is nothing to recover from: set s3_endpoint and s3_bucket")
-    images.present(name="Image of PostgreSQL", image=image(env.postgres_image))
+    images.present(name="Image of PostgreSQL", image=image(env.postgres_image), prune=True)
     compose.directory(name="Data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
     configured()
     _commands(env)
@@ -92,7 +92,7 @@ def recovery() -> None:
 
 def _commands(env: Environment) -> None:
     ops = image(env.ops_image)
-    images.present(name="Image of the backup commands", image=ops)
+    images.present(name="Image of the backup commands", image=ops, prune=True)
     for command, module in COMMANDS.items():
         files.config(
             name=f"Command {Path(command).name}",

@@ -7,18 +7,19 @@ from pyinfra.api import deploy
 
 from deploys.app.networks import APP_BRIDGE
 from deploys.environment import environment, fleet, in_group
+from facts.system import HostSystem, SshAccess
 from operations import files, system
 from signupflow.fleet import all_ports
+from signupflow.hosts import packages, sshd
 from signupflow.render import template
 from signupflow.settings import Environment
 from signupflow.shared.places import POSTGRES_PORT
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-PACKAGES = ["ca-certificates", "curl", "nftables", "sudo", "systemd-timesyncd", "unattended-upgrades"]
+NOT_IN_FORCE = "sshd: keys-only logins were written and are not in force: `signupflow doctor` says which line is in the way"
 # Only Traefik's host serves these.
 WEB = (80, 443)
-SERVICES = ["systemd-timesyncd.service", "unattended-upgrades.service"]
 
 
 def rules() -> dict[str, object]:
@@ -26,7 +27,8 @@ def rules() -> dict[str, object]:
     env, hosts = environment(), fleet()
     edge, database = in_group("edge"), hosts.database_address(host.name)
     return {
-        "ports": [port for port in env.public_tcp_ports if edge or port not in WEB],
+        # Whatever led here, of the inventory or of ~/.ssh/config, leads here again.
+        "ports": sorted({port for port in env.public_tcp_ports if edge or port not in WEB} | host.get_fact(SshAccess).ports),
         "edge": hosts.host_with_role("edge").private_address if in_group("app") and not edge else "",
         "app_ports": all_ports(env.app_private_port),
         "clients": hosts.database_clients() if in_group("db") else [],
@@ -39,14 +41,18 @@ def rules() -> dict[str, object]:
 @deploy("Base host")
 def base_host() -> None:
     env = environment()
-    system.packages(name="Packages: firewall, time, updates", names=PACKAGES, services=SERVICES)
+    found = host.get_fact(HostSystem)
+    system.packages(name="Packages: firewall, time, updates", names=packages.base(found), services=packages.services(found))
     _login(env)
+    in_force = sshd.in_force(sshd_drop_in(env), env.deploy_user)
     files.config(
         name="SSH: keys only, no root",
-        dest="/etc/ssh/sshd_config.d/10-signupflow.conf",
-        content=template(TEMPLATES / "sshd.conf.j2", deploy_user=env.deploy_user),
-        validate="mkdir -p /run/sshd && sshd -t -f {}",
-        apply="systemctl try-reload-or-restart ssh",
+        dest=sshd.DROP_IN,
+        content=sshd_drop_in(env),
+        validate="mkdir -p -m 0755 /run/sshd && sshd -t -f {}",
+        apply=f"systemctl try-reload-or-restart ssh && {{ {in_force} || {{ echo '{NOT_IN_FORCE}' >&2; exit 1; }}; }}",
+        holds=in_force,
+        undo="systemctl try-reload-or-restart ssh",
     )
     files.config(
         name="Firewall unit",
@@ -61,6 +67,7 @@ def base_host() -> None:
         validate="nft --check --file {}",
         apply="systemctl reload-or-restart signupflow-firewall",
         holds="nft list table inet signupflow",
+        undo="nft delete table inet signupflow; test ! -f /etc/signupflow/firewall.nft || systemctl restart signupflow-firewall",
     )
     files.config(
         name="Unattended security upgrades",
@@ -73,6 +80,11 @@ def base_host() -> None:
         content=template(TEMPLATES / "journald.conf.j2", max_use=env.journal_max_use.upper(), days=env.journal_retention_days),
         apply="systemctl restart systemd-journald",
     )
+
+
+def sshd_drop_in(env: Environment) -> str:
+    """sshd's settings, as they are written."""
+    return template(TEMPLATES / "sshd.conf.j2", deploy_user=env.deploy_user)
 
 
 @deploy("Logins")

@@ -22,7 +22,7 @@ def traefik() -> None:
     env = environment()
     traefik_image = image(env.traefik_image)
     authority = Path(env.acme_ca_file).read_text() if env.acme_ca_file else ""
-    images.present(name="Image", image=traefik_image)
+    images.present(name="Image", image=traefik_image, prune=True)
     compose.directory(name="State (certificates)", path=STATE, mode="0700", uid=0)
     # A file of its own that restarts nothing: the app stage writes its routes beside it.
     files.config(
