@@ -5,7 +5,8 @@ pyinfra inventory.py deploys/bootstrap.py --user root
 
 from pyinfra import config, host
 
-from deploys import access, ownership
+from deploys import ownership
+from deploys.base import check_login
 from deploys.environment import environment
 from operations import system
 
@@ -13,6 +14,6 @@ from operations import system
 config.SUDO = host.data.ssh_user not in (None, "root")
 
 ownership.check()
-access.check()
+check_login()
 system.packages(name="Sudo", names=["sudo"])
 system.login(name="Login for deploys", user=environment().deploy_user, keys=environment().deploy_public_keys)

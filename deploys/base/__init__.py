@@ -6,9 +6,10 @@ from pyinfra import host
 from pyinfra.api import deploy
 
 from deploys.app.networks import APP_BRIDGE
-from deploys.environment import environment, fleet, in_group
-from facts.system import HostSystem, SshAccess
+from deploys.environment import environment, fleet, in_group, refuse
+from facts.system import HostSystem, LoginUser, SshAccess, SshdAsWanted
 from operations import files, system
+from operations.system import login_problem
 from signupflow.fleet import all_ports
 from signupflow.hosts import packages, sshd
 from signupflow.render import template
@@ -95,3 +96,16 @@ def login() -> None:
 
 def _login(env: Environment) -> None:
     system.login(name=f"Login {env.deploy_user}", user=env.deploy_user, keys=env.deploy_public_keys)
+
+
+def check_login() -> None:
+    """Before a bootstrap: end the run when the login is somebody else's, or when sshd would never let it in."""
+    env = environment()
+    problem = login_problem(env.deploy_user, host.get_fact(LoginUser, user=env.deploy_user), env.deploy_public_keys)
+    found = host.get_fact(SshdAsWanted, drop_in="", user=env.deploy_user)
+    listed = found.effective.get("allowusers", ())
+    if not problem and listed and env.deploy_user not in listed:
+        where = ", ".join(found.set_in.get("allowusers", ()))
+        problem = f"sshd lets only {' '.join(listed)} in (AllowUsers, {where}): add {env.deploy_user} there first"
+    if problem:
+        refuse(f"{host.name}: {problem}")
