@@ -29,7 +29,7 @@ REMOVED = re.compile(r"^Remv (\S+)")
 
 def simulated(names: Sequence[str]) -> str:
     """A command that prints what installing would do, and does nothing; without words where the lists know a package not."""
-    return f"LC_ALL=C apt-get -s install -y --no-install-recommends {' '.join(names)} 2>/dev/null || true"
+    return f"{{ LC_ALL=C apt-get -s install -y --no-install-recommends {' '.join(names)} 2>/dev/null || true; }}"
 
 
 def removed(lines: Iterable[str]) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ def script(drop_in: str, user: str) -> str:
     words = "|".join(ESSENTIAL)
     return rf"""
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin; export PATH
-if command -v sshd >/dev/null && test -f {CONFIG}; then
+if test "$(id -u)" = 0 && command -v sshd >/dev/null && test -f {CONFIG}; then
   echo there
   made=; test -d /run/sshd || {{ mkdir -m 0755 /run/sshd; made=1; }}
   t=$(mktemp -d /run/signupflow-sshd.XXXXXX); trap 'rm -rf "$t"; test -z "$made" || rmdir /run/sshd' EXIT

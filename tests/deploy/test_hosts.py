@@ -176,6 +176,42 @@ def test_b2_apt_is_told_to_remove_nothing() -> None:
         assert "install" not in command.script or "--no-remove" in command.script
 
 
+APT_GET = """#!/bin/sh
+case " $* " in
+  *" -s "*) cat "$SIMULATION";;
+  *) echo "$*" >>"$CALLED";;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("simulation", "installs"), [("Inst docker.io\nConf docker.io\n", True), ("Remv containerd.io [1.7]\n", False)]
+)
+def test_b2_what_would_push_another_package_out_is_refused_and_nothing_is_installed(
+    tmp_path: Path, simulation: str, installs: bool
+) -> None:
+    """The very script that a host gets, with an apt-get that says what it would do."""
+    program = tmp_path / "apt-get"
+    program.write_text(APT_GET)
+    program.chmod(0o755)
+    (tmp_path / "simulation").write_text(simulation)
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "SIMULATION": f"{tmp_path}/simulation",
+        "CALLED": f"{tmp_path}/called",
+    }
+    *_, command = apt.install(["docker.io"])
+
+    def answer(script: StringCommand, **_: Any) -> tuple[bool, CommandOutput]:
+        done = subprocess.run(["sh", "-c", script.get_raw_value()], env=environment, capture_output=True, text=True, check=False)
+        return not done.returncode, CommandOutput([OutputLine("stdout", line) for line in done.stdout.splitlines()])
+
+    found = SimpleNamespace(print_prefix="", run_shell_command=answer)
+    assert command.execute(SimpleNamespace(), found, {}) == installs  # type: ignore[arg-type]
+    assert (tmp_path / "called").exists() == installs
+    assert installs or "installing docker.io would remove containerd.io" in command.reason
+
+
 # Locks
 
 

@@ -17,7 +17,8 @@ as_root=
 if [ "$(id -u)" = 0 ]; then echo "privilege root"
 elif sudo -n true 2>/dev/null; then echo "privilege sudo"; as_root="sudo -n"
 else echo "privilege none"; fi
-d=/var/lib/docker; test -d $d || d=/var/lib
+d=$($as_root docker info --format '{{.DockerRootDir}}' 2>/dev/null); test -d "$d" || d=/var/lib/docker
+test -d $d || d=/var/lib
 echo "disk $(df --output=avail -B1 $d | tail -n 1)"
 sed -n 's/^MemTotal: *\([0-9]*\) kB/memory \1/p' /proc/meminfo
 $as_root sh -s <<'SIGNUPFLOW_SYSTEM'
