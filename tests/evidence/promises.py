@@ -118,6 +118,13 @@ PROMISES = (
         lambda r: f"{len(r['replicas'])} replicas, {len(r['second']['changes'])} changes in the second run",
     ),
     Promise(
+        "flavours",
+        "Hosts with a past work, or are refused by a line before the first change; nothing is removed or changed unsaid",
+        "every flavour",
+        lambda r: f"{r['held']} of {len(r['rows'])} flavours",
+        (*PRODUCT, "lab/flavours", "tests/proofs/flavours.py"),
+    ),
+    Promise(
         "database",
         "The database away: 503 at once; back: service by itself",
         "503 < 3 s; back < 5 s",
