@@ -76,14 +76,15 @@ def update() -> Apt:
     return Apt("apt-get update", f"{APT} update")
 
 
-def install(names: Sequence[str], options: str = "") -> Generator[Apt]:
-    """Refresh the package lists and install; finish first what a run that was cut off left half configured.
+def install(names: Sequence[str], refresh: bool = True) -> Generator[Apt]:
+    """Refresh the package lists (unless that was just done) and install; finish first what a run that was cut off left half configured.
 
     What would push another package out is not done: `--no-remove` is apt's own word for it, the simulation says which.
     """
     quoted = " ".join(shlex.quote(name) for name in sorted(names))
-    yield update()
-    command = f"{APT} install -y --no-install-recommends --no-remove {options} {quoted}"
+    if refresh:
+        yield update()
+    command = f"{APT} install -y --no-install-recommends --no-remove {quoted}"
     yield Apt(
         f"apt-get install {quoted}",
         f"gone=$({simulated([quoted])} | sed -n 's/^Remv \\([^ ]*\\).*/\\1/p' | tr '\\n' ' ')\n"

@@ -73,7 +73,7 @@ def _installed(names: Sequence[str]) -> Iterator[PyinfraCommand]:
             yield Failed(choice.problem)
             return
         names = choice.packages or names
-    yield from apt.install(names)
+    yield from apt.install(names, refresh=False)
 
 
 @operation()
