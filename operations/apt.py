@@ -77,7 +77,7 @@ def update() -> Apt:
 
 
 def install(names: Sequence[str], refresh: bool = True) -> Generator[Apt]:
-    """Refresh the package lists (unless that was just done) and install; finish first what a run that was cut off left half configured.
+    """Refresh the lists (unless that was just done) and install; finish first what a run that was cut off left half configured.
 
     What would push another package out is not done: `--no-remove` is apt's own word for it, the simulation says which.
     """
