@@ -138,6 +138,7 @@ def system_checks(notes: bool = False) -> readying.SystemChecks:
         postgres=major(env.postgres_image) if in_group("db") else 0,
         daemon=daemon_keys(env.registry_mirrors),
         interrupts=env.may_interrupt,
+        deploy_user=env.deploy_user,
     )
     return readying.SystemChecks(wants, sshd_drop_in(env), env.deploy_user, env.deploy_public_keys, notes)
 

@@ -24,6 +24,7 @@ class Wants:
     postgres: int = 0
     daemon: Mapping[str, object] = field(default_factory=dict)
     interrupts: Collection[str] = ()
+    deploy_user: str = "deploy"
 
 
 def problems(system: System, wants: Wants) -> Iterator[str]:
@@ -81,5 +82,7 @@ def notes(system: System, wants: Wants) -> Iterator[str]:
         yield f"/etc/docker/daemon.json keeps {', '.join(own)}"
     if system.ufw:
         yield "ufw is active, and stays: what both it and this product's firewall let in is let in"
+    if out := sorted(system.keyed - {"root", wants.deploy_user}):
+        yield f"after a deploy SSH lets {wants.deploy_user} in, and no longer {', '.join(out)}"
     for holder in system.held[:1]:
         yield f"apt is busy, a deploy waits for it: {holder}"

@@ -57,6 +57,11 @@ if command -v ss >/dev/null; then
 fi
 if docker ps --quiet --filter name=^signupflow-traefik$ 2>/dev/null | grep -q .; then echo traefik; fi
 if command -v ufw >/dev/null && ufw status 2>/dev/null | grep -q '^Status: active'; then echo ufw; fi
+if test ! -f /etc/ssh/sshd_config.d/10-signupflow.conf; then
+  getent passwd | while IFS=: read -r user _ _ _ _ home _; do
+    test ! -s "$home/.ssh/authorized_keys" || echo "keyed $user"
+  done
+fi
 {locks.HOLDERS}
 true
 """
@@ -65,7 +70,8 @@ true
 @dataclass(frozen=True)
 class System:
     """A host's answers. `installed` is package to version, `half` those that dpkg has not finished; `engine` and `compose` are
-    versions that answered; `starts` is how systemd starts Docker; `others` are running containers that are somebody's own.
+    versions that answered; `starts` is how systemd starts Docker; `others` are running containers that are somebody's own; `keyed`
+    are logins with SSH keys, as long as no deploy has said who may come in.
     """
 
     os: tuple[str, str] = ("", "")
@@ -88,6 +94,7 @@ class System:
     listeners: dict[int, str] | None = None
     our_traefik: bool = False
     ufw: bool = False
+    keyed: frozenset[str] = frozenset()
     held: tuple[locks.Holder, ...] = ()
 
     @property
@@ -128,6 +135,7 @@ def parse(lines: list[str]) -> System:
         listeners=dict(map(_listener, rows.get("listens", ()))) if "listeners" in rows else None,
         our_traefik="traefik" in rows,
         ufw="ufw" in rows,
+        keyed=frozenset(rows.get("keyed", ())),
         held=tuple(locks.holders(lines)),
     )
 

@@ -352,6 +352,13 @@ def test_b4_a_login_that_is_somebody_s_is_refused_and_their_keys_named() -> None
     assert login_problem("deploy", Login(), [ours]) == ""
 
 
+def test_b4_logins_that_will_not_be_let_in_any_more_are_said_before() -> None:
+    found = system.parse(["keyed root", "keyed deploy", "keyed ubuntu", "keyed ada"])
+    (note,) = readiness.notes(found, readiness.Wants())
+    assert note == "after a deploy SSH lets deploy in, and no longer ada, ubuntu"
+    assert not list(readiness.notes(system.parse(["keyed root", "keyed deploy"]), readiness.Wants()))
+
+
 # sshd
 
 DROP_IN = (
