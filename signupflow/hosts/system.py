@@ -70,8 +70,8 @@ true
 @dataclass(frozen=True)
 class System:
     """A host's answers. `installed` is package to version, `half` those that dpkg has not finished; `engine` and `compose` are
-    versions that answered; `starts` is how systemd starts Docker; `others` are running containers that are somebody's own; `keyed`
-    are logins with SSH keys, as long as no deploy has said who may come in.
+    versions that answered; `starts` is how systemd starts Docker; `others` are running containers of somebody's own; `keyed` are
+    logins with SSH keys, as long as no deploy has said who may come in.
     """
 
     os: tuple[str, str] = ("", "")
