@@ -19,7 +19,8 @@ COPY app /srv/app/app
 # The import of an old SQLite file runs on hosts from the very image that will serve its rows.
 COPY sqlite_import /srv/app/sqlite_import
 # Hash-based and unchecked: valid whatever the copied files' times are, and nothing is ever compiled at run time.
-RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash /srv/app
+# Modes first: a checkout on a machine with umask 027 would be closed to the app's user.
+RUN chmod -R a+rX /srv/app && python -m compileall -q -j 0 --invalidation-mode unchecked-hash /srv/app
 
 FROM ${BASE} AS common
 # A fixed uid, so that mounts and secret files can be owned by it. /data is the data mount.

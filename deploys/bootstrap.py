@@ -6,6 +6,7 @@ pyinfra inventory.py deploys/bootstrap.py --user root
 from pyinfra import config, host
 
 from deploys import ownership
+from deploys.base import check_login
 from deploys.environment import environment
 from operations import system
 
@@ -13,5 +14,6 @@ from operations import system
 config.SUDO = host.data.ssh_user not in (None, "root")
 
 ownership.check()
+check_login()
 system.packages(name="Install sudo", names=["sudo"])
 system.login(name="Create the deploy login", user=environment().deploy_user, keys=environment().deploy_public_keys)

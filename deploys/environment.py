@@ -23,6 +23,7 @@ from signupflow.probe import Entry
 from signupflow.secretfile import Secrets
 from signupflow.settings import Environment
 from signupflow.shared.channels import Channels, Mail
+from signupflow.ssh_route import route
 
 # What hosts run already, in the place of what a setting names: a rollback's or a restart's `app_image`.
 _chosen: dict[str, Image] = {}
@@ -166,5 +167,6 @@ def order(env: Environment, hosts: Fleet) -> list[str]:
 def entries(env: Environment) -> tuple[Entry, ...]:
     """The public entry, by each of its domains."""
     edge = inventory.get_host(fleet().host_with_role("edge").name)
-    address = env.public_address or edge.data.get("ssh_hostname") or edge.name
+    # The name may be an alias of ~/.ssh/config alone, which nobody else knows.
+    address = env.public_address or route(edge.data.get("ssh_hostname") or edge.name).hostname
     return tuple(Entry(address, domain, env.public_ca_file) for domain in env.domains)

@@ -47,7 +47,8 @@ class Readiness(FactBase[readiness.Host]):
 
     def command(self) -> str:
         return (
-            "d=/var/lib/docker; test -d $d || d=/var/lib;"
+            "d=$(timeout 10 docker info --format '{{.DockerRootDir}}' 2>/dev/null); test -d \"$d\" || d=/var/lib/docker;"
+            " test -d $d || d=/var/lib;"
             " memory=$(sed -n 's/^MemAvailable: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo);"
             " echo $(df --output=avail -B1 $d | tail -1) $(( memory * 1024 ))"
             " $(date +%s.%N)"

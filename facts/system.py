@@ -1,29 +1,15 @@
-"""The host's distribution, packages, services and logins."""
+"""The host's own system: packages, services, logins, sshd, and what decides whether it can be deployed to."""
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
-
-@dataclass(frozen=True)
-class Distribution:
-    """`id` and `version` of /etc/os-release, such as ubuntu 24.04 or debian 13."""
-
-    id: str
-    version: str
-
-
-class OsRelease(FactBase[Distribution]):
-    """The distribution."""
-
-    def command(self) -> str:
-        return '. /etc/os-release && echo "$ID $VERSION_ID"'
-
-    def process(self, output: list[str]) -> Distribution:
-        name, _, version = output[0].partition(" ")
-        return Distribution(name, version)
+from signupflow.hosts import access, sshd, system
+from signupflow.hosts.packages import removed, simulated
+from signupflow.hosts.system import System
 
 
 class InstalledPackages(FactBase[set[str]]):
@@ -135,3 +121,62 @@ class LoginUser(FactBase[Login]):
         keys = tuple(line[4:] for line in output if line.startswith("key ") and line[4:].strip())
         sudoers = "\n".join(line[8:] for line in output if line.startswith("sudoers "))
         return Login("exists" in output, keys, sudoers, "strict" in output)
+
+
+class HostSystem(FactBase[System]):
+    """What decides whether and how a host can be deployed to, in one round trip."""
+
+    @staticmethod
+    def default() -> System:
+        return System()
+
+    def command(self) -> str:
+        return system.SCRIPT
+
+    def process(self, output: list[str]) -> System:
+        return system.parse(output)
+
+
+class Removals(FactBase[tuple[str, ...]]):
+    """Packages that apt would remove to install these; by the package lists as they are."""
+
+    @staticmethod
+    def default() -> tuple[str, ...]:
+        return ()
+
+    def command(self, packages: tuple[str, ...]) -> str:
+        return simulated([shlex.quote(name) for name in packages]) if packages else "true"
+
+    def process(self, output: list[str]) -> tuple[str, ...]:
+        return removed(output)
+
+
+class SshdAsWanted(FactBase[sshd.Sshd]):
+    """What sshd would do with this drop-in in its place."""
+
+    _user = ""
+
+    @staticmethod
+    def default() -> sshd.Sshd:
+        return sshd.Sshd()
+
+    def command(self, drop_in: str, user: str) -> str:
+        self._user = user
+        return sshd.script(drop_in, user)
+
+    def process(self, output: list[str]) -> sshd.Sshd:
+        return sshd.parse(output, self._user)
+
+
+class SshAccess(FactBase[access.Access]):
+    """The port and the login of the connection in use, and sshd's own ports."""
+
+    @staticmethod
+    def default() -> access.Access:
+        return access.Access()
+
+    def command(self) -> str:
+        return access.SCRIPT
+
+    def process(self, output: list[str]) -> access.Access:
+        return access.parse(output)

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from lab import containers, engine, fault_commands, faults, hosts, inventory, lifecycle, network, topology
+from lab import containers, engine, fault_commands, faults, flavours, hosts, inventory, lifecycle, network, topology
 from lab.errors import LabError
 from lab.options import named
 from lab.state import State, require
@@ -59,9 +59,14 @@ def main() -> None:
     type=click.IntRange(min=0),
     help="Seconds that the ACME CA's certificates are valid; 0 is the CA's own default. A change restarts the CA.",
 )
-def up(name: str, wanted: str | None, count: int | None, lifetime: int | None) -> None:
+@click.option(
+    "--flavour",
+    type=click.Choice(list(flavours.BY_NAME)),
+    help="A past for the first host (docs/LAB.md) [default: as before].",
+)
+def up(name: str, wanted: str | None, count: int | None, lifetime: int | None, flavour: str | None) -> None:
     """Start the lab, or bring it to where it should be. Hosts that run are kept as they are."""
-    lifecycle.up(name, wanted, count, lifetime, progress)
+    lifecycle.up(name, wanted, count, lifetime, progress, flavour)
 
 
 @main.command()

@@ -62,6 +62,14 @@ class Lab(dict[str, Any]):
         (name,) = self.holding(role)
         return name
 
+    def person(self) -> dict[str, str]:
+        """Variables by which programs find the ~/.ssh/config of somebody who has such hosts; none where it is empty."""
+        config = Path(self["ssh_config"])
+        if not config.read_text().strip():
+            return {}
+        folder = config.parents[2]
+        return {"HOME": str(folder / "home"), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+
     def resolve(self, domain: str) -> str:
         """curl's --resolve argument for a domain."""
         return f"{domain}:443:{self.address()}"
@@ -75,7 +83,7 @@ class Lab(dict[str, Any]):
             "UserKnownHostsFile": self["known_hosts"],
         }
         flags = [flag for key, value in options.items() for flag in ("-o", f"{key}={value}")]
-        return ["ssh", *flags, "-i", self["ssh_key"], f"{user}@{self.address(host)}"]
+        return ["ssh", "-F", self["ssh_config"], *flags, "-i", self["ssh_key"], f"{user}@{self.address(host)}"]
 
     def ssh(self, host: str, command: str, user: str = "deploy", stdin: str | None = None) -> str:
         """Run a command on a host and return its standard output; raise when it fails."""
@@ -158,7 +166,7 @@ class Lab(dict[str, Any]):
     ) -> subprocess.CompletedProcess[str]:
         """Run pyinfra as an operator would, from the repository's root; `politely` where what is served meanwhile is timed."""
         command = [*(POLITELY if politely else ()), PYINFRA, inventory or self["inventory"], deploy, *arguments]
-        variables = {**os.environ, **(environment or {})}
+        variables = {**os.environ, **self.person(), **(environment or {})}
         done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, errors="replace", check=False)
         if check and done.returncode:
             raise RuntimeError(f"{' '.join(command)} exited {done.returncode}:\n{done.stderr[-4000:]}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from lab import containers, engine, hosts, images
+from lab import containers, engine, flavours, hosts, images
 from lab.errors import LabError
 from lab.state import Host, State
 from lab.waiting import wait_for
@@ -137,13 +137,14 @@ def _off(name: str) -> bool:
 def wait_until_reachable(state: State, host: Host) -> None:
     """Until the host has booted and its sshd greets whoever connects."""
     hosts.wait_until_ready(state, host)
-    wait_for(lambda: takes_ssh(host.address), SSH_TIMEOUT, f"{host.name} does not take SSH at {host.address}")
+    port = flavours.of_host(state, host).ssh_port
+    wait_for(lambda: takes_ssh(host.address, port=port), SSH_TIMEOUT, f"{host.name} does not take SSH at {host.address}")
 
 
-def takes_ssh(address: str, seconds: float = 2) -> bool:
+def takes_ssh(address: str, seconds: float = 2, port: int = SSH_PORT) -> bool:
     """Whether something that speaks SSH answers there."""
     try:
-        with socket.create_connection((address, SSH_PORT), seconds) as connection:
+        with socket.create_connection((address, port), seconds) as connection:
             connection.settimeout(seconds)
             return connection.recv(4) == b"SSH-"
     except OSError:

@@ -8,7 +8,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from lab import containers, engine, images
+from lab import containers, engine, flavours, images
 from lab.errors import LabError
 from lab.paths import LAB_DIR
 from lab.state import Host, State, write
@@ -90,9 +90,10 @@ def container(state: State, host: Host) -> containers.Container:
     missing = missing_capabilities(Path("/proc/self/status").read_text())
     return containers.Container(
         what=host.name,
-        image=images.HOST,
+        image=images.host_of(flavours.of_host(state, host).suite),
         address=host.address,
         options=[
+            *flavours.of_host(state, host).options,
             f"--hostname={host.name}",
             *privilege_flags(privileged_works(), missing),
             *cgroup_flags(version),
@@ -161,7 +162,8 @@ def wait_until_ready(state: State, host: Host) -> None:
         return done.stdout.strip() in ("running", "degraded")
 
     def listening() -> bool:
-        return engine.docker("exec", name, "systemctl", "is-active", "ssh.service", check=False).returncode == 0
+        units = engine.docker("exec", name, "systemctl", "is-active", "ssh.service", "ssh.socket", check=False).stdout.split()
+        return "active" in units
 
     said = f"{host.name} did not finish booting within {READY_TIMEOUT:.0f} s: docker logs {name}"
     wait_for(booted, READY_TIMEOUT, said, every=0.3)
@@ -176,9 +178,13 @@ def host_keys(state: State, host: Host) -> list[str]:
 
 
 def known_hosts(state: State) -> str:
-    return "".join(
-        f"{host.fqdn},{host.name},{host.address} {key}\n" for host in state.host_list() for key in host_keys(state, host)
-    )
+    return "".join(f"{','.join(names_of(state, host))} {key}\n" for host in state.host_list() for key in host_keys(state, host))
+
+
+def names_of(state: State, host: Host) -> list[str]:
+    """As a known_hosts file names a host: with its port, where that is another one than SSH's."""
+    port, names = flavours.of_host(state, host).ssh_port, [host.fqdn, host.name, host.address]
+    return names if port == flavours.SSH_PORT else [f"[{name}]:{port}" for name in names]
 
 
 def login(state: State, host: Host) -> str:
@@ -190,6 +196,7 @@ def login(state: State, host: Host) -> str:
 def ssh_command(state: State, host: Host, user: str, *command: str) -> list[str]:
     return [
         "ssh",
+        f"-F{state.folder / 'home/.ssh/config'}",
         f"-i{state.folder / 'id_ed25519'}",
         "-oIdentitiesOnly=yes",
         "-oStrictHostKeyChecking=yes",

@@ -253,10 +253,31 @@ def _pull(done: Done, progress: engine.Progress) -> bool:
     return bool(missing)
 
 
-def _bootstrap_debian(done: Done, progress: engine.Progress) -> bool:
-    """debian:trixie-slim by mmdebstrap from the mirror that this machine's apt uses."""
+def host_of(suite: str) -> str:
+    """The image of a host of another suite of Debian's than the lab's own; empty is the lab's own."""
+    return f"{HOST}-{suite}" if suite else HOST
+
+
+def ensure_host_of(suite: str, done: Done, progress: engine.Progress = engine.silent) -> bool:
+    """The same for a flavour whose host has another suite; whether anything had to be made."""
+    with only_one_builder():
+        SCRATCH.mkdir(parents=True, exist_ok=True)
+        base, how = f"debian:{suite}-slim", mode()
+        if how == "pull" and engine.image_id(base) is None:
+            engine.docker("pull", "--quiet", base)
+        made = how != "pull" and _bootstrap_debian(done, progress, suite, base)
+        recipe = Recipe(host_of(suite), "host", base=base, build_args=(("BASE", base),))
+        key = inputs(recipe, _key(base), how)
+        if engine.image_label(recipe.tag, INPUTS_LABEL) == key:
+            return made
+        _build(recipe, key, done, progress)
+        return True
+
+
+def _bootstrap_debian(done: Done, progress: engine.Progress, suite: str = SUITE, tag: str = DEBIAN) -> bool:
+    """debian:trixie-slim by mmdebstrap from the mirror that this machine's apt uses; or that of another suite."""
     mirror = debian.machine_mirror()
-    sources = mirror.lines(SUITE) if mirror else []
+    sources = mirror.lines(suite) if mirror else []
     apt_conf = DOCKERFILES / "debian" / "docker-clean"
     command = [
         "--variant=minbase",
@@ -267,21 +288,21 @@ def _bootstrap_debian(done: Done, progress: engine.Progress) -> bool:
         '--customize-hook=rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*',
     ]
     key = digest(repr(command).replace(str(ROOT), ""), apt_conf.read_bytes(), repr(sources))
-    if engine.image_label(DEBIAN, INPUTS_LABEL) == key:
+    if engine.image_label(tag, INPUTS_LABEL) == key:
         return False
     started = time.monotonic()
     if not shutil.which("mmdebstrap"):
         engine.apt_install("mmdebstrap", "debian-archive-keyring", why="no registry is reachable to pull images from")
     if os.geteuid() != 0:
         raise LabError("no registry is reachable, and building the images needs root: run `lab up` once as root")
-    progress(f"building {DEBIAN} from Debian's packages")
+    progress(f"building {tag} from Debian's packages")
     with ThreadPoolExecutor(max_workers=1) as pool:
         fetching = pool.submit(wheels)
         with tempfile.TemporaryDirectory(dir=SCRATCH, prefix="debian-") as scratch:
             tar = Path(scratch) / "debian.tar"
             # A file, not a pipe: half of an archive would be imported as if it were whole.
             made = subprocess.run(
-                ["mmdebstrap", "--quiet", *command, SUITE, str(tar), *sources],
+                ["mmdebstrap", "--quiet", *command, suite, str(tar), *sources],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,
@@ -292,7 +313,7 @@ def _bootstrap_debian(done: Done, progress: engine.Progress) -> bool:
             changes = ('CMD ["/bin/bash"]', f"LABEL {INPUTS_LABEL}={key}")
             path = "ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
             options = [word for change in (*changes, path) for word in ("--change", change)]
-            engine.docker("import", *options, str(tar), DEBIAN)
+            engine.docker("import", *options, str(tar), tag)
         fetching.result()
-    done(DEBIAN, time.monotonic() - started)
+    done(tag, time.monotonic() - started)
     return True

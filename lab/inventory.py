@@ -109,6 +109,8 @@ def environment(state: State) -> dict[str, Any]:
         ],
         "inventory": str(path(state)),
         "ssh_key": str(folder / "id_ed25519"),
+        "ssh_config": str(folder / "home/.ssh/config"),
+        "flavour": state.flavour,
         "known_hosts": str(folder / "known_hosts"),
         "ca_file": str(folder / "ca.pem"),
         "acme_ca_file": str(folder / "acme-ca.pem"),

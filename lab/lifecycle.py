@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from lab import containers, engine, faults, hosts, images, inventory, network, pki, servers, topology
+from lab import containers, engine, faults, flavours, hosts, images, inventory, network, pki, servers, topology
 from lab.errors import LabError
 from lab.paths import LAB_DIR
 from lab.state import LABEL, State, check_name, folder, load, write
@@ -55,19 +55,24 @@ def only_one(name: str) -> Iterator[None]:
         yield
 
 
-def up(name: str, wanted: str | None, count: int | None, lifetime: int | None, console: Console) -> State:
+def up(
+    name: str, wanted: str | None, count: int | None, lifetime: int | None, console: Console, flavour: str | None = None
+) -> State:
     check_name(name)
     if count is not None and not 1 <= count <= network.MAX_HOSTS:
         raise LabError(f"--hosts takes 1 to {network.MAX_HOSTS}")
     steps = Steps(console)
     with only_one(name):
         _check_topology(load(name), wanted, count)
+        _check_flavour(load(name), flavour)
         with steps.step("Docker Engine") as notes:
             engine.ensure(steps.begun)
             notes.append(f"cgroup v{engine.cgroup_version()}")
         cold = images.ensure(lambda tag, seconds: steps.done(f"image {tag}", seconds), steps.begun)
+        if suite := flavours.BY_NAME[flavour].suite if flavour else "":
+            cold |= images.ensure_host_of(suite, lambda tag, seconds: steps.done(f"image {tag}", seconds), steps.begun)
         with steps.step("network and keys") as notes:
-            state = _state(name, wanted, count, lifetime)
+            state = _state(name, wanted, count, lifetime, flavour)
             _ensure_network(state)
             pki.ensure_ssh_key(state.folder)
             pki.ensure_age_keys(state.folder)
@@ -94,7 +99,18 @@ def _check_topology(state: State | None, wanted: str | None, count: int | None) 
         raise LabError(f"the topology {chosen} needs at least {topology.minimum(chosen)} hosts")
 
 
-def _state(name: str, wanted: str | None, count: int | None, lifetime: int | None) -> State:
+def _check_flavour(state: State | None, flavour: str | None) -> None:
+    """A host has one past: another one needs another machine."""
+    flavours.check(flavour or "")
+    if state is None or flavour is None or flavour == state.flavour:
+        return
+    first = state.host_list()[0]
+    if containers.describe(state.container(first.name)) is not None:
+        destroy = f"python -m lab destroy --name {state.name} {first.name}"
+        raise LabError(f"{first.fqdn} is there, of the flavour {state.flavour or 'plain'}; first: {destroy}")
+
+
+def _state(name: str, wanted: str | None, count: int | None, lifetime: int | None, flavour: str | None) -> State:
     containers.refuse_foreign(name, folder(name))
     state = load(name)
     if state is None:
@@ -105,6 +121,9 @@ def _state(name: str, wanted: str | None, count: int | None, lifetime: int | Non
         state = State(name=name, subnet=subnet, hosts=topology.minimum(chosen), topology=chosen)
     if count is not None:
         state.hosts = count
+    if flavour is not None:
+        state.flavour = flavour
+    state.hosts = max(state.hosts, flavours.of(state).hosts)
     if lifetime is not None:
         state.certificate_lifetime = lifetime or None
     state.save()
@@ -163,6 +182,8 @@ def _start_everything(state: State, steps: Steps) -> bool:
         for host in state.host_list():
             started = time.monotonic()
             hosts.wait_until_ready(state, host)
+            if flavours.apply(state, host):
+                kinds[host.name] += f", {state.flavour}"
             steps.done(f"host {host.fqdn} {host.address}", time.monotonic() - started, kinds[host.name])
         for other in others:
             other.result()
@@ -182,6 +203,7 @@ def _remove_surplus_hosts(state: State) -> None:
 
 def _write_files(state: State) -> None:
     write(state.folder / "known_hosts", hosts.known_hosts(state))
+    flavours.write_ssh_config(state)
     write(inventory.path(state), inventory.render(state))
 
 

@@ -41,6 +41,8 @@ class State:
     s3_secret_key: str = ""
     # Seconds; None is Pebble's own default of five years.
     certificate_lifetime: int | None = None
+    # What the first host is before anything is deployed to it (lab/flavours); empty is nothing but the operating system.
+    flavour: str = ""
     # Ordinary name: {"id": local image id, "digest": manifest digest in the lab's registry}
     images: dict[str, dict[str, str]] = field(default_factory=dict)
 

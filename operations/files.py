@@ -8,8 +8,10 @@ from pathlib import PurePosixPath
 
 from pyinfra import host, logger, state
 from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api.command import PyinfraCommand
 
 from facts.host_files import APPLIED, Holds, HostFile, ManagedFile, marker
+from operations.lockout import guarded, keep
 from signupflow.diff import changed_lines
 
 
@@ -50,12 +52,16 @@ def config(
     validate: str = "",
     apply: str = "",
     holds: str = "true",
-) -> Generator[StringCommand]:
+    undo: str = "",
+) -> Generator[PyinfraCommand]:
     """Own the whole of a configuration file, and put it into effect.
 
     `apply` runs when the file changed, when an earlier run was cut off before it, or when
     `holds` (a condition on the running system) is false. A marker under /var/lib/signupflow/applied
     records the hash that was last applied, so a killed run converges. A failure of `validate` leaves the old file.
+
+    With `undo`, the file decides who may connect: it stays only when a new connection is made after `apply`; otherwise the old
+    file is put back, and `undo` puts that into effect.
     """
     content = content if content.endswith("\n") else content + "\n"
     current = host.get_fact(ManagedFile, path=dest)
@@ -71,9 +77,16 @@ def config(
         if current.applied:
             # It may name this very content from before somebody changed the file: cut off here, the next run must apply it.
             yield StringCommand("rm -f", QuoteString(marker(dest)))
+        if undo:
+            yield keep(dest)
         yield from written(dest, content, mode, owner, validate)
     if applying:
-        yield StringCommand(apply)
+        if undo:
+            if not writing:
+                yield keep(dest)
+            yield from guarded(PurePosixPath(dest).stem, dest, undo, apply)
+        else:
+            yield StringCommand(apply)
         yield StringCommand(f"mkdir -p {APPLIED} && echo {digest(content)} >", QuoteString(marker(dest)))
 
 

@@ -16,6 +16,7 @@ from operations.remote import ScriptError, run
 from operations.scripted import Scripted
 from signupflow import archives
 from signupflow.images import Image, layers
+from signupflow.release.prune import unused_script
 
 PULL_SECONDS = 900
 LOAD_SECONDS = 300
@@ -25,8 +26,11 @@ LAYERS = "docker image ls --all --quiet --no-trunc | sort -u | xargs -r docker i
 
 
 @operation()
-def present(image: Image) -> Generator[PyinfraCommand]:
-    """Have the image on the host, so that starting it needs no network."""
+def present(image: Image, prune: bool = False) -> Generator[PyinfraCommand]:
+    """Have the image on the host, so that starting it needs no network.
+
+    With `prune`, what it replaces goes: where no release's end does that, every release would leave one more.
+    """
     found = host.get_fact(ImageId, reference=image.on_host)
     if found and found == (image.image_id or found):
         host.noop(f"image {image.on_host} is present")
@@ -35,6 +39,8 @@ def present(image: Image) -> Generator[PyinfraCommand]:
         yield Sent(image)
     else:
         yield Scripted("the image cannot be pulled", f"docker pull --quiet {shlex.quote(image.on_host)}", PULL_SECONDS)
+    if prune:
+        yield Scripted("older images cannot be removed", unused_script(image.reference.name, image.on_host), LOAD_SECONDS)
 
 
 class Sent(PyinfraCommand):

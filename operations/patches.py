@@ -14,7 +14,7 @@ import paramiko.file
 import pyinfra.api.host as pyinfra_host
 import pyinfra.connectors.util as connectors
 from gevent.local import local
-from pyinfra.api import Host, State
+from pyinfra.api import Host, State, StringCommand
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_state
@@ -48,6 +48,7 @@ def apply() -> None:
     _replace(State, "fail_hosts", _failing_hosts)
     _replace(pyinfra_host, "get_fact", _getting_facts)
     _replace(connectors, "getpass", _asking_for_passwords)
+    _replace(connectors, "make_unix_command", _with_usual_modes)
 
 
 def _replace(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -81,6 +82,15 @@ def _asking_for_passwords(original: Callable[[str], str]) -> Callable[[str], str
         return original(prompt)
 
     return ask
+
+
+def _with_usual_modes(original: Callable[..., StringCommand]) -> Callable[..., StringCommand]:
+    """A hardened host's umask (027) is its logins': directories that containers read would be closed to them."""
+
+    def make(command: StringCommand, *args: Any, **kwargs: Any) -> StringCommand:
+        return original(StringCommand("umask 022;", command), *args, **kwargs)
+
+    return make
 
 
 def _as_text(data: bytes | str, encoding: str = "utf8") -> str:

@@ -14,6 +14,7 @@ from pyinfra.api.exceptions import ConnectError
 
 from facts.containers import ImageId
 from facts.release import Connections, HeldLock, Readiness
+from facts.system import HostSystem, LoginUser, Removals, SshAccess, SshdAsWanted
 from operations import patches
 from operations.delegate import connected
 from operations.deployment import DeploymentContext
@@ -22,15 +23,30 @@ from operations.guard import Guard
 from operations.hooks import called
 from operations.lock import ended
 from operations.remote import ScriptError
+from operations.system import login_problem
 from signupflow import probe
+from signupflow.hosts import packages, sshd
+from signupflow.hosts import readiness as hosts
 from signupflow.probe import Entry
 from signupflow.release import lock, readiness
 
 
 @dataclass(frozen=True)
+class SystemChecks:
+    """What a deploy that changes the host asks of it. `drop_in` are sshd's settings, `deploy_user` is who may log in then."""
+
+    wants: hosts.Wants
+    drop_in: str
+    deploy_user: str
+    keys: tuple[str, ...] = ()
+    notes: bool = False
+
+
+@dataclass(frozen=True)
 class Checks:
-    """What one host is asked. `image` is the release's image as hosts name it, with its size; `connections` is what a second
-    generation on the largest app host may open; `entries` are asked on the edge, and only when something serves already.
+    """What one host is asked. `system` is None for what leaves the host's own system as it is. `image` is the release's image as
+    hosts name it, with its size; `connections` is what a second generation on the largest app host may open; `entries` are asked
+    on the edge, and only when something serves already.
     """
 
     image: str
@@ -41,6 +57,7 @@ class Checks:
     health_path: str = ""
     lifetime_seconds: float = 0
     allow_unhealthy: bool = False
+    system: SystemChecks | None = None
 
 
 @operation()
@@ -69,6 +86,31 @@ def _problems(context: DeploymentContext, checks: Checks) -> Iterator[str]:
         yield f"deploy lock: held by {held.said}: wait until it ends, or `signupflow lock release` if its machine is gone"
     for entry in checks.entries:
         yield from _public(entry, checks)
+    if checks.system:
+        yield from _system(checks.system)
+
+
+def _system(checks: SystemChecks) -> Iterator[str]:
+    """What would fail after the first change, or take from somebody what is theirs."""
+    system = host.get_fact(HostSystem)
+    if not system.machine:
+        return  # nothing is known, which is said elsewhere
+    yield from hosts.problems(system, checks.wants)
+    wanted = hosts.wanted_packages(system)
+    if wanted and (gone := host.get_fact(Removals, packages=wanted)):
+        yield f"packages: {packages.removal_problem(wanted, gone)}"
+    yield from sshd.problems(host.get_fact(SshdAsWanted, drop_in=checks.drop_in, user=checks.deploy_user), checks.drop_in)
+    login = host.get_fact(SshAccess).login
+    if checks.drop_in and login not in ("", checks.deploy_user) and not host.name.startswith("@"):
+        yield (
+            f"login: this run comes in as {login}, and lets only {checks.deploy_user} in: bootstrap the host, and log in as "
+            f"{checks.deploy_user} (ssh_user in the inventory, or User in ~/.ssh/config)"
+        )
+    if problem := login_problem(checks.deploy_user, host.get_fact(LoginUser, user=checks.deploy_user), checks.keys):
+        yield f"login: {problem}"
+    if checks.notes:
+        for note in hosts.notes(system, checks.wants):
+            logger.info(f"{host.print_prefix}{note}")
 
 
 def _public(entry: Entry, checks: Checks) -> Iterator[str]:

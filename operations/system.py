@@ -6,21 +6,15 @@ from collections.abc import Generator, Sequence
 
 from pyinfra import host
 from pyinfra.api import QuoteString, StringCommand, operation
+from pyinfra.api.command import PyinfraCommand
 
-from facts.system import InstalledPackages, LoginUser, Unit, Units
-
-APT = "DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
-
-
-def install_commands(missing: Sequence[str]) -> Generator[StringCommand]:
-    """Refresh the package lists and install; finish first what a run that was cut off left half configured."""
-    yield StringCommand(APT, "update")
-    install = StringCommand(APT, "install -y --no-install-recommends", *[QuoteString(name) for name in missing])
-    yield StringCommand(install, "|| { DEBIAN_FRONTEND=noninteractive dpkg --configure -a &&", install, "; }")
+from facts.system import InstalledPackages, Login, LoginUser, Unit, Units
+from operations import apt
+from operations.failed import refused
 
 
 @operation()
-def packages(names: Sequence[str], services: Sequence[str] = ()) -> Generator[StringCommand]:
+def packages(names: Sequence[str], services: Sequence[str] = ()) -> Generator[PyinfraCommand]:
     """Install packages, and have their services enabled and running.
 
     One operation for both, because many packages start their service themselves: two would
@@ -34,19 +28,38 @@ def packages(names: Sequence[str], services: Sequence[str] = ()) -> Generator[St
         host.noop("packages are installed, services run")
         return
     if missing:
-        yield from install_commands(missing)
+        yield from apt.install(missing)
     if services:
         yield StringCommand("systemctl enable --now", *[QuoteString(name) for name in services])
 
 
+def sudo_rule(user: str) -> str:
+    return f"{user} ALL=(ALL) NOPASSWD:ALL"
+
+
+def login_problem(user: str, current: Login, keys: Sequence[str]) -> str:
+    """Why this login is somebody else's: it has keys that would go, and was not made here."""
+    others = [key for key in current.keys if key not in keys and not key.startswith("#")]
+    if not current.exists or not others or current.sudoers == sudo_rule(user):
+        return ""
+    named = ", ".join(" ".join(key.split()[2:]) or f"{key.split()[0]} ...{key.split()[1][-8:]}" for key in others)
+    return (
+        f"the login {user} is there already and lets in {named}, whom deploy_public_keys does not name: add them, or choose "
+        "another deploy_user"
+    )
+
+
 @operation()
-def login(user: str, keys: Sequence[str]) -> Generator[StringCommand]:
+def login(user: str, keys: Sequence[str]) -> Generator[PyinfraCommand]:
     """A login with exactly these SSH keys, no password, and sudo without one.
 
     Owns the user's authorized_keys and /etc/sudoers.d/90-<user>.
     """
-    sudoers = f"{user} ALL=(ALL) NOPASSWD:ALL"
+    sudoers = sudo_rule(user)
     current = host.get_fact(LoginUser, user=user)
+    if problem := login_problem(user, current, keys):
+        yield refused(problem)
+        return
     creating = not current.exists
     keying = not current.strict_modes or sorted(current.keys) != sorted(keys)
     permitting = current.sudoers != sudoers
@@ -56,9 +69,10 @@ def login(user: str, keys: Sequence[str]) -> Generator[StringCommand]:
     if creating:
         yield StringCommand(f"useradd --create-home --shell /bin/bash {user}")
     if keying:
-        home = f"/home/{user}/.ssh"
-        yield StringCommand(f"install -d -m 0700 -o {user} -g {user} {home}")
-        yield StringCommand(f"install -m 0600 -o {user} -g {user} /dev/null {home}/authorized_keys.new")
+        # Its home and its group are its own affair where somebody made it before.
+        home, group = f"~{user}/.ssh", f"$(id -gn {user})"
+        yield StringCommand(f"install -d -m 0700 -o {user} -g {group} {home}")
+        yield StringCommand(f"install -m 0600 -o {user} -g {group} /dev/null {home}/authorized_keys.new")
         yield StringCommand(f"cat > {home}/authorized_keys.new", _stdin="\n".join(keys) + "\n")
         yield StringCommand(f"mv -f {home}/authorized_keys.new {home}/authorized_keys")
     if permitting:

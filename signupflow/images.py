@@ -182,6 +182,27 @@ def size(text: str) -> int:
     return int(found["Size"]) if found else 0
 
 
+def architecture(text: str) -> str:
+    """What Docker calls the machine that an image is for; empty for an image that this machine has not seen."""
+    return str(_seen(text).get("Architecture", ""))
+
+
+def major(text: str) -> int:
+    """The major version of a PostgreSQL image: what it says itself (PG_MAJOR), or its tag; 0 where neither tells."""
+    variables = (_seen(text).get("Config") or {}).get("Env") or ()
+    said = next((item.partition("=")[2] for item in variables if item.startswith("PG_MAJOR=")), "")
+    found = re.match(r"\d+", said or Reference.parse(text).tag)
+    return int(found[0]) if found else 0
+
+
+def _seen(text: str) -> dict[str, Any]:
+    """What this machine's engine knows of an image; nothing where there is no engine or no such image."""
+    try:
+        return inspect(text) or {}
+    except (OperatorError, OSError):
+        return {}
+
+
 @functools.cache
 def _containerd_store() -> bool:
     """Whether this machine's engine keeps images in containerd, where an image's id is its manifest's digest."""

@@ -350,7 +350,7 @@ def _naive(value: bytearray, zoned_as_utc: bool) -> dt.datetime:
 
 
 def instant(value: bytearray) -> dt.datetime:
-    """In UTC, without a zone. Without a zone it is UTC: SQLite's CURRENT_TIMESTAMP is, and so is everything that the application writes."""
+    """In UTC, without a zone. Without a zone it is UTC: SQLite's CURRENT_TIMESTAMP is, and so is what the application writes."""
     stamp, distance = _parts(value)
     return stamp if distance is None else _at_utc(stamp, distance)
 

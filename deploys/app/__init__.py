@@ -32,7 +32,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 def app_image() -> None:
     """A stage of its own: the schema step needs the image, on the database's host, before the release does."""
     if in_group("app") or (in_group("db") and environment().app_migration_command):
-        images.present(name="Load the image", image=image(environment().app_image))
+        # On an app host the release itself says which of the older ones stay.
+        images.present(name="Load the image", image=image(environment().app_image), prune=not in_group("app"))
 
 
 def routes() -> None:

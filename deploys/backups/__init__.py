@@ -91,7 +91,7 @@ def recovery() -> None:
     env = environment()
     if not env.backed_up:
         refuse("there is nothing to recover from: set s3_endpoint and s3_bucket")
-    images.present(name="Load the PostgreSQL image", image=image(env.postgres_image))
+    images.present(name="Load the PostgreSQL image", image=image(env.postgres_image), prune=True)
     compose.directory(name="Create the data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
     configured()
     _commands(env)
@@ -105,7 +105,7 @@ def recovery() -> None:
 
 def _commands(env: Environment) -> None:
     ops = image(env.ops_image)
-    images.present(name="Load the ops image", image=ops)
+    images.present(name="Load the ops image", image=ops, prune=True)
     for command, module in COMMANDS.items():
         files.config(
             name=f"Install {Path(command).name}",

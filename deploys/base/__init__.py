@@ -6,19 +6,21 @@ from pyinfra import host, inventory
 from pyinfra.api import deploy
 
 from deploys.app.networks import APP_BRIDGE
-from deploys.environment import environment, fleet, in_group
+from deploys.environment import environment, fleet, in_group, refuse
+from facts.system import HostSystem, LoginUser, SshAccess, SshdAsWanted
 from operations import files, system
+from operations.system import login_problem
 from signupflow.fleet import all_ports
+from signupflow.hosts import packages, sshd
 from signupflow.render import template
 from signupflow.settings import Environment
 from signupflow.shared.places import POSTGRES_PORT
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-PACKAGES = ["ca-certificates", "curl", "nftables", "sudo", "systemd-timesyncd", "unattended-upgrades"]
+NOT_IN_FORCE = "sshd: keys-only logins were written and are not in force: `signupflow doctor` says which line is in the way"
 # Only Traefik's host serves these.
 WEB = (80, 443)
-SERVICES = ["systemd-timesyncd.service", "unattended-upgrades.service"]
 
 
 def rules() -> dict[str, object]:
@@ -26,7 +28,8 @@ def rules() -> dict[str, object]:
     env, hosts = environment(), fleet()
     edge, database = in_group("edge"), hosts.database_address(host.name)
     return {
-        "ports": [port for port in env.public_tcp_ports if edge or port not in WEB],
+        # Whatever led here, of the inventory or of ~/.ssh/config, leads here again.
+        "ports": sorted({port for port in env.public_tcp_ports if edge or port not in WEB} | host.get_fact(SshAccess).ports),
         "web": sorted(set(WEB) & set(env.public_tcp_ports)) if edge else [],
         "connections": env.edge_connections,
         # The edge answers IPv4 alone.
@@ -52,14 +55,18 @@ def jumps() -> list[str]:
 @deploy("Base host")
 def base_host() -> None:
     env = environment()
-    system.packages(name="Install packages", names=PACKAGES, services=SERVICES)
+    found = host.get_fact(HostSystem)
+    system.packages(name="Install packages", names=packages.base(found), services=packages.services(found))
     _login(env)
+    in_force = sshd.in_force(sshd_drop_in(env), env.deploy_user)
     files.config(
         name="Configure SSH: keys only, no root",
-        dest="/etc/ssh/sshd_config.d/10-signupflow.conf",
-        content=template(TEMPLATES / "sshd.conf.j2", deploy_user=env.deploy_user, jumps=jumps()),
-        validate="mkdir -p /run/sshd && sshd -t -f {}",
-        apply="systemctl try-reload-or-restart ssh",
+        dest=sshd.DROP_IN,
+        content=sshd_drop_in(env),
+        validate="mkdir -p -m 0755 /run/sshd && sshd -t -f {}",
+        apply=f"systemctl try-reload-or-restart ssh && {{ {in_force} || {{ echo '{NOT_IN_FORCE}' >&2; exit 1; }}; }}",
+        holds=in_force,
+        undo="systemctl try-reload-or-restart ssh",
     )
     files.config(
         name="Install the firewall unit",
@@ -74,6 +81,7 @@ def base_host() -> None:
         validate="nft --check --file {}",
         apply="systemctl reload-or-restart signupflow-firewall",
         holds="nft list table inet signupflow",
+        undo="nft delete table inet signupflow; test ! -f /etc/signupflow/firewall.nft || systemctl restart signupflow-firewall",
     )
     files.config(
         name="Configure unattended upgrades",
@@ -88,6 +96,11 @@ def base_host() -> None:
     )
 
 
+def sshd_drop_in(env: Environment) -> str:
+    """sshd's settings, as they are written."""
+    return template(TEMPLATES / "sshd.conf.j2", deploy_user=env.deploy_user, jumps=jumps())
+
+
 @deploy("Logins")
 def login() -> None:
     """The deploy user's login alone, as when its keys rotate."""
@@ -96,3 +109,16 @@ def login() -> None:
 
 def _login(env: Environment) -> None:
     system.login(name=f"Create login {env.deploy_user}", user=env.deploy_user, keys=env.deploy_public_keys)
+
+
+def check_login() -> None:
+    """Before a bootstrap: end the run when the login is somebody else's, or when sshd would never let it in."""
+    env = environment()
+    problem = login_problem(env.deploy_user, host.get_fact(LoginUser, user=env.deploy_user), env.deploy_public_keys)
+    found = host.get_fact(SshdAsWanted, drop_in="", user=env.deploy_user)
+    listed = found.effective.get("allowusers", ())
+    if not problem and listed and env.deploy_user not in listed:
+        where = ", ".join(found.set_in.get("allowusers", ()))
+        problem = f"sshd lets only {' '.join(listed)} in (AllowUsers, {where}): add {env.deploy_user} there first"
+    if problem:
+        refuse(f"{host.name}: {problem}")

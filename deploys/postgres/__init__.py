@@ -33,7 +33,7 @@ def postgres() -> None:
         return
     env, values = environment(), secrets()
     postgres_image = image(env.postgres_image)
-    images.present(name="Load the image", image=postgres_image)
+    images.present(name="Load the image", image=postgres_image, prune=True)
     compose.directory(name="Create the data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
     key = {name: values[name] for name in ("postgres_tls_certificate", "postgres_tls_key")}
     secret_files.directory(name="Write the server certificate and key", path=SECRETS, values=key, uid=POSTGRES_UID)

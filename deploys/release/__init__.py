@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -10,6 +11,7 @@ from pyinfra.api import Host, deploy
 
 from deploys import ownership
 from deploys.app import desired, prepare_host, routes, served_entries, serving, uncertified_entries, unmoved
+from deploys.base import sshd_drop_in
 from deploys.deployment import deployment
 from deploys.environment import channels, commit, environment, fleet, holding, image, in_group, order, refuse
 from deploys.release.plan import announce
@@ -20,13 +22,18 @@ from operations import certificates
 from operations import preflight as readying
 from operations import release as releases
 from operations.delegate import connectable, connected
-from signupflow.images import size
+from signupflow.hosts import readiness as hosts
+from signupflow.hosts.docker import daemon_keys
+from signupflow.images import architecture, major, size
 from signupflow.release import journal, ledger, readiness
+from signupflow.settings import Environment
 
 # The kind of run that moves an old service's rows.
 MOVING = "cutover"
 # Kinds of a run that starts again what serves, on the schema that it serves on.
 SAME_IMAGE = ("restart", "scale", "rotation")
+# Kinds that bring packages and settings of the host itself.
+CHANGES_HOSTS = ("release", MOVING)
 
 
 @deploy("Preflight")
@@ -43,7 +50,7 @@ def ready(kind: str = "release", recovering: bool = False) -> None:
     if kind not in SAME_IMAGE:
         _schema_is_not_left_out()
     deployment().recorder.kind = kind
-    _asked(replacing=kind == "restart")
+    _asked(replacing=kind == "restart", system=kind in CHANGES_HOSTS)
     _lock(environment().reason or f"{kind} {image(environment().app_image).version or environment().app_image}")
 
 
@@ -51,7 +58,7 @@ def ready(kind: str = "release", recovering: bool = False) -> None:
 def asked(replacing: bool = False) -> None:
     """The preflight alone. What serves must be in order when some host would get another release, or when `replacing`."""
     ownership.check()
-    _asked(replacing)
+    _asked(replacing, system=True, notes=True)
 
 
 def _schema_is_not_left_out() -> None:
@@ -69,10 +76,13 @@ def _schema_is_not_left_out() -> None:
         )
 
 
-def _asked(replacing: bool) -> None:
+def _asked(replacing: bool, system: bool, notes: bool = False) -> None:
     context = deployment()
     readying.everybody(name="All hosts reachable", context=context, what="all hosts are reachable")
-    readying.ready(name="Run checks", context=context, checks=checks(replacing))
+    asked_of = checks(replacing)
+    if system:
+        asked_of = dataclasses.replace(asked_of, system=system_checks(notes))
+    readying.ready(name="Run checks", context=context, checks=asked_of)
     readying.everybody(name="All checks passed", context=context, what="all checks passed")
 
 
@@ -99,7 +109,7 @@ def locked_hosts() -> list[str]:
 
 def checks(replacing: bool = False) -> readying.Checks:
     """What this host is asked. What serves must be in order only when it is about to be replaced: a run also mends."""
-    env, hosts, replacing = environment(), fleet(), replacing or releasing()
+    env, members, replacing = environment(), fleet().members, replacing or releasing()
     new = image(env.app_image)
     takes_image = in_group("app") or (in_group("db") and bool(env.app_migration_command))
     return readying.Checks(
@@ -109,7 +119,7 @@ def checks(replacing: bool = False) -> readying.Checks:
             env.app_replicas if in_group("app") else 0,
             readiness.size_bytes(env.app_memory),
         ),
-        connections=max((member.connections for member in hosts.members), default=0),
+        connections=max((member.connections for member in members), default=0),
         database=in_group("db") and replacing,
         entries=served_entries(env) if in_group("edge") and replacing else (),
         health_path=env.health_path,
@@ -117,6 +127,25 @@ def checks(replacing: bool = False) -> readying.Checks:
         # What is gone back from may be ill: that is why.
         allow_unhealthy=env.allow_unhealthy or deployment().recorder.kind == "rollback",
     )
+
+
+def system_checks(notes: bool = False) -> readying.SystemChecks:
+    """What this host is asked before its own system is changed."""
+    env = environment()
+    wants = hosts.Wants(
+        edge=in_group("edge"),
+        architecture=_architecture(env) if in_group("app") or in_group("db") else "",
+        postgres=major(env.postgres_image) if in_group("db") else 0,
+        daemon=daemon_keys(env.registry_mirrors),
+        interrupts=env.may_interrupt,
+        deploy_user=env.deploy_user,
+    )
+    return readying.SystemChecks(wants, sshd_drop_in(env), env.deploy_user, env.deploy_public_keys, notes)
+
+
+def _architecture(env: Environment) -> str:
+    """Of the app's image: what is built here is built for this machine, and all of them are built together."""
+    return architecture(env.app_image)
 
 
 def releasing() -> bool:

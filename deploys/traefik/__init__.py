@@ -47,7 +47,7 @@ def traefik() -> None:
     env = environment()
     traefik_image = image(env.traefik_image)
     authority = Path(env.acme_ca_file).read_text() if env.acme_ca_file else ""
-    images.present(name="Load the image", image=traefik_image)
+    images.present(name="Load the image", image=traefik_image, prune=True)
     compose.directory(name="Create the certificate directory", path=STATE, mode="0700", uid=0)
     # A file of its own that restarts nothing: the app stage writes its routes beside it.
     files.config(

@@ -63,7 +63,7 @@ def ssh(name: str, data: Mapping[str, Any], script: str, terminal: bool = False,
         *words,
         *options,
         f"{user}{data.get('ssh_hostname') or name}",
-        f"sudo sh -c {shlex.quote(script)}",
+        f"sudo sh -c {shlex.quote(f'umask 022; {script}')}",
     ]
 
 

@@ -59,3 +59,21 @@ docker image ls --quiet --no-trunc {shlex.quote(repository)} | sort -u | while r
   docker image rm "$id" >/dev/null 2>&1
 done
 true"""
+
+
+# Where this product names images that it starts by: Compose files, and the scripts of backups.
+NAMED_IN = ("/opt/signupflow", "/etc/signupflow")
+
+
+def unused_script(repository: str, keep: str) -> str:
+    """Remove what deploys sent of `repository` (`name:id-...`) that nothing under /opt/signupflow names, but for `keep`.
+
+    For hosts on which no release ends: the database's gets the app's image for the schema step, and images of its own. Images
+    of another name are somebody's, and Docker removes none that a container uses.
+    """
+    return f"""
+docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}' {shlex.quote(repository)} |
+  grep -E ':id-[0-9a-f]{{12}}$' | grep -vxF {shlex.quote(keep)} | while read -r image; do
+  grep -rqF -- "$image" {" ".join(NAMED_IN)} 2>/dev/null || docker image rm "$image" >/dev/null 2>&1
+done
+true"""

@@ -42,7 +42,7 @@ def host_problems(found: Host, needs: Needs, clock: float) -> Iterator[str]:
     disk = 2 * needs.image_bytes + SPARE_DISK_BYTES
     if found.disk_free < disk:
         yield (
-            f"disk: {found.disk_free // 1024**2} MB are free under /var/lib/docker, {disk // 1024**2} MB are needed for two "
+            f"disk: {found.disk_free // 1024**2} MB are free where Docker keeps images, {disk // 1024**2} MB are needed for two "
             "images: free some (`docker system df`)"
         )
     memory = needs.new_replicas * needs.replica_memory

@@ -151,9 +151,9 @@ def test_fr009_ssh_goes_by_the_inventory_s_address_login_and_pinned_key() -> Non
     data = {"ssh_hostname": "192.0.2.7", "ssh_user": "deploy", "ssh_port": 2222, "ssh_key": "k", "ssh_known_hosts_file": "pinned"}
     assert ssh("web1", data, "docker ps; id", terminal=True) == [
         "ssh", "-t", "-p", "2222", "-i", "k", "-o", "UserKnownHostsFile=pinned", "-o", "StrictHostKeyChecking=yes",
-        "deploy@192.0.2.7", "sudo sh -c 'docker ps; id'",
+        "deploy@192.0.2.7", "sudo sh -c 'umask 022; docker ps; id'",
     ]  # fmt: skip
-    assert ssh("web1", {}, "id")[-2:] == ["web1", "sudo sh -c id"]
+    assert ssh("web1", {}, "id")[-2:] == ["web1", "sudo sh -c 'umask 022; id'"]
 
 
 def test_fr009_settings_without_a_value_are_left_out() -> None:

@@ -146,6 +146,13 @@ PROMISES = (
         lambda r: f"{len(r['refused'])} of {len(r['refused'])} refused",
     ),
     Promise(
+        "flavours",
+        "Hosts with a past work, or are refused by a line before the first change; nothing is removed or changed unsaid",
+        "every flavour",
+        lambda r: f"{r['held']} of {len(r['rows'])} flavours",
+        (*PRODUCT, "lab/flavours", "tests/proofs/flavours.py"),
+    ),
+    Promise(
         "database",
         "The database away: 503 at once; back: service by itself",
         "503 < 3 s; back < 5 s",
@@ -458,7 +465,7 @@ PROMISES = (
     ),
     Promise(
         "restore-writers",
-        "A database that is being written to is restored to the last change, to a moment, and to one that was replaced, with kills",
+        "A database that is written to is restored to the last change, to a moment, and to one that was replaced, with kills",
         "every acknowledged row is there, or named with where it is kept",
         lambda r: (
             f"{r['acknowledged']:,} acknowledged rows, {r['neither_there_nor_named']} neither there nor named; "

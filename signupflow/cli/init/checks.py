@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from signupflow.cli.init.config import Host
 from signupflow.cli.init.prompts import Said
-from signupflow.distributions import SUPPORTED, supported
+from signupflow.hosts import docker, packages, sshd
+from signupflow.hosts import readiness as hosts
 from signupflow.release.readiness import CLOCK_SECONDS, SPARE_DISK_BYTES, size_bytes
 from signupflow.settings import Environment
 
@@ -15,8 +16,6 @@ OK, WARN, FAIL = "ok", "warn", "FAIL"
 
 # An allowance for Docker, what it depends on, and the archives they come in.
 DOCKER_DISK_BYTES = 1024**3
-# `uname -m` to what Docker calls it.
-MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 WEB = (80, 443)
 MIB = 1024**2
 
@@ -34,11 +33,19 @@ class Check:
 
 @dataclass(frozen=True)
 class Needs:
-    """What one host must have room for. `image_architecture` is empty where no image is known yet."""
+    """What one host must have room for. `image_architecture` is empty where no image is known yet; `daemon` are the keys that
+    Docker's configuration is to have, `drop_in` the settings that sshd is to get, `postgres` the major version of its image.
+    """
 
     image_bytes: int
     memory_bytes: int
     image_architecture: str = ""
+    daemon: Mapping[str, object] = field(default_factory=dict)
+    drop_in: str = ""
+    postgres: int = 0
+
+    def wants(self, edge: bool) -> hosts.Wants:
+        return hosts.Wants(edge, self.image_architecture, self.postgres, self.daemon)
 
 
 def memory_needed(host: Host, env: Environment) -> int:
@@ -50,8 +57,7 @@ def memory_needed(host: Host, env: Environment) -> int:
 def of_host(host: Host, said: Said, needs: Needs, clock: tuple[float, float], peers: Sequence[Host]) -> Iterator[Check]:
     """Everything that a host's own answers tell. `clock` is this machine's, before and after it was asked."""
     yield _privilege(host, said)
-    yield _system(host, said)
-    yield _machine(host, said, needs)
+    yield from _system(host, said, needs)
     yield _disk(host, said, needs)
     yield _memory(host, said, needs)
     yield _clock(host, said, clock)
@@ -70,23 +76,43 @@ def _privilege(host: Host, said: Said) -> Check:
     )
 
 
-def _system(host: Host, said: Said) -> Check:
-    name = " ".join(said.os).capitalize()
-    if supported(*said.os):
-        return Check(host.name, "OS", OK, name)
-    return Check(host.name, "OS", FAIL, name, f"install {SUPPORTED}")
+# What each reason against a host begins with, and the row it stands in.
+ROWS = {"systemd": "OS", "nftables": "OS", "architecture": "architecture", "docker": "Docker", "postgres": "PostgreSQL"}
 
 
-def _machine(host: Host, said: Said, needs: Needs) -> Check:
-    architecture = MACHINES.get(said.machine, "")
-    if not architecture:
-        return Check(host.name, "architecture", FAIL, said.machine, f"use one of {', '.join(MACHINES)}")
-    if needs.image_architecture not in ("", architecture):
-        return Check(
-            host.name, "architecture", FAIL, said.machine,
-            f"the app's image here is for {needs.image_architecture}: build one for {architecture}",
-        )  # fmt: skip
-    return Check(host.name, "architecture", OK, said.machine)
+def _system(host: Host, said: Said, needs: Needs) -> Iterator[Check]:
+    """The operating system as it is there: what decides is what it has, not its number."""
+    system, wants = said.system, needs.wants(edge="edge" in host.roles)
+    found: dict[str, list[str]] = {}
+    for problem in hosts.problems(system, wants):
+        word, _, rest = problem.partition(": ")
+        if word != "ports":
+            found.setdefault(ROWS[word], []).append(problem if ROWS[word] == "OS" else rest)
+    choice = docker.choose(system)
+    coming = f"none yet: {', '.join(choice.packages)} will be installed"
+    well = {"OS": system.name, "Docker": choice.engine or coming, "architecture": system.machine}
+    for what in dict.fromkeys((*well, *found)):
+        if what in found:
+            yield from (Check(host.name, what, FAIL, *_said(problem)) for problem in found[what])
+        else:
+            yield Check(host.name, what, OK, well[what])
+    for problem in sshd.problems(said.sshd, needs.drop_in) if needs.drop_in else ():
+        yield Check(host.name, "sshd", FAIL, *_said(problem.removeprefix("sshd: ")))
+    for note in hosts.notes(system, wants):
+        yield Check(host.name, "found", OK, note)
+
+
+def _said(problem: str) -> tuple[str, str]:
+    """A reason in one line, as the table's result and remedy."""
+    result, _, remedy = problem.rpartition(": ")
+    return (result, remedy) if result else (remedy, "see docs/HOSTS.md")
+
+
+def of_packages(host: Host, names: Sequence[str], gone: Sequence[str]) -> Check:
+    """What `apt-get -s` says of the packages that a deploy would install."""
+    if gone:
+        return Check(host.name, "packages", FAIL, *_said(packages.removal_problem(names, gone)))
+    return Check(host.name, "packages", OK, f"{len(names)} will be installed, none removed" if names else "all are there")
 
 
 def _disk(host: Host, said: Said, needs: Needs) -> Check:
@@ -116,13 +142,13 @@ def _clock(host: Host, said: Said, clock: tuple[float, float]) -> Check:
 
 def _ports(host: Host, said: Said) -> Check:
     what = "ports 80, 443"
-    if said.listeners is None:
+    if said.system.listeners is None:
         return Check(host.name, what, WARN, "not known: there is no `ss`", "apt-get install iproute2, and run this again")
-    foreign = {port: program for port, program in said.listeners.items() if not said.our_traefik}
+    foreign = {} if said.system.our_traefik else said.system.listeners
     if foreign:
         taken = ", ".join(f"{port} by {program}" for port, program in sorted(foreign.items()))
         return Check(host.name, what, FAIL, f"taken: {taken}", "stop and disable it: Traefik needs both")
-    return Check(host.name, what, OK, "Traefik's" if said.listeners else "free")
+    return Check(host.name, what, OK, "Traefik's" if said.system.listeners else "free")
 
 
 def _private(host: Host, said: Said, peers: Sequence[Host]) -> Check:

@@ -16,6 +16,7 @@ from signupflow.cli.running import ROOT
 from signupflow.errors import OperatorError
 from signupflow.secretfile import SecretsFile
 from signupflow.settings import Environment
+from signupflow.ssh_route import SSH_PORT
 
 COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
@@ -30,7 +31,7 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 @click.option("--acme-email", default="", help="Contact for the certificates' CA.")
 @click.option("--public-key", "keys", multiple=True, metavar="FILE|KEY", help="Who may log in; default your own. Repeatable.")
 @click.option("--ssh-user", default="root", show_default=True, help="A login that the hosts have now: root, or one with sudo.")
-@click.option("--ssh-port", type=click.IntRange(1, 65535), default=config.SSH_PORT, show_default=True, help="Port of SSH.")
+@click.option("--ssh-port", type=click.IntRange(1, 65535), default=SSH_PORT, show_default=True, help="Port of SSH.")
 @click.option("--ssh-key", default="", metavar="FILE", help="Private key to log in with; default what ssh uses.")
 @click.option("--host-key-fingerprint", "fingerprints", multiple=True, metavar="NAME=SHA256:...", help="What its key must be.")
 @click.option("--s3-endpoint", default="", metavar="URL", help="Object storage; S3_ACCESS_KEY, S3_SECRET_KEY in variables.")

@@ -14,11 +14,11 @@ from signupflow.errors import OperatorError
 from signupflow.fleet import Fleet, Member
 from signupflow.settings import Environment, faults, of_levels
 from signupflow.settings.forms import SLUG
+from signupflow.ssh_route import SSH_PORT
 
 ROLES = ("edge", "app", "db")
 HOST = re.compile(r"^(?P<name>[^=:\s]+)(=(?P<address>[^=:\s]+))?(:(?P<roles>[a-z,]+))?$")
 HOST_NAME = re.compile(r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", re.IGNORECASE)
-SSH_PORT = 22
 # What pyinfra or these deploys take for something else.
 RESERVED_GROUPS = ("all", "spare", *ROLES)
 # An address in these is one that other hosts reach as well (RFC 1918).

@@ -92,4 +92,5 @@ def _known_hosts(answers: Answers) -> str:
 
 
 def _marker(answers: Answers, host: Host) -> str:
-    return host_keys.marker(host.address, answers.ssh_port)
+    way = network_checks.to(host, answers.ssh_port)
+    return host_keys.marker(way.hostname, way.port)

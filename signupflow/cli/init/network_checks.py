@@ -6,6 +6,7 @@ import contextlib
 import errno
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from signupflow.cli.init.checks import WEB
 from signupflow.cli.init.config import Answers, Host
 from signupflow.cli.init.host_keys import SCANNED_TYPES, HostKey, scanned
 from signupflow.errors import OperatorError
+from signupflow.ssh_route import SSH_PORT, Route, route
 
 SECONDS = 10
 # A host that asks another one in vain takes 5 s for each.
@@ -23,8 +25,28 @@ SCRIPT_SECONDS = 120
 
 def host_keys(host: Host, port: int) -> list[HostKey]:
     """What a host shows as its keys, fetched once; none when SSH does not answer there."""
-    command = ["ssh-keyscan", "-T", str(SECONDS), "-p", str(port), "-t", SCANNED_TYPES, host.address]
+    way = to(host, port)
+    if way.by_jump:
+        return _key_by_jump(host, way)
+    command = ["ssh-keyscan", "-T", str(SECONDS), "-p", str(way.port), "-t", SCANNED_TYPES, way.hostname]
     return scanned(subprocess.run(command, capture_output=True, text=True, errors="replace", check=False).stdout)
+
+
+def to(host: Host, port: int) -> Route:
+    """Where ssh goes for a host: by `--ssh-port` when it was given, else by ~/.ssh/config."""
+    return route(host.address, port if port != SSH_PORT else 0)
+
+
+def _key_by_jump(host: Host, way: Route) -> list[HostKey]:
+    """ssh-keyscan knows no jump hosts. ssh writes down the key that it is shown, whether or not it is let in after that."""
+    with tempfile.TemporaryDirectory() as folder:
+        shown = Path(folder) / "shown"
+        options = ("BatchMode=yes", "StrictHostKeyChecking=accept-new", f"UserKnownHostsFile={shown}", "HashKnownHosts=no")
+        words = [word for option in (*options, "GlobalKnownHostsFile=/dev/null", "UpdateHostKeys=no") for word in ("-o", option)]
+        command = ["ssh", *words, "-p", str(way.port), host.address, "true"]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=4 * SECONDS)
+        return scanned(shown.read_text() if shown.is_file() else "")
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,8 @@ def log_in(answers: Answers, host: Host, user: str, known_hosts: Path, script: s
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     key = ["-i", answers.ssh_key] if answers.ssh_key else []
-    command = ["ssh", *words, *key, "-p", str(answers.ssh_port), f"{user}@{host.address}", "sh -s"]
+    port = ["-p", str(answers.ssh_port)] if answers.ssh_port != SSH_PORT else []
+    command = ["ssh", *words, *key, *port, f"{user}@{host.address}", "sh -s"]
     before = time.time()
     try:
         done = subprocess.run(
@@ -95,7 +118,7 @@ def _asked(name: str, server: str) -> list[str]:
 
 def knock(host: Host, ports: Sequence[int] = WEB) -> dict[int, str]:
     """Port to `open`, `closed` (the host says that nothing listens), or `silent` (something on the way swallows it)."""
-    return {port: _knock(host.address, port) for port in ports}
+    return {port: _knock(route(host.address).hostname, port) for port in ports}
 
 
 def _knock(address: str, port: int) -> str:

@@ -1,0 +1,1 @@
+apt-get -q update >/dev/null

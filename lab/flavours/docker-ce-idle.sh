@@ -1,0 +1,2 @@
+docker_com
+systemctl enable --now docker >/dev/null 2>&1

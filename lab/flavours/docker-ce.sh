@@ -1,0 +1,3 @@
+docker_com
+systemctl enable --now docker >/dev/null 2>&1
+somebodys_container

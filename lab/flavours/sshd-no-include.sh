@@ -1,0 +1,2 @@
+sed -i '/^Include/d' /etc/ssh/sshd_config
+systemctl reload ssh
