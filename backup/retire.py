@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
+from botocore.exceptions import BotoCoreError, ClientError
 
 from backup import bucket, create, records
 from backup.configuration import REPOSITORIES, REPOSITORY, SECRETS, Configuration, place

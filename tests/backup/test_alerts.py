@@ -129,7 +129,7 @@ def test_sc005_every_message_ends_with_the_age_of_the_last_good_backup() -> None
     assert alerts.last_good(replace(WELL, good={})) == "There is no good backup yet."
 
 
-def test_c8_another_fault_of_the_same_kind_ends_the_one_before_and_is_told(watch) -> None:
+def test_c8_another_fault_of_the_same_kind_ends_the_one_before_and_is_told(watch: Watch) -> None:
     """A backup that fails each night for another reason: each is news, and what it was is over."""
     why = ["the store cannot be reached", "not enough disk", "PostgreSQL does not answer"]
     heard = []
@@ -142,13 +142,13 @@ def test_c8_another_fault_of_the_same_kind_ends_the_one_before_and_is_told(watch
     assert heard == [pair for reason in why for pair in ((began, reason), (over, reason))]
 
 
-def test_c8_the_same_fault_again_is_told_once(watch) -> None:
+def test_c8_the_same_fault_again_is_told_once(watch: Watch) -> None:
     for night in range(3):
         seen = replace(WELL, last={**GOOD, BACKUP: Record(BACKUP, NOW + night * DAY, NOW + night * DAY + 60, 3, "no room")})
         assert len(watch(seen)) == (night == 0)
 
 
-def test_c8_another_fault_that_no_channel_took_is_told_next_time(watch) -> None:
+def test_c8_another_fault_that_no_channel_took_is_told_next_time(watch: Watch) -> None:
     watch(failed(BACKUP))
     other = replace(WELL, last={**GOOD, BACKUP: Record(BACKUP, NOW, NOW + 60, 3, "no room")})
     with pytest.raises(notify.UntoldError):

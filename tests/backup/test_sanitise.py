@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -191,7 +192,7 @@ def test_c13_what_replaces_values_is_in_no_process_list(monkeypatch: pytest.Monk
         def put(self, path: str, content: bytes) -> None:
             put.append(content.decode())
 
-    monkeypatch.setattr(staging_copy.secrets, "token_hex", lambda _: "MARKERSALT")
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "MARKERSALT")
     instance = object.__new__(Scratch)
     instance.server = cast(Server, Inside())
     rules: sanitise.Rules = {"people": {"id": "person", "password_hash": "password"}}

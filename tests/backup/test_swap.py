@@ -246,11 +246,18 @@ def test_us6_2_without_a_container_nothing_is_moved(host: Path) -> None:
     assert not (host / "swap.json").exists()
 
 
-def test_c2_the_note_is_on_the_host_and_in_the_store_before_anything_of_the_new_timeline_is(host: Path) -> None:
+def test_c2_the_note_is_on_the_host_and_in_the_store_before_anything_of_the_new_timeline_is(
+    host: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine, stored = Engine({"old", "new"}), list[list[Note]]()
     looked: list[list[str]] = []
     start = engine.start
-    engine.start = lambda: (looked.append([note.name for note in stored[-1]] if stored else []), start())[1]  # type: ignore[method-assign]
+
+    def started() -> None:
+        looked.append([note.name for note in stored[-1]] if stored else [])
+        start()
+
+    monkeypatch.setattr(engine, "start", started)
     before = time.time()
     swapped(engine, host, stored=stored)
     assert looked == [[NAME]], "told before the server starts on the new cluster"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from backup import unarchived
 @pytest.fixture
 def clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """A live cluster whose archive got the third segment; the fifth is in use, the sixth is of long ago. And a restored one."""
-    monkeypatch.setattr(unarchived.shutil, "chown", lambda *_: None)
+    monkeypatch.setattr(shutil, "chown", lambda *_: None)
     live, restored = tmp_path / "live", tmp_path / "restored"
     for cluster in (live, restored):
         (cluster / "pg_wal" / "archive_status").mkdir(parents=True)

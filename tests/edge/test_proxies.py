@@ -60,7 +60,8 @@ def test_b9_each_client_behind_a_trusted_proxy_counts_for_itself(
 @pytest.mark.slow
 def test_b9_nobody_elses_word_is_taken(backend: Backend, tmp_path: Path) -> None:
     """By default, and with a proxy named: what a stranger says of who asks counts for nothing."""
-    for number, settings in enumerate(({}, {"trusted_edge_proxies": (PROXY,)})):
+    both: tuple[dict[str, Any], ...] = ({}, {"trusted_edge_proxies": (PROXY,)})
+    for number, settings in enumerate(both):
         with Traefik(tmp_path / str(number), [backend.url], edge_requests_in_flight=10, **settings) as edge, ExitStack() as stack:
             said = {**by_header(ANN), "source": STRANGER}
             assert ask(edge, "/", **said)[0] == 200

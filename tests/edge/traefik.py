@@ -20,11 +20,11 @@ from lab import images, pki
 from lab.network import free_port
 from lab.waiting import wait_for
 from signupflow.routing import RouteTable, routers
-from signupflow.settings.edge import Edge
+from signupflow.settings.edge import Edge as Edge
 
 DOMAIN = "app.lab.invalid"
 DIGEST = "@sha256:" + "5e1f" * 16
-SETTINGS = {"domains": (DOMAIN,), "acme_email": "a@lab.invalid", "traefik_image": f"traefik:v3{DIGEST}"}
+SETTINGS: dict[str, Any] = {"domains": (DOMAIN,), "acme_email": "a@lab.invalid", "traefik_image": f"traefik:v3{DIGEST}"}
 
 
 class Traefik:

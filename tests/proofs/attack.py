@@ -31,7 +31,7 @@ def others_are_served(lab: Lab, connections: int = 1000, seconds: float = 30, ra
     with Load(lab, rate=rate, seconds=seconds) as load:
         load.until(seconds)
     before = load.report
-    rows = []
+    rows: list[dict[str, Any]] = []
     for way in WAYS:
         with Load(lab, rate=rate, seconds=10 * seconds) as load:
             attack = _attacked(lab, way, address, domain, connections, seconds)

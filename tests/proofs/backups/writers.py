@@ -189,7 +189,13 @@ def _of_kept(lab: Lab, path: str) -> set[int]:
     )
     try:
         ask = f"docker exec proof-kept psql -X -At -h /tmp -U postgres -d signupflow -c 'select n from {TABLE}'"
-        done = wait_for(lambda: (found := on_host(lab, ask)).code == 0 and found, 60, f"{path} does not start")
+
+        def answered() -> Done | None:
+            found = on_host(lab, ask)
+            return found if found.code == 0 else None
+
+        done = wait_for(answered, 60, f"{path} does not start")
+        assert done
         return rows(done.said)
     finally:
         on_host(lab, "docker stop --time 60 proof-kept")
