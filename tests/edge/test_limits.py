@@ -14,10 +14,11 @@ import yaml
 
 from deploys import traefik
 from lab.waiting import wait_for
+from signupflow.settings.edge import Edge
 from tests.edge.asking import Connection, ask
 from tests.edge.attack import BODY
 from tests.edge.backend import Backend
-from tests.edge.traefik import DOMAIN, SETTINGS, Edge, Traefik
+from tests.edge.traefik import DOMAIN, SETTINGS, Traefik
 from tests.evidence.plugin import Evidence, Short
 from tests.proofs import attack
 

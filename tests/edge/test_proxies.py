@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from app.client_address import client_address
 from lab.waiting import wait_for
 from signupflow.fleet import Fleet, Member
+from signupflow.settings.edge import Edge
 from tests.edge.asking import Connection, ask
 from tests.edge.backend import Backend
-from tests.edge.traefik import SETTINGS, Edge, Traefik
+from tests.edge.traefik import SETTINGS, Traefik
 
 PROXY, STRANGER = "127.0.0.7", "127.0.0.9"
 ANN, BO = "198.51.100.1", "198.51.100.2"

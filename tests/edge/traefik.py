@@ -20,7 +20,7 @@ from lab import images, pki
 from lab.network import free_port
 from lab.waiting import wait_for
 from signupflow.routing import RouteTable, routers
-from signupflow.settings.edge import Edge as Edge
+from signupflow.settings.edge import Edge
 
 DOMAIN = "app.lab.invalid"
 DIGEST = "@sha256:" + "5e1f" * 16
