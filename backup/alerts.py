@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -99,9 +100,14 @@ def told(active: Mapping[str, str], due_now: Iterable[Alert]) -> tuple[list[Aler
     the one before is over.
     """
     held = {alert.key: alert for alert in due_now}
-    others = [key for key, alert in held.items() if key in active and not active[key].endswith(alert.fault)]
+    others = [key for key, alert in held.items() if key in active and not _worded(active[key]).endswith(_worded(alert.fault))]
     begun = [alert for key, alert in held.items() if key not in active or key in others]
     return begun, [key for key in active if key not in held or key in others]
+
+
+def _worded(text: str) -> str:
+    """Without numbers: times and sizes differ from one night to the next, and are no news."""
+    return re.sub(r"[0-9]+", "#", text)
 
 
 def last_good(seen: Observation) -> str:

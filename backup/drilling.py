@@ -6,7 +6,7 @@ import json
 import time
 from datetime import UTC, datetime
 
-from backup import archive, create, records, restoring, scratch, verify
+from backup import ancestry, archive, create, records, restoring, scratch, swap, timelines, verify
 from backup.configuration import OBJECT_STORE, REPOSITORIES, STATE, Configuration
 from backup.create import LONGEST_SECONDS, Tell
 from backup.exit_codes import Backup, Failed
@@ -33,9 +33,11 @@ def _drilled(configuration: Configuration, tell: Tell) -> tuple[str, int]:
     create.answers(live)
     store = create.known(live)
     # From the object storage: it is what is left when this host is not.
-    copies = store.of(OBJECT_STORE)
+    lineage = timelines.newest(live, configuration.stanza, [OBJECT_STORE], swap.CLUSTER)
+    # One that a restore went back behind leads nowhere.
+    copies = ancestry.usable(store.of(OBJECT_STORE), lineage)
     if not copies:
-        raise Failed(Backup.NOT_VERIFIED, "there is no backup in the object storage to restore")
+        raise Failed(Backup.NOT_VERIFIED, "there is no backup in the object storage to restore: signupflow-backup run")
     copy = copies[-1]
     # Before the lock: whoever must restore now does not wait until months of backups were read.
     everything_read_back(live, tell)

@@ -117,15 +117,16 @@ def _asked(configured: Configuration) -> None:
 
 @main.command()
 @click.option("--point-in-time", metavar="ISO8601", default="", help="As of this second; default the last change.")
+@click.option("--backup", metavar="LABEL", default="", help="Begin with this backup; default the newest that serves.")
 @click.option(
     "--password-stdin", is_flag=True, help="Every user's password in the copy, from standard input; without it no user has one."
 )
-def sanitised(point_in_time: str, password_stdin: bool) -> None:
+def sanitised(point_in_time: str, backup: str, password_stdin: bool) -> None:
     """Write a copy without personal data to standard output, for `signupflow-restore load` on staging's host."""
     if sys.stdout.isatty():
         raise Failed(Restore.CONFIGURATION, "this writes a dump: pipe it into `ssh STAGING sudo signupflow-restore load`")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else ""
-    wanted = Wanted(_target(point_in_time, ""))
+    wanted = Wanted(_target(point_in_time, ""), backup)
     said = staging_copy.sanitised(
         configuration.read(Restore.CONFIGURATION), wanted, password, sys.stdout.buffer, program.tell_aside
     )

@@ -95,11 +95,12 @@ def recovery() -> None:
     compose.directory(name="Create the data directory", path=POSTGRES_DATA, mode="0700", uid=POSTGRES_UID)
     configured()
     _commands(env)
-    moment = f" --point-in-time {env.recover_to}" if env.recover_to else ""
+    wanted = f" --point-in-time {env.recover_to}" if env.recover_to else ""
+    wanted += f" --backup {env.recover_from}" if env.recover_from else ""
     archiving.recovered(
         name=f"Restore the cluster to {env.recover_to or 'the last archived change'}",
         cluster=f"{POSTGRES_DATA}/cluster",
-        restore=f"{RESTORE} --target {env.profile} --force{moment}",
+        restore=f"{RESTORE} --target {env.profile} --force{wanted}",
     )
 
 

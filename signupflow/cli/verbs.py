@@ -132,11 +132,12 @@ def migrate_sqlite(target: Target, words: tuple[str, ...]) -> None:
 
 @click.command()
 @click.option("--to", "moment", default="", metavar="TIME", help="ISO 8601 with its zone; default the last change.")
+@click.option("--backup", "label", default="", metavar="LABEL", help="Begin with this backup; default the newest that serves.")
 @changing_options
 @target_options
-def recover(moment: str, target: Target, words: tuple[str, ...]) -> None:
+def recover(moment: str, label: str, target: Target, words: tuple[str, ...]) -> None:
     """Bring the service and its data back on empty hosts. From the object storage, with the age key."""
-    execute(target.command("disaster_recovery", *words, recover_to=moment))
+    execute(target.command("disaster_recovery", *words, recover_to=moment, recover_from=label))
 
 
 @click.command()

@@ -102,6 +102,9 @@ class Backups(Topic):
         default="",
         description="Moment to which deploys/disaster_recovery.py restores (ISO 8601 with zone); default the last change.",
     )
+    recover_from: Annotated[str, form(r"^([0-9]{8}-[0-9]{6}F)?$", "{} is not a backup's label such as 20261127-023000F")] = Field(
+        default="", description="Backup with which deploys/disaster_recovery.py begins; default the newest that leads there."
+    )
     ops_image: Image = Field(
         default="signupflow/ops:local",
         description="Image of the commands that run on hosts: built here and sent over SSH, or pinned by digest.",
