@@ -9,7 +9,7 @@ from pyinfra import host, inventory, state
 from pyinfra.api import Host, deploy
 
 from deploys import ownership
-from deploys.app import desired, prepare_host, routes, served_entries, serving, uncertified_entries, unmoved
+from deploys.app import desired, ordering, prepare_host, routes, served_entries, serving, unmoved
 from deploys.deployment import deployment
 from deploys.environment import channels, commit, environment, fleet, holding, image, in_group, order, refuse
 from deploys.release.plan import announce
@@ -145,6 +145,9 @@ def release(again: bool = False) -> None:
     """
     env = environment()
     routes()
+    if in_group("edge") and not ordering(env).settled:
+        # Nobody can be asked for anything yet: what serves first has its certificate before it serves.
+        certificates.certified(name="Certificates", context=deployment(), ordering=ordering(env), _if=deployment().healthy)
     prepare_host()
     if deployment().once("plan"):
         announce(_apps(), serving(), env, again)
@@ -179,8 +182,8 @@ def observation() -> None:
     for name in host.loop(list(reversed(apps))):
         if name == host.name:
             releases.rolled_back(name=f"Roll back {name}", context=context, release=desired(host), keep=context.keeps_failed)
-    if in_group("edge"):
-        certificates.certified(name="Certificates", context=context, entries=uncertified_entries(env), _if=context.healthy)
+    if in_group("edge") and ordering(env).settled:
+        certificates.certified(name="Certificates", context=context, ordering=ordering(env), _if=context.healthy)
     if host.name == locked_hosts()[0]:
         releases.finish(name="Finish", context=context)
 

@@ -185,9 +185,10 @@ def test_c12_recipients_that_were_cut_off_are_changed_by_the_same_command(
             raise _KilledError
         return replace(self, target)
 
-    with monkeypatch.context() as patched, pytest.raises(_KilledError):
+    with monkeypatch.context() as patched:
         patched.setattr(Path, "rename", killed)
-        main(command, standalone_mode=False)
+        with pytest.raises(_KilledError):
+            main(command, standalone_mode=False)
     if change == "--remove":
         with pytest.raises(OperatorError, match="cannot open"):
             decrypt(path, other)

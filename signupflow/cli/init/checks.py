@@ -143,7 +143,7 @@ def of_domain(domain: str, edge: str, found: Sequence[str], expected: Sequence[s
     target = expected[0] if expected else edge
     record = f"make the record  {domain}. A {target}"
     if not found:
-        return Check(domain, "DNS", WARN, "leads nowhere", f"{record}: certificates come when it is there")
+        return Check(domain, "DNS", WARN, "leads nowhere", f"{record}: its certificate comes by the first deploy after that")
     wrong = [address for address in found if address not in expected]
     if not wrong:
         return Check(domain, "DNS", OK, f"leads to {', '.join(found)}")
