@@ -5,7 +5,9 @@ rules travel with the image, so that they are those of its schema; a column with
 
 Rules: `keep` as it is; `person` a pseudonym in the place of an id that is made from a mail address, the same wherever it
 stands; `name`, `email`, `phone`, `token`, `text` something else of that kind; `password` one that the operator gives, or
-none; `json` nothing of it; `json KEY ...` those keys alone. A table that is `empty` loses its rows: queues that would
+none; `json` nothing of it; `json KEY ...` those keys alone. What is kept of text has a form that the application itself writes:
+`word`, `id`, `rrule`, and `words` of JSON; whatever somebody typed in its place becomes something else, the same wherever it
+stands (a role is typed, and an import may bring any text anywhere). A table that is `empty` loses its rows: queues that would
 send, and what has no use without the people in it.
 """
 
@@ -13,9 +15,16 @@ from __future__ import annotations
 
 import json
 
+from sqlalchemy import JSON as JSONType
+from sqlalchemy import String
+
+from app.models import Base
+from app.models.base import JSONText
+
 KEEP, PERSON, NAME, EMAIL, PHONE, TOKEN, TEXT, PASSWORD, JSON = (
     *("keep", "person", "name", "email", "phone", "token", "text", "password", "json"),
 )
+ID, WORD, WORDS, RRULE = "id", "word", "words", "rrule"
 EMPTY = "empty"
 
 RULES: dict[str, dict[str, str] | str] = {
@@ -28,7 +37,8 @@ RULES: dict[str, dict[str, str] | str] = {
     # Who did what from which address.
     "audit_logs": EMPTY,
     "availability": {
-        **dict.fromkeys(("id", "rrule", "created_at", "updated_at"), KEEP),
+        **dict.fromkeys(("id", "created_at", "updated_at"), KEEP),
+        "rrule": RRULE,
         "person_id": PERSON,
         "extra_data": JSON,
     },
@@ -167,6 +177,23 @@ RULES: dict[str, dict[str, str] | str] = {
     },
 }
 
+
+def _formed() -> None:
+    """In the place of `keep`, for each column that can hold text: the form that it must have to be kept."""
+    for table in Base.metadata.tables.values():
+        rules = RULES[table.name]
+        if isinstance(rules, str):
+            continue
+        for column in table.columns:
+            if rules[column.name] != KEEP:
+                continue
+            if isinstance(column.type, JSONText | JSONType):
+                rules[column.name] = WORDS
+            elif isinstance(column.type, String):
+                rules[column.name] = ID if column.name == "id" or column.name.endswith("_id") else WORD
+
+
+_formed()
 
 if __name__ == "__main__":
     print(json.dumps(RULES, indent=2, sort_keys=True))

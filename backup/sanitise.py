@@ -12,7 +12,7 @@ Rules = Mapping[str, Mapping[str, str] | str]
 # Table to columns, as the restored database has them.
 Columns = Mapping[str, frozenset[str]]
 
-KEEP, EMPTY, JSON = "keep", "empty", "json"
+KEEP, EMPTY, JSON, WORDS = "keep", "empty", "json", "words"
 # RFC 2606: no mail can be delivered there.
 DOMAIN = "staging.invalid"
 # No country has this code (ITU-T E.164, spare).
@@ -27,12 +27,36 @@ _EXPRESSIONS = {
     "token": "{m} || {m}",
     "text": "case when {c} = '' then '' else 'Text ' || left({m}, 8) end",
 }
-# A text's JSON object with these keys alone; of anything else nothing is left.
-_JSON = """
-create function pg_temp.signupflow_json(value text, keys text[]) returns text language plpgsql as $$ begin
+# Forms that the application itself writes. What has one is kept, and whatever somebody typed in its place is not: a role, a
+# status, a language or an id may come from an import, or from a form that takes any text.
+_FORMS = {
+    "word": (r"^([A-Za-z][A-Za-z_/-]{0,39}|\d{4}-\d\d|)$", "'x' || left({m}, 4)"),
+    "id": (r"^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$", "'id_' || {m}"),
+    "rrule": (r"^([A-Z]+=[A-Z0-9,:+-]+(;[A-Z]+=[A-Z0-9,:+-]+)*|)$", "''"),
+}
+# Everything in a JSON value by the rule for words, keys too. A number that could be a telephone's is none; `keys`, when there
+# are any, are all that is left of an object, and nothing is left of what is no JSON.
+_JSON = r"""
+create function pg_temp.signupflow_word(value text, salt text) returns text language sql as $$
+  select case when value ~ '^[A-Za-z][A-Za-z_/-]{0,39}$|^$' then value
+    else 'x' || left(encode(sha256(convert_to(salt || value, 'UTF8')), 'hex'), 4) end $$;
+create function pg_temp.signupflow_words(value json, salt text) returns json language plpgsql as $$ begin
+  case json_typeof(value)
+  when 'object' then
+    return coalesce((select json_object_agg(pg_temp.signupflow_word(k, salt), pg_temp.signupflow_words(v, salt))
+      from json_each(value) e(k, v)), '{}');
+  when 'array' then
+    return coalesce((select json_agg(pg_temp.signupflow_words(v, salt)) from json_array_elements(value) e(v)), '[]');
+  when 'string' then return to_json(pg_temp.signupflow_word(value #>> '{}', salt));
+  when 'number' then return case when length(value::text) > 6 then '0' else value end;
+  else return value; end case;
+end $$;
+create function pg_temp.signupflow_json(value text, keys text[], salt text) returns text language plpgsql as $$ begin
   if value is null then return null; end if;
+  if keys is null then return pg_temp.signupflow_words(value::json, salt)::text; end if;
   if json_typeof(value::json) = 'array' then return '[]'; end if;
-  return coalesce((select json_object_agg(k, v) from json_each(value::json) e(k, v) where k = any(keys)), '{}')::text;
+  return coalesce((select json_object_agg(k, pg_temp.signupflow_words(v, salt))
+    from json_each(value::json) e(k, v) where k = any(keys)), '{}')::text;
 exception when others then return '{}'; end $$
 """
 _KEY = re.compile(r"^[A-Za-z0-9_]+$")
@@ -111,13 +135,18 @@ def _value(column: str, rule: str, salt: str, password_hash: str) -> str:
         return ""
     if word == "password":
         return f"case when {name} is null then null else {_literal(password_hash)} end" if password_hash else "null"
+    if word == WORDS and not keys:
+        return f"pg_temp.signupflow_json({name}::text, null, {_literal(salt)})"
     if word == JSON:
         if any(not _KEY.match(key) for key in keys):
             raise ValueError(f"{column}: {rule!r} names keys that are none")
-        return f"pg_temp.signupflow_json({name}, array[{', '.join(map(_literal, keys))}]::text[])"
-    if word not in _EXPRESSIONS or keys:
+        return f"pg_temp.signupflow_json({name}, array[{', '.join(map(_literal, keys))}]::text[], {_literal(salt)})"
+    if word not in {**_EXPRESSIONS, **_FORMS} or keys:
         raise ValueError(f"{column}: {rule!r} is no rule")
     made = f"left(encode(sha256(convert_to({_literal(salt)} || {name}, 'UTF8')), 'hex'), 16)"
+    if word in _FORMS:
+        form, otherwise = _FORMS[word]
+        return f"case when {name} is null or {name} ~ {_literal(form)} then {name} else {otherwise.format(m=made)} end"
     return f"case when {name} is null then null else {_EXPRESSIONS[word].format(c=name, m=made)} end"
 
 

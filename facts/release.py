@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from pyinfra.api import FactBase, QuoteString, StringCommand
 
@@ -80,6 +81,21 @@ class Connections(FactBase[readiness.Database | None]):
         # Docker writes an exec that it cannot start to standard output: what is no answer is none.
         match = re.fullmatch(r"(\d+) (\d+)", output[0]) if output else None
         return readiness.Database(int(match[1]), int(match[2])) if match else None
+
+
+class ResolvedDomains(FactBase[frozenset[str]]):
+    """Which of these names lead to an IPv4 address, as this host's resolver says."""
+
+    @staticmethod
+    def default() -> frozenset[str]:
+        return frozenset()
+
+    def command(self, names: Sequence[str]) -> StringCommand:
+        quoted = (QuoteString(name) for name in names)
+        return StringCommand("for name in", *quoted, '; do getent ahostsv4 "$name" >/dev/null && echo "$name"; done; true')
+
+    def process(self, output: list[str]) -> frozenset[str]:
+        return frozenset(line.strip() for line in output if line.strip())
 
 
 class CertifiedDomains(FactBase[frozenset[str]]):

@@ -216,7 +216,7 @@ class CutoverExecutor(Executor[Step]):
     def open(self) -> None:
         self._unroute(self.move.page[0], self.move.page_routers)
         release = self.move.releases[0][1]
-        for entry in release.entries:
+        for entry in self.context.asked(release.entries):
             deadline = time.monotonic() + CONFIRM_SECONDS
             while (said := _answer(entry, release.observe_path)) != "200":
                 if time.monotonic() > deadline:

@@ -11,7 +11,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -174,11 +174,17 @@ class DeploymentContext:
         self.interrupted = False
         self.working: set[gevent.Greenlet[..., Any]] = set()
         self.closed = False
+        # Domains that got no certificate in this run: nobody can be asked by them.
+        self.uncertified: set[str] = set()
         self._done: set[str] = set()
 
     def healthy(self) -> bool:
         """Whether nothing has failed: the gate of all that must not follow a failure."""
         return not self.failures
+
+    def asked(self, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """The public entry by those domains that have a certificate; by all when none has, since something is wrong then."""
+        return [entry for entry in entries if entry.domain not in self.uncertified] or entries
 
     def once(self, what: str) -> bool:
         """True the first time: pyinfra runs a deploy's file for each host, and some things are the fleet's."""

@@ -120,7 +120,7 @@ def rollout(context: DeploymentContext, release: ReleaseSpec, again: bool = Fals
     if state.is_executing:
         target = inventory.get_host(host.name)
         if plan.observed.current:
-            context.probe.start(release.entries[0], release.observe_path, release.probe_rate)
+            context.probe.start(context.asked(release.entries)[0], release.observe_path, release.probe_rate)
             _register(context, target, edge, release, plan.observed.current)
     yield Rollouts(context, edge, release, plan.todo)
 
@@ -235,7 +235,7 @@ class ReleaseMonitor:
 
     def _sample(self, at: float) -> watch.Sample:
         try:
-            status, body = probe.ask(self.release.entries[0], self.release.observe_path, timeout=10)
+            status, body = probe.ask(self.context.asked(self.release.entries)[0], self.release.observe_path, timeout=10)
         except (OSError, HTTPException):
             status, body = 0, ""
         found = self.edge.counts()

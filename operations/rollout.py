@@ -308,7 +308,7 @@ class RolloutExecutor(Executor[Step]):
         """Each domain through the public entry answers its health path."""
         deadline = time.monotonic() + (SMOKE_SECONDS if self.rollout.old else FIRST_SMOKE_SECONDS)
         path = self.endpoints(self.rollout.new).health_path
-        for entry in self.spec.entries:
+        for entry in self.context.asked(self.spec.entries):
             while (said := self._answer(entry, path)) != "answers 200":
                 if time.monotonic() >= deadline:
                     raise StepFailedError(f"https://{entry.domain}{path} {said}")

@@ -29,7 +29,8 @@ def routes(app: str, domains: Sequence[str], health_path: str, retry_seconds: in
                     "entryPoints": ["websecure"],
                     "middlewares": ["security-headers@file", f"{name}-headers", f"{name}-page"],
                     "service": name,
-                    "tls": {"certResolver": "acme", "options": "default"},
+                    # What the app's own routes have ordered serves here as well; nothing is ordered by this.
+                    "tls": {"options": "default"},
                 }
                 for domain in domains
             },

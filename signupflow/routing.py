@@ -29,8 +29,11 @@ RETRIES = 12
 IDLE_SECONDS = 1
 
 
-def routers(app: str, domains: Sequence[str], response_seconds: int) -> str:
+def routers(app: str, domains: Sequence[str], response_seconds: int, ordered: Collection[str] | None = None) -> str:
     """One router for each domain, because each then gets a certificate of its own.
+
+    Traefik orders what is missing at each change of any route, and a CA's patience is five failures an hour: so of those that
+    are not in `ordered` (by default all are) it orders none.
 
     A request that no server took is sent to another, whatever its method. One that was written to a server is not: what the
     app answers passes, a 502 of its own too, and what it is still at is not begun a second time. Nothing of a body is kept.
@@ -43,7 +46,10 @@ def routers(app: str, domains: Sequence[str], response_seconds: int) -> str:
                     "entryPoints": ["websecure"],
                     "middlewares": ["security-headers@file", f"{app}-retry"],
                     "service": app,
-                    "tls": {"certResolver": "acme", "options": "default"},
+                    "tls": {
+                        **({"certResolver": "acme"} if ordered is None or domain in ordered else {}),
+                        "options": "default",
+                    },
                 }
                 for domain in domains
             },

@@ -350,12 +350,12 @@ def _naive(value: bytearray, zoned_as_utc: bool) -> dt.datetime:
 
 
 def instant(value: bytearray) -> dt.datetime:
-    """In UTC, without a zone. Without a zone it is UTC: SQLite's CURRENT_TIMESTAMP is, and so is what the application writes."""
+    """In UTC. Without a zone it is UTC: SQLite's CURRENT_TIMESTAMP is, and so is everything that the application writes."""
     stamp, distance = _parts(value)
     return stamp if distance is None else _at_utc(stamp, distance)
 
 
-# JSON in a column of that type. It is kept as the text it is; only its form is checked. A bare number is kept as SQLite has it.
+# JSON in a column of that type. It is kept as the text it is, a bare number as SQLite has it; only its form is checked.
 
 
 def _no_constant(name: str) -> None:

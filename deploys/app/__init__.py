@@ -1,6 +1,7 @@
 """The app: any image with a port, a health path and an environment, released generation by generation."""
 
 import functools
+from collections.abc import Collection
 from pathlib import Path
 
 from pyinfra import host
@@ -13,8 +14,8 @@ from deploys.environment import entries, environment, fleet, holding, image, in_
 from deploys.postgres.roles import CERTIFICATE
 from deploys.traefik import DYNAMIC, STATE
 from facts.host_files import AppendedText, ManagedFile
-from facts.release import CertifiedDomains
-from operations import compose, files, images
+from facts.release import CertifiedDomains, ResolvedDomains
+from operations import certificates, compose, files, images
 from operations import release as releases
 from signupflow import cutover, rotation
 from signupflow.probe import Entry
@@ -43,7 +44,7 @@ def routes() -> None:
         files.config(
             name="Write routers of the domains",
             dest=routers_path(env.app_name),
-            content=routers(env.app_name, env.domains, env.app_response_seconds),
+            content=_routers(env, _domains(env.app_name)[1]),
         )
         releases.only(name="Remove routes of hosts no longer in the inventory", route=route())
 
@@ -135,7 +136,7 @@ def desired(target: Host) -> ReleaseSpec:
         check_command=env.app_check_command,
         error_percent=env.app_error_percent,
         keep=env.app_keep_releases,
-        entries=served_entries(env) or entries(env),
+        entries=served_entries(env) or _leading(env) or entries(env),
         observe_path=env.health_path,
         probe_rate=env.app_probe_rate,
         rollout=Rollout(
@@ -172,10 +173,33 @@ def served_entries(env: Environment) -> tuple[Entry, ...]:
     return tuple(entry for entry in entries(env) if entry.domain in asked)
 
 
-def uncertified_entries(env: Environment) -> tuple[Entry, ...]:
-    """The public entry by those of its domains for which the edge has no certificate, where it has one of another."""
+def ordering(env: Environment) -> certificates.Ordering:
+    """The certificates that are missing, and for which of them the CA is asked: those whose name leads somewhere."""
     _, certified = _domains(env.app_name)
-    return tuple(entry for entry in entries(env) if certified and entry.domain not in certified)
+    missing = [entry for entry in entries(env) if entry.domain not in certified]
+    leading = {entry.domain for entry in _leading(env)}
+    return certificates.Ordering(
+        path=routers_path(env.app_name),
+        routers=functools.partial(_routers, env),
+        settled=certified & set(env.domains),
+        entries=tuple(entry for entry in missing if entry.domain in leading),
+        nowhere=tuple(entry for entry in missing if entry.domain not in leading),
+    )
+
+
+def _routers(env: Environment, ordered: Collection[str]) -> str:
+    return routers(env.app_name, env.domains, env.app_response_seconds, ordered)
+
+
+def _leading(env: Environment) -> tuple[Entry, ...]:
+    """The public entry by those of its domains whose name leads somewhere, as the edge sees it, or else this machine."""
+    found = _resolved(env.domains)
+    return tuple(entry for entry in entries(env) if entry.domain in found or certificates.leads_to(entry.domain))
+
+
+@functools.cache
+def _resolved(domains: tuple[str, ...]) -> frozenset[str]:
+    return holding("edge").get_fact(ResolvedDomains, names=domains)
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from pyinfra import host, inventory, state
 from pyinfra.api import Host, deploy
 
 from deploys import ownership
-from deploys.app import desired, prepare_host, routes, served_entries, serving, uncertified_entries, unmoved
+from deploys.app import desired, ordering, prepare_host, routes, served_entries, serving, unmoved
 from deploys.base import sshd_drop_in
 from deploys.deployment import deployment
 from deploys.environment import channels, commit, environment, fleet, holding, image, in_group, order, refuse
@@ -174,6 +174,11 @@ def release(again: bool = False) -> None:
     """
     env = environment()
     routes()
+    if in_group("edge") and not ordering(env).settled:
+        # Nobody can be asked for anything yet: what serves first has its certificate before it serves.
+        certificates.certified(
+            name="Wait for certificates", context=deployment(), ordering=ordering(env), _if=deployment().healthy
+        )
     prepare_host()
     if deployment().once("plan"):
         announce(_apps(), serving(), env, again)
@@ -208,10 +213,8 @@ def monitoring() -> None:
     for name in host.loop(list(reversed(apps))):
         if name == host.name:
             releases.rolled_back(name=f"Roll back {name}", context=context, release=desired(host), keep=context.keeps_failed)
-    if in_group("edge"):
-        certificates.certified(
-            name="Wait for certificates", context=context, entries=uncertified_entries(env), _if=context.healthy
-        )
+    if in_group("edge") and ordering(env).settled:
+        certificates.certified(name="Wait for certificates", context=context, ordering=ordering(env), _if=context.healthy)
     if host.name == locked_hosts()[0]:
         releases.finish(name="Record and unlock", context=context)
 

@@ -8,13 +8,15 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import bcrypt
 import psycopg2
 import pytest
+from sqlalchemy import JSON, Boolean, Column, Date, DateTime, Float, Integer, LargeBinary, String
 
 from app.models import Base
+from app.models.base import JSONText
 from app.personal_data import RULES
 from backup import sanitise, staging_copy
 from backup.exit_codes import Failed, Restore
@@ -199,3 +201,71 @@ def test_c13_what_replaces_values_is_in_no_process_list(monkeypatch: pytest.Monk
     staging_copy.clean(instance, "signupflow", rules, "a password", lambda _: None)
     assert any("MARKERSALT" in text and "MARKERHASH" in text for text in put), "the control: it is done by them"
     assert not [word for word in ran if "MARKER" in word or "a password" in word]
+
+
+CANARY, NUMBER = "Zoë Canary, call +1 555 0199", 15550199
+
+
+def planted(column: Column[Any]) -> object:
+    """A value that speaks of a person, in every column that can hold text; one row of each table refers to the others'."""
+    if isinstance(column.type, JSONText | JSON):
+        return json.dumps({CANARY: [CANARY, NUMBER, {CANARY: CANARY}], "roles": [CANARY], "role_counts": {CANARY: NUMBER}})
+    if isinstance(column.type, String):
+        return CANARY[: column.type.length]
+    values = {Boolean: False, Integer: 1, Float: 1.0, DateTime: "2026-01-01", Date: "2026-01-01", LargeBinary: b""}
+    return next(value for kind, value in values.items() if isinstance(column.type, kind))
+
+
+def speaks(text: str) -> bool:
+    return "Zo" in text or "anary" in text or str(NUMBER) in text
+
+
+def test_c7_a_canary_in_every_text_and_json_column_of_every_table_is_in_no_copy(url: str) -> None:
+    """As an import may bring it: what was typed into a role, a key of a JSON object, an id."""
+    texts = {}
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("set session_replication_role = replica")
+        for table in Base.metadata.tables.values():
+            row = {column.name: planted(column) for column in table.columns}
+            texts[table.name] = [column.name for column in table.columns if isinstance(column.type, JSONText | JSON | String)]
+            names = ", ".join(f'"{name}"' for name in row)
+            cursor.execute(f'insert into "{table.name}" ({names}) values ({", ".join(["%s"] * len(row))})', [*row.values()])
+    connection.close()
+    assert len(texts) == 34
+
+    def found() -> list[str]:
+        """Columns that speak of the person."""
+        asked = [(table, name) for table, names in texts.items() for name in names]
+        return [
+            f"{table}.{name}"
+            for table, name in asked
+            for (value,) in rows(url, f'select "{name}"::text from "{table}"')
+            if speaks(str(value))
+        ]
+
+    with_names = [f"{table}.{name}" for table, names in texts.items() for name in names]
+    assert found() == with_names, "the control: the search finds every one"
+    cleaned(url)
+    assert found() == []
+    assert not speaks(text_of(url))
+
+
+def test_c7_what_the_application_writes_is_left_as_it_is(url: str) -> None:
+    """Words, zones, ids and rules of repetition: the copy is to be worked with."""
+    kept = {
+        "word": ["active", "pt-BR", "Europe/Berlin", "role_counts", "2026-01", "", "head_usher"],
+        "id": ["grace-church-1a2b3c4d", "event_0198c0ffee", "17"],
+        "rrule": ["FREQ=WEEKLY;BYDAY=SU,MO;UNTIL=20270101T000000Z", ""],
+    }
+    replaced = {
+        "word": ["head usher", "a@x.org", "+15550199", "5550199000", "Zoë"],
+        "id": ["ann@x.org", "Ann Smith", "+1555"],
+        "rrule": ["call Ann", "FREQ=WEEKLY;X=call Ann"],
+    }
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        for rule, well in kept.items():
+            for value in well + replaced[rule]:
+                cursor.execute(f"select {sanitise._value('c', rule, 'salt', '')} from (select %s::text as c) as t", (value,))
+                ((made,),) = cursor.fetchall()
+                assert (made == value) is (value in well), (rule, value, made)
+    connection.close()

@@ -13,6 +13,7 @@ from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state
 from deploys import app, environment, ownership
 from deploys.deployment import deployment
 from deploys.release import existing_image
+from operations import certificates
 from operations.output import last
 from signupflow.rotation import APP_PASSWORD, MIGRATOR_PASSWORD
 from signupflow.secretfile import Secrets
@@ -84,6 +85,8 @@ def standing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     monkeypatch.setattr(Host, "get_fact", get_fact)
     monkeypatch.setattr(environment, "_decrypted", lambda *_: Secrets(SECRETS))
+    # This machine's DNS is asked nothing.
+    monkeypatch.setattr(certificates, "leads_to", lambda domain: [])
     forget()
     yield make
     forget()
@@ -99,3 +102,4 @@ def forget() -> None:
     ownership._seen.clear()
     if hasattr(app, "_domains"):
         app._domains.cache_clear()
+        app._resolved.cache_clear()

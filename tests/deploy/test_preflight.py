@@ -12,20 +12,24 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import yaml
 from pyinfra.api.exceptions import ConnectError
 
-from deploys import connecting, declared, environment, release
+from deploys import app, connecting, declared, environment, release
 from deploys.app import desired
 from deploys.release import existing_image
 from facts.containers import Container, Containers, HostImage, HostImages
 from facts.host_files import HostFile, ManagedFile
-from facts.release import CertifiedDomains, Generations, Readiness
+from facts.release import CertifiedDomains, Generations, Readiness, ResolvedDomains
 from lab.client import PYINFRA, ROOT
+from operations import certificates as ordered
 from operations import interrupts, refusals
 from operations import release as releasing
+from operations.deployment import DeploymentContext
 from operations.output import last
-from signupflow import images, secretfile, secrets_cli
+from signupflow import images, maintenance, secretfile, secrets_cli
 from signupflow.errors import OperatorError
+from signupflow.probe import Entry
 from signupflow.release import certificates, readiness
 from signupflow.routing import RouteTable, routed_domains, routers
 from tests.deploy.standing import ONE, SETTINGS, standing
@@ -83,6 +87,62 @@ def test_a11_routes_say_which_domains_are_served_and_what_is_none_serves_nobody(
     assert routed_domains(routers("app", ["a.helpers.org", "b.helpers.org"], 60)) == {"a.helpers.org", "b.helpers.org"}
     for text in (None, "", "{", "http: {}", "[]", "http: {routers: {x: {}}}"):
         assert routed_domains(text) == frozenset()
+
+
+def test_b10_the_ca_is_asked_for_nothing_whose_name_leads_nowhere(standing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Traefik orders at each change of routes what a router asks for: until there is a certificate, none does."""
+    monkeypatch.setattr(ordered, "leads_to", lambda domain: [])
+    fleet = standing(ONE)
+    fleet.facts["web1"] = {CertifiedDomains: frozenset(), ResolvedDomains: frozenset({"a.helpers.org"})}
+    with fleet.on("web1"):
+        found = app.ordering(environment.environment())
+        first = release.desired(fleet.inventory.get_host("web1"))
+    assert [entry.domain for entry in found.entries] == ["a.helpers.org"]
+    assert [entry.domain for entry in found.nowhere] == ["b.helpers.org"]
+    assert [entry.domain for entry in first.entries] == ["a.helpers.org"], "the first release asks by what can answer"
+    assert orders(found.routers(found.settled)) == set()
+
+
+def test_b10_what_has_a_certificate_keeps_its_order_whatever_dns_says(standing: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it would not be renewed."""
+    monkeypatch.setattr(ordered, "leads_to", lambda domain: [])
+    fleet = standing(ONE)
+    fleet.facts["web1"] = {CertifiedDomains: frozenset({"a.helpers.org"}), ResolvedDomains: frozenset()}
+    with fleet.on("web1"):
+        found = app.ordering(environment.environment())
+    assert (found.settled, found.entries) == ({"a.helpers.org"}, ())
+    assert orders(found.routers(found.settled)) == {"a.helpers.org"}
+
+
+def orders(text: str) -> set[str]:
+    """Domains of which Traefik orders a certificate."""
+    routed = yaml.safe_load(text)["http"]["routers"].values()
+    return {item["rule"].split("`")[1] for item in routed if "certResolver" in item["tls"]}
+
+
+def test_b10_each_run_asks_once_and_takes_back_what_did_not_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also the next run asks again: `signupflow deploy` is the command by which a domain comes whose DNS is there by now."""
+    entries = [Entry("192.0.2.1", f"{name}.helpers.org", "") for name in ("comes", "fails", "nowhere")]
+    written: list[set[str]] = []
+    context = DeploymentContext()
+    monkeypatch.setattr(context.lock, "renew", lambda: None)
+    monkeypatch.setattr(ordered, "state", SimpleNamespace(is_executing=True))
+    monkeypatch.setattr(ordered, "host", SimpleNamespace(noop=lambda why: None, print_prefix=""))
+    monkeypatch.setattr(ordered, "_write", lambda ordering, domains: written.append(set(domains)))
+    monkeypatch.setattr(ordered, "_holds", lambda entry: entry.domain == "comes.helpers.org")
+    monkeypatch.setattr(ordered, "_log", lambda: "")
+    monkeypatch.setattr(ordered, "leads_to", lambda domain: ["192.0.2.1"])
+    ordering = ordered.Ordering("/none", lambda domains: "", frozenset({"old.helpers.org"}), tuple(entries[:2]), (entries[2],))
+    for _ in range(2):
+        list(ordered.certified._inner(context=context, ordering=ordering, seconds=0))
+    with_both = {"old.helpers.org", "comes.helpers.org", "fails.helpers.org"}
+    assert written == [with_both, with_both - {"fails.helpers.org"}] * 2
+    assert [entry.domain for entry in context.asked(entries)] == ["comes.helpers.org"]
+    assert not context.failures, "what the CA does not give holds up no release"
+
+
+def test_b10_the_maintenance_page_orders_nothing() -> None:
+    assert orders(maintenance.routes("app", ["a.helpers.org"], "/health", 300, "said")) == set()
 
 
 def test_a11_of_traefik_s_certificates_only_the_names_are_read(tmp_path: Path) -> None:

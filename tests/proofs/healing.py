@@ -123,9 +123,8 @@ def heals(lab: Lab, fault: Fault, rate: float = 100, settle: float = 5, end: Cal
 
 
 def a_replica_dies(lab: Lab, rate: float = 100) -> Evidence:
-    """No GET fails, and of the writes only those that were in flight on the one that died."""
+    """Nothing fails but what was in flight on the one that died (ADR 51)."""
     evidence = heals(lab, faults(lab)[0], rate, end=lambda: replica_ended(lab))
-    assert evidence["load"]["failed_by_method"].get("GET", 0) == 0, evidence
     assert evidence["failed_in_flight"] == evidence["load"]["failed"], evidence
     return evidence
 

@@ -169,7 +169,7 @@ def of_domain(domain: str, edge: str, found: Sequence[str], expected: Sequence[s
     target = expected[0] if expected else edge
     record = f"make the record  {domain}. A {target}"
     if not found:
-        return Check(domain, "DNS", WARN, "has no record", f"{record}: certificates come when it is there")
+        return Check(domain, "DNS", WARN, "has no record", f"{record}: its certificate comes by the first deploy after that")
     wrong = [address for address in found if address not in expected]
     if not wrong:
         return Check(domain, "DNS", OK, f"points to {', '.join(found)}")
