@@ -96,7 +96,7 @@ def test_b10_the_ca_is_asked_for_nothing_whose_name_leads_nowhere(standing: Any,
     fleet.facts["web1"] = {CertifiedDomains: frozenset(), ResolvedDomains: frozenset({"a.helpers.org"})}
     with fleet.on("web1"):
         found = app.ordering(environment.environment())
-        first = release.desired(fleet.inventory.get_host("web1"))
+        first = desired(fleet.inventory.get_host("web1"))
     assert [entry.domain for entry in found.entries] == ["a.helpers.org"]
     assert [entry.domain for entry in found.nowhere] == ["b.helpers.org"]
     assert [entry.domain for entry in first.entries] == ["a.helpers.org"], "the first release asks by what can answer"
@@ -110,7 +110,8 @@ def test_b10_what_has_a_certificate_keeps_its_order_whatever_dns_says(standing: 
     fleet.facts["web1"] = {CertifiedDomains: frozenset({"a.helpers.org"}), ResolvedDomains: frozenset()}
     with fleet.on("web1"):
         found = app.ordering(environment.environment())
-    assert (found.settled, found.entries) == ({"a.helpers.org"}, ())
+    assert set(found.settled) == {"a.helpers.org"}
+    assert not found.entries
     assert orders(found.routers(found.settled)) == {"a.helpers.org"}
 
 
