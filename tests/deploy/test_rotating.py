@@ -1,4 +1,4 @@
-"""`signupflow rotate` for what is stored elsewhere: cut off anywhere, the same command goes on, and nothing is merely believed."""
+"""`signupflow rotate` for what is stored elsewhere: cut off anywhere, the same command goes on; nothing is merely believed."""
 
 from __future__ import annotations
 

@@ -430,7 +430,7 @@ PROMISES = (
     ),
     Promise(
         "restore-writers",
-        "A database that is being written to is restored to the last change, to a moment, and to one that was replaced, with kills",
+        "A database is restored while somebody writes: to the last change, to a moment, to a replaced one; and killed in it",
         "every acknowledged row is there, or named with where it is kept",
         lambda r: (
             f"{r['acknowledged']:,} acknowledged rows, {r['neither_there_nor_named']} neither there nor named; "
