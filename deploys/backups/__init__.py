@@ -74,7 +74,7 @@ def keys() -> None:
         return
     env = environment()
     configured()
-    if env.backed_up:
+    if env.backed_up and rotation.PASSPHRASE_BEFORE in secrets():
         _prepared(env)
 
 

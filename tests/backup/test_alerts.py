@@ -145,8 +145,7 @@ def test_c8_another_fault_of_the_same_kind_ends_the_one_before_and_is_told(watch
 def test_c8_the_same_fault_again_is_told_once(watch: Watch) -> None:
     for night in range(3):
         last = Record(BACKUP, NOW + night * DAY, NOW + night * DAY + 60, 3, f"{night} MB free: no room")
-        seen = replace(WELL, last={**GOOD, BACKUP: last})
-        assert len(watch(seen)) == (night == 0)
+        assert len(watch(replace(WELL, last={**GOOD, BACKUP: last}))) == (night == 0)
 
 
 def test_c8_another_fault_that_no_channel_took_is_told_next_time(watch: Watch) -> None:
