@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -13,10 +16,11 @@ import pytest
 import yaml
 
 from deploys import traefik
+from lab.client import ROOT
 from lab.waiting import wait_for
 from signupflow.settings.edge import Edge
 from tests.edge.asking import Connection, ask
-from tests.edge.attack import BODY
+from tests.edge.attack import BODY, WAYS
 from tests.edge.backend import Backend
 from tests.edge.traefik import DOMAIN, SETTINGS, Traefik
 from tests.evidence.plugin import Evidence, Short
@@ -63,6 +67,26 @@ def test_d1_one_address_has_so_many_requests_in_flight_and_the_others_theirs(bac
         assert ask(edge, "/", source=CLIENT)[0] == 200
         stack.close()
         wait_for(lambda: ask(edge, "/", source=STRANGER)[0] == 200, 30, "what has ended still counts")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_d1_others_are_served_whatever_one_address_sends(way: str, backend: Backend, tmp_path: Path) -> None:
+    """300 connections held open in the ways that cost most; `make prove LINE=attack` does it with 1,000, on a host."""
+    with Traefik(tmp_path / "edge", [backend.url]) as edge:
+        arguments = (way, "127.0.0.1", str(edge.port), DOMAIN, "300", "6")
+        command = [sys.executable, "-m", "tests.edge.attack", *arguments]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as attack:
+            answers = []
+            while attack.poll() is None:
+                answers.append(ask(edge, "/", source=CLIENT)[0])
+                time.sleep(0.05)
+            assert attack.stdout is not None
+            counted = json.loads(attack.stdout.read())
+        assert counted["connected"] > 100, "it was an attack"
+        assert set(answers) == {200}
+        assert len(answers) > 10
+        assert edge.memory_mb() < 384, "what its container may have"
+        assert edge.process.poll() is None
 
 
 def test_d1_headers_are_small(backend: Backend, tmp_path: Path) -> None:
