@@ -111,6 +111,9 @@ def _system(checks: SystemChecks) -> Iterator[str]:
     if checks.notes:
         for note in hosts.notes(system, checks.wants):
             logger.info(f"{host.print_prefix}{note}")
+    elif not state.is_executing:
+        for note in hosts.warnings(system, checks.wants):
+            logger.warning(f"{host.print_prefix}{note}")
 
 
 def _public(entry: Entry, checks: Checks) -> Iterator[str]:

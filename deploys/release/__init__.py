@@ -139,6 +139,7 @@ def system_checks(notes: bool = False) -> readying.SystemChecks:
         daemon=daemon_keys(env.registry_mirrors),
         interrupts=env.may_interrupt,
         deploy_user=env.deploy_user,
+        ports=env.public_tcp_ports,
     )
     return readying.SystemChecks(wants, sshd_drop_in(env), env.deploy_user, env.deploy_public_keys, notes)
 

@@ -33,7 +33,7 @@ Provides: containerd, runc
 Conflicts: containerd, runc
 Replaces: containerd, runc"
   dpkg-deb -x runc_*.deb containerd.io
-  for name in ${1:-containerd.io docker-ce-cli docker-ce docker-compose-plugin}; do dpkg-deb -b "$name" >/dev/null; done
+  for name in ${1:-containerd.io docker-ce-cli docker-ce docker-compose-plugin}; do dpkg-deb -Znone -b "$name" >/dev/null; done
   apt-get -q install -y --no-install-recommends iptables libsystemd0 >/dev/null
   # shellcheck disable=SC2086
   set -- ${1:-containerd.io docker-ce-cli docker-ce docker-compose-plugin}

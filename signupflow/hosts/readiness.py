@@ -25,6 +25,7 @@ class Wants:
     daemon: Mapping[str, object] = field(default_factory=dict)
     interrupts: Collection[str] = ()
     deploy_user: str = "deploy"
+    ports: Collection[int] = (22, 80, 443)
 
 
 def problems(system: System, wants: Wants) -> Iterator[str]:
@@ -65,6 +66,14 @@ def _docker(system: System, wants: Wants) -> Iterator[str]:
         )
 
 
+def warnings(system: System, wants: Wants) -> Iterator[str]:
+    """What the first deploy takes from somebody by what it is there for: a firewall in which only what is named answers."""
+    closed = {port: program for port, program in system.open.items() if port not in wants.ports and program != "sshd"}
+    if closed:
+        named = ", ".join(f"{port} ({program})" for port, program in sorted(closed.items()))
+        yield f"the firewall closes to the outside: {named}: add to public_tcp_ports what is to stay open"
+
+
 def wanted_packages(system: System) -> tuple[str, ...]:
     """What a deploy would install."""
     lacking = [name for name in packages.base(system) if name not in system.installed]
@@ -84,5 +93,6 @@ def notes(system: System, wants: Wants) -> Iterator[str]:
         yield "ufw is active, and stays: what both it and this product's firewall let in is let in"
     if out := sorted(system.keyed - {"root", wants.deploy_user}):
         yield f"after a deploy SSH lets {wants.deploy_user} in, and no longer {', '.join(out)}"
+    yield from warnings(system, wants)
     for holder in system.held[:1]:
         yield f"apt is busy, a deploy waits for it: {holder}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from dataclasses import dataclass, field
 
 from signupflow.hosts import locks
@@ -26,6 +27,8 @@ ENGINES = ("docker-ce", "docker.io", "moby-engine")
 COMPOSE = ("docker-compose-v2", "docker-compose", "docker-compose-plugin")
 DOCKERS = (*ENGINES, "docker-cli", "docker-ce-cli", "containerd", "containerd.io", "runc", "podman-docker", *COMPOSE)
 ASKED = (*BASE, *CLOCKS, *DOCKERS)
+
+LOOPBACK = re.compile(r"127\.|\[::1\]|\[::ffff:127\.")
 
 # sh and what every Debian and Ubuntu has; as root. Nothing here changes anything.
 SCRIPT = rf"""
@@ -62,6 +65,7 @@ if test ! -f /etc/ssh/sshd_config.d/10-signupflow.conf; then
     test ! -s "$home/.ssh/authorized_keys" || echo "keyed $user"
   done
 fi
+if command -v ss >/dev/null && ! nft list table inet signupflow >/dev/null 2>&1; then ss -Hltnp | sed 's/^/open /'; fi
 {locks.HOLDERS}
 true
 """
@@ -71,7 +75,8 @@ true
 class System:
     """A host's answers. `installed` is package to version, `half` those that dpkg has not finished; `engine` and `compose` are
     versions that answered; `starts` is how systemd starts Docker; `others` are running containers of somebody's own; `keyed` are
-    logins with SSH keys, as long as no deploy has said who may come in.
+    logins with SSH keys, as long as no deploy has said who may come in, `open` what listens to the outside, as long as it has
+    no firewall of a deploy's.
     """
 
     os: tuple[str, str] = ("", "")
@@ -95,6 +100,7 @@ class System:
     our_traefik: bool = False
     ufw: bool = False
     keyed: frozenset[str] = frozenset()
+    open: dict[int, str] = field(default_factory=dict)
     held: tuple[locks.Holder, ...] = ()
 
     @property
@@ -135,6 +141,7 @@ def parse(lines: list[str]) -> System:
         listeners=dict(map(_listener, rows.get("listens", ()))) if "listeners" in rows else None,
         our_traefik="traefik" in rows,
         ufw="ufw" in rows,
+        open=dict(_listener(row) for row in rows.get("open", ()) if not LOOPBACK.match(row.split()[3])),
         keyed=frozenset(rows.get("keyed", ())),
         held=tuple(locks.holders(lines)),
     )

@@ -359,6 +359,14 @@ def test_b4_logins_that_will_not_be_let_in_any_more_are_said_before() -> None:
     assert not list(readiness.notes(system.parse(["keyed root", "keyed deploy"]), readiness.Wants()))
 
 
+def test_b4_ports_that_the_firewall_will_close_are_said_before() -> None:
+    rows = [("0.0.0.0:22", "sshd"), ("0.0.0.0:8088", "docker-proxy"), ("127.0.0.1:5432", "postgres"), ("[::]:8080", "java")]
+    found = system.parse([f'open LISTEN 0 9 {address} 0.0.0.0:* users:(("{program}",pid=1,fd=6))' for address, program in rows])
+    (line,) = readiness.warnings(found, readiness.Wants())
+    assert "closes to the outside: 8080 (java), 8088 (docker-proxy): add to public_tcp_ports" in line
+    assert not list(readiness.warnings(found, readiness.Wants(ports=(22, 80, 443, 8080, 8088))))
+
+
 # sshd
 
 DROP_IN = (
