@@ -24,7 +24,7 @@ from operations.lock import DeployLock
 from operations.probing import SteadyProbe
 from operations.recorder import Recorder
 from signupflow import report
-from signupflow.closing import Ending, Outcome
+from signupflow.closing import UNDO, Ending, Outcome
 from signupflow.probe import Counted, Entry
 from signupflow.release import ledger, watch
 
@@ -251,14 +251,17 @@ class DeploymentContext:
         """The last line: what serves where now, or why not. What is no release and went well is told by what changed."""
         progress, serving = self.progress, self.progress.serving
         if outcome == INTERRUPTED:
-            output.ended(Ending(Outcome.INTERRUPTED, serving))
+            back = progress.rolled_back and not progress.left
+            output.ended(Ending(Outcome.INTERRUPTED, serving, undo="" if back else UNDO))
         elif self.failures:
             back = progress.rolled_back and not progress.left
             output.ended(Ending(Outcome.ROLLED_BACK if back else Outcome.FAILED, serving, self.failures.first))
         elif self.recorder.outcome == "aborted":
-            output.ended(Ending(Outcome.ABORTED, serving))
+            did = progress.any or progress.adopted
+            output.ended(Ending(Outcome.ABORTED if did else Outcome.NOTHING_TO_ABORT, serving))
         elif progress.any:
-            output.ended(Ending(Outcome.RELEASED, serving, seconds=time.monotonic() - self.identity.started))
+            seconds = time.monotonic() - self.identity.started
+            output.ended(Ending(Outcome.RELEASED, serving, seconds=seconds, kind=self.recorder.kind))
 
     def _record(self, counted: Counted | None, outcome: str) -> None:
         progress, recorder, held = self.progress, self.recorder, self.lock.held_lock

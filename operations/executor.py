@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 import gevent
 from pyinfra import logger
 
-from operations.deployment import DeploymentContext
+from operations.deployment import DeploymentContext, InterruptedDeploymentError
 from operations.lock import LockLostError
 from operations.remote import ScriptError
 from signupflow.release.rollout import Event
@@ -112,7 +112,7 @@ class Executor(ABC, Generic[S]):
     def _failed(self, step: S, error: BaseException) -> None:
         self.lock_lost = self.lock_lost or isinstance(error, LockLostError)
         first, _, rest = (str(error) or type(error).__name__).partition("\n")
-        if not isinstance(error, StepFailedError | ScriptError):
+        if not isinstance(error, StepFailedError | ScriptError | InterruptedDeploymentError):
             # Nobody foresaw it: what it is, and where it came from.
             first, rest = f"{type(error).__name__}: {first}", "".join(traceback.format_exception(error))
         reason = f"{self.host_name}: {self.named(step)} failed: {first}"

@@ -24,7 +24,10 @@ class SteadyProbe:
     def __init__(self, entry: Entry, path: str, rate: float) -> None:
         command = [sys.executable, "-m", "signupflow.probe", "--address", entry.address, "--domain", entry.domain]
         command += ["--path", path, "--rate", str(rate), *(["--ca-file", entry.ca_file] if entry.ca_file else [])]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # Not of this terminal: Ctrl-C is the run's, which goes on until its hosts are back. The probe ends with its input.
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         self._last = Counted()
         self._whole = False
         self._reading = gevent.spawn(self._read)
@@ -51,6 +54,9 @@ class SteadyProbe:
         self._reading.join(END_SECONDS)
         self._process.kill()  # it has ended, or it never would
         self._process.wait()
+        self._reading.join()  # its pipe has ended with the process
+        assert self._process.stdout
+        self._process.stdout.close()
         if not self._last.sent:
             logger.warning("the live traffic check ended without a count")
             return None

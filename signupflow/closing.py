@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 # More hosts than this are counted, not named.
 NAMED = 6
+UNDO = "signupflow abort"
+# Each kind of run that ends with a version that serves, in its last line.
+DONE = {"restart": "Restarted", "scale": "Scaled", "rollback": "Rolled back", "rotation": "Rotated"}
 
 
 class Outcome(enum.Enum):
@@ -19,6 +22,7 @@ class Outcome(enum.Enum):
     FAILED = "failed"
     ROLLED_BACK = "rolled back"
     ABORTED = "aborted"
+    NOTHING_TO_ABORT = "nothing to abort"
     INTERRUPTED = "interrupted"
 
 
@@ -33,7 +37,9 @@ class Ending:
     reason: str = ""
     seconds: float = 0.0
     finish: str = "signupflow deploy"
-    undo: str = "signupflow abort"
+    undo: str = UNDO
+    # What the run was, as its record says it.
+    kind: str = "release"
 
     @property
     def failed(self) -> bool:
@@ -43,18 +49,26 @@ class Ending:
         """One line without colours. A failed one begins with its reason, which the caller prefixes with `Error:`."""
         serves = where(self.serving)
         match self.outcome:
-            case Outcome.RELEASED:
-                took = f" ({self.seconds:.0f} s)" if self.seconds else ""
-                return f"Released{took}: {serves}." if serves else f"Released{took}."
-            case Outcome.UNCHANGED:
-                return f"Nothing changed: {serves}." if serves else NOTHING_CHANGED
-            case Outcome.ABORTED:
-                return f"Aborted: {serves}." if serves else "Aborted."
+            case Outcome.INTERRUPTED if serves and not self.undo:
+                return _sentences(f"Interrupted and rolled back: {serves}", self._next())
             case Outcome.INTERRUPTED:
                 return _sentences("Interrupted", has(self.serving), self._next())
             case Outcome.ROLLED_BACK:
                 return _sentences(self.reason, f"Rolled back: {serves}" if serves else "Rolled back", self._unsettled())
-        return _sentences(self.reason, serves, self._unsettled())
+            case Outcome.FAILED:
+                return _sentences(self.reason, serves, self._unsettled())
+        did = self._did()
+        return f"{did}: {serves}." if serves else f"{did}."
+
+    def _did(self) -> str:
+        """What went well, in two words."""
+        if self.outcome is Outcome.RELEASED:
+            return DONE.get(self.kind, "Released") + (f" ({self.seconds:.0f} s)" if self.seconds else "")
+        return {
+            Outcome.UNCHANGED: NOTHING_CHANGED.rstrip("."),
+            Outcome.ABORTED: "Aborted",
+            Outcome.NOTHING_TO_ABORT: "Nothing to abort",
+        }[self.outcome]
 
     def _unsettled(self) -> str:
         """What is left to do: nothing when all hosts serve one version, or none."""

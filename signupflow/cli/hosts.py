@@ -109,11 +109,11 @@ def psql(write: bool, sql: str, target: Target) -> None:
     become(ssh(name, data, f"{script} -c {shlex.quote(sql)}" if sql else script, terminal))
 
 
-@click.command()
-@click.argument("command", nargs=-1)
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @target_options
 def console(command: tuple[str, ...], target: Target) -> None:
-    """Open a Python prompt in a replica, or run COMMAND there. Options of COMMAND stand after `--`.
+    """Open a Python prompt in a replica, or run COMMAND there. What stands after its first word is COMMAND's.
 
     It has the app's settings and its database.
     """

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from lab.client import ROOT
-from signupflow.cli import SECTIONS, main
+from signupflow.cli import SECTIONS, hosts, main
 from signupflow.cli.hosts import hosts_of, ssh
 from signupflow.cli.running import Target
 from signupflow.errors import OperatorError
@@ -145,6 +145,19 @@ def test_fr009_a_plan_that_is_none_is_refused(tmp_path: Path) -> None:
     done = signupflow("apply", str(path))
     assert done.returncode == 2
     assert done.stderr.startswith(f"Error: {path} is no plan")
+
+
+def test_fr009_what_stands_after_the_command_of_a_console_is_the_command_s(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(hosts, "become", ran.append)
+    words = ["console", "-i", str(told.inventory(tmp_path)), "python", "-c", "import os; print(1)", "-i"]
+    done = CliRunner().invoke(main, words)
+    assert done.exit_code == 0, done.output
+    assert "python -c '" in ran[0][-1]
+    assert "print(1)" in ran[0][-1]
+    assert ran[0][-1].rstrip("'").endswith(" -i")
 
 
 def test_fr009_ssh_goes_by_the_inventory_s_address_login_and_pinned_key() -> None:

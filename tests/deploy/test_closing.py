@@ -11,6 +11,12 @@ OLD, NEW = "0.1.0", "2.0.0"
 
 ENDINGS = {
     "Released (41 s): web1 and web2 serve 2.0.0.": Ending(Outcome.RELEASED, {"web1": NEW, "web2": NEW}, seconds=41.2),
+    "Restarted: web1 serves 2.0.0.": Ending(Outcome.RELEASED, {"web1": NEW}, kind="restart"),
+    "Rolled back (30 s): web1 serves 0.1.0.": Ending(Outcome.RELEASED, {"web1": OLD}, seconds=30, kind="rollback"),
+    "Nothing to abort: web1 serves 2.0.0.": Ending(Outcome.NOTHING_TO_ABORT, {"web1": NEW}),
+    "Interrupted and rolled back: web1 serves 0.1.0. Finish: `signupflow deploy`": Ending(
+        Outcome.INTERRUPTED, {"web1": OLD}, undo=""
+    ),
     "Nothing changed: web1 serves 2.0.0.": Ending(Outcome.UNCHANGED, {"web1": NEW}),
     "Aborted: web1, web2 and web3 serve 0.1.0.": Ending(Outcome.ABORTED, dict.fromkeys(("web1", "web2", "web3"), OLD)),
     "Interrupted. h1 has 2.0.0, h2 0.1.0. Finish: `signupflow deploy`; undo: `signupflow abort`": Ending(

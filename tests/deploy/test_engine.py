@@ -151,6 +151,7 @@ def test_a29_an_interrupted_release_is_recorded_with_what_each_host_serves(tmp_p
     assert released.code == 128 + number, released.said
     assert released.record["outcome"] == "interrupted"
     assert released.record["serves"] == {"web1": "2.0", "web2": "2.0"}
+    assert "Traceback" not in released.said
     assert "finish: `signupflow deploy`; undo: `signupflow abort`" in released.said.splitlines()[-1].replace("Finish", "finish")
 
 
