@@ -90,6 +90,7 @@ class Session:
             (self.lab["ssh_key"], "~/.ssh/id_ed25519"),
             (self.lab["known_hosts"], "known_hosts"),
             (self.lab["secrets_file"], "secrets/production.age"),
+            (os.path.relpath(self.lab["secrets_file"], ROOT), "secrets/production.age"),
             (self.lab["age_key_file"], "~/.config/signupflow/production.key"),
             (f"{self.folder}/", ""),
             (f"{ROOT}/", ""),
