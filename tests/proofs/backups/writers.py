@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import threading
 import time
@@ -124,7 +125,7 @@ def to(moment: float) -> str:
 
 
 def _last_line(done: Done) -> str:
-    return next((line.strip() for line in done.said.splitlines() if " restored " in line and " in " in line), "")
+    return next((line.strip() for line in done.said.splitlines() if re.search(r"\brestored \S+ to ", line)), "")
 
 
 def _killed(lab: Lab, writer: Writer, command: Callable[[], str], at: str) -> dict[str, Any]:
