@@ -83,7 +83,7 @@ def test_ec4_what_lies_outside_schema_public_is_named(url: str) -> None:
     connection.close()
     assert rows(url, sanitise.ELSEWHERE) == [("repair.names",), ("repair.people",)]
     instance = SimpleNamespace(psql=lambda query, _: "repair.people" if query == sanitise.ELSEWHERE else "")
-    with pytest.raises(Failed, match=r"repair\.people: nobody says what is personal outside schema public") as caught:
+    with pytest.raises(Failed, match=r"repair\.people: no rules for personal data outside schema public") as caught:
         staging_copy.clean(cast(Scratch, instance), "signupflow", RULES, "", lambda _: None)
     assert caught.value.code is Restore.CONFIGURATION
 

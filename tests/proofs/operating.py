@@ -315,7 +315,7 @@ def looked_at(lab: Lab) -> Evidence:
     assert "healthy" in screen.stdout, screen.stderr
     assert version in screen.stdout
     assert doctor.returncode == 0, doctor.stderr
-    assert "ready for a release" in doctor.stdout
+    assert "all checks passed" in doctor.stdout
     assert damaged.returncode == 2, damaged
     assert "the history is damaged" in evidence["damaged"], evidence
     assert all(len(running(lab, host)) == 1 for host in app_hosts(lab))

@@ -36,7 +36,7 @@ def sanitised(lab: Lab) -> Evidence:
     refused = on_host(lab, "sh -c 'signupflow-restore sanitised > /root/copy.dump'")
     sql(lab, "drop schema repair cascade")
     assert refused.code == 7, refused
-    assert "repair.people: nobody says what is personal outside schema public" in refused.error, refused
+    assert "repair.people: no rules for personal data outside schema public" in refused.error, refused
     done = on_host(lab, "sh -c 'signupflow-restore sanitised --password-stdin > /root/copy.dump'", stdin=f"{PASSWORD}\n")
     assert done.code == 0, done.said[-2000:]
     copy = on_host(lab, "sh -c 'docker exec -i signupflow-postgres pg_restore -f - < /root/copy.dump'").said

@@ -41,7 +41,7 @@ def lost_and_rebuilt(lab: Lab, seconds_of_writes: float = 130) -> Evidence:
     part("an empty host", lambda: _lab(lab, "up"))
     part("bootstrap", lambda: lab.pyinfra("-y", "--user", "root", *lab.not_bootstrapped(), deploy="deploys/bootstrap.py"))
     dry = lab.pyinfra("--dry", deploy="deploys/disaster_recovery.py")
-    assert "Cluster as of the last archived change" in dry.stdout + dry.stderr
+    assert "Restore the cluster to the last archived change" in dry.stdout + dry.stderr
     part("disaster_recovery", lambda: lab.pyinfra("-y", deploy="deploys/disaster_recovery.py"))
     part("healthy over HTTPS", lambda: lab.wait_for_health(lab["domains"][0], seconds=90))
     total = time.monotonic() - began
