@@ -269,7 +269,7 @@ def test_c2_the_note_is_on_the_host_and_in_the_store_before_anything_of_the_new_
 
 def test_c2_a_cluster_that_makes_way_again_leaves_no_note_that_counts(host: Path) -> None:
     stored: list[list[Note]] = []
-    with pytest.raises(Failed, match="the database of before serves again"):
+    with pytest.raises(Failed, match="the previous database serves again"):
         swapped(Engine({"old"}), host, stored=stored)
     assert [[note.name for note in notes] for notes in stored] == [[NAME], []], "and the store is told that it came to nothing"
 
