@@ -81,6 +81,11 @@ def _member(item: Host, hosts: Inventory) -> Member:
     return Member(item.name, roles, env.private_address, env.connections if "app" in roles else 0)
 
 
+def names(item: Host) -> set[str]:
+    """By which a host is asked for: in the inventory, by SSH, and by the other hosts."""
+    return {str(name) for name in (item.name, item.data.get("ssh_hostname"), item.data.get("private_address")) if name}
+
+
 def secrets() -> Secrets:
     """The environment's secrets, decrypted in memory."""
     return secrets_of(environment())

@@ -6,7 +6,7 @@ from pyinfra import host, inventory
 from pyinfra.api import deploy
 
 from deploys.app.networks import APP_BRIDGE
-from deploys.environment import environment, fleet, in_group, refuse
+from deploys.environment import environment, fleet, in_group, names, refuse
 from facts.system import HostSystem, LoginUser, SshAccess, SshdAsWanted
 from operations import files, system
 from operations.system import login_problem
@@ -46,10 +46,7 @@ def rules() -> dict[str, object]:
 def jumps() -> list[str]:
     """Names by which the environment's other hosts are asked for through this one (ProxyJump sends the name as it stands)."""
     others = [inventory.get_host(member.name) for member in fleet().members if member.name != host.name]
-    known = {
-        str(name) for other in others for name in (other.name, *map(other.data.get, ("ssh_hostname", "private_address"))) if name
-    }
-    return sorted(name for name in known if not name.startswith("@"))
+    return sorted({name for other in others for name in names(other) if not name.startswith("@")})
 
 
 @deploy("Base host")

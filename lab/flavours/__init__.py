@@ -95,7 +95,7 @@ def apply(state: State, host: Host) -> bool:
     given |= {"JUMP": state.host_list()[1].address} if flavour.jump else {}
     given |= {"MEMINFO": base64.b64encode(Path("/proc/meminfo").read_bytes()).decode()} if flavour.name == "small" else {}
     words = [f"--env={key}={value}" for key, value in given.items()]
-    engine.docker("exec", "--interactive", *words, name, "sh", "-s", stdin=flavour.script, timeout=SCRIPT_SECONDS)
+    engine.docker("exec", "--interactive", *words, name, "bash", "-s", stdin=flavour.script, timeout=SCRIPT_SECONDS)
     engine.docker("exec", name, "sh", "-c", f"echo {flavour.name} > {MARKER}")
     return True
 

@@ -1,3 +1,5 @@
+# Read by bash after common.sh.
+# shellcheck shell=bash disable=SC2218  # apt-get is a function from the line on that takes its place
 # docker.com builds for each release; here trixie's binaries are taken, which run with Debian 12's libraries.
 sed 's/bookworm/trixie/g' /etc/apt/sources.list >/etc/apt/sources.list.d/trixie.list
 printf 'Package: *\nPin: release n=trixie*\nPin-Priority: 50\n' >/etc/apt/preferences.d/trixie

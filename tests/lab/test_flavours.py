@@ -20,8 +20,8 @@ def test_every_flavour_has_its_script_and_its_expectation() -> None:
 
 
 @pytest.mark.parametrize("flavour", flavours.ALL, ids=lambda flavour: flavour.name)
-def test_a_script_is_one_that_sh_can_read(flavour: flavours.Flavour) -> None:
-    subprocess.run(["sh", "-n"], input=flavour.script, text=True, check=True)
+def test_a_script_is_one_that_bash_can_read(flavour: flavours.Flavour) -> None:
+    subprocess.run(["bash", "-n"], input=flavour.script, text=True, check=True)
 
 
 def test_what_only_ssh_s_configuration_knows_is_in_that_file_alone(state: State) -> None:

@@ -24,8 +24,11 @@ NAME = "signupflow-traefik"
 SMALL_MS = 100.0
 
 
-def others_are_served(lab: Lab, connections: int = 1000, seconds: float = 30, rate: float = 50) -> Evidence:
-    """Each way for `seconds`, by an attacker with an address of its own, while another one asks for `/health/live`."""
+def others_are_served(lab: Lab, connections: int = 1000, seconds: float = 30, rate: float = 50, timed: bool = True) -> Evidence:
+    """Each way for `seconds`, by an attacker with an address of its own, while another one asks for `/health/live`.
+
+    How fast it is answered counts when `timed`: beside other work on this machine it says nothing.
+    """
     domain, address = lab["domains"][0], lab.address(lab.the("edge"))
     started, _ = _state(lab)
     with Load(lab, rate=rate, seconds=seconds) as load:
@@ -47,7 +50,7 @@ def others_are_served(lab: Lab, connections: int = 1000, seconds: float = 30, ra
     assert started == ended, evidence
     for row in rows:
         assert row["others"]["failed"] == 0, evidence
-        assert row["others"]["p99_ms"] <= max(2 * before.p99_ms, SMALL_MS), evidence
+        assert not timed or row["others"]["p99_ms"] <= max(2 * before.p99_ms, SMALL_MS), evidence
         # The control: it was an attack.
         assert row["attacker"].get("connected", 0) >= min(connections, 100), evidence
     return evidence

@@ -33,8 +33,8 @@ def _lab(lab: Lab, *command: str) -> None:
     subprocess.run([sys.executable, "-m", "lab", *command, "--name", lab["name"]], cwd=ROOT, check=True, capture_output=True)
 
 
-def cut_off_and_back(lab: Lab, rate: float = 100, seconds: float = 60) -> Evidence:
-    """An app host's cable is pulled and put back. Requests already sent to it are lost for at most a second."""
+def cut_off_and_back(lab: Lab, rate: float = 100, seconds: float = 60, failing: float = 1.0) -> Evidence:
+    """An app host's cable is pulled and put back. Requests already sent to it are lost for at most `failing` seconds."""
     host = lab.holding("app")[-1]
     # Longer than the proxy waits for an answer, so that it is the proxy's verdict that counts.
     with Load(lab, rate=rate, seconds=seconds + 120, calls=mixed(lab), timeout=60) as load:
@@ -67,7 +67,7 @@ def cut_off_and_back(lab: Lab, rate: float = 100, seconds: float = 60) -> Eviden
         "answered_by_it_in_10_s_after": shared,
     }
     assert "DOWN" in while_cut.values(), evidence
-    assert report.failing_seconds() <= 1.0, evidence
+    assert report.failing_seconds() <= failing, evidence
     assert not [failure for failure in report.failures if failure.sent_at > began + 5], evidence
     # Of ten requests eight are the API's.
     assert shared > 10 * rate * 0.8 / len(lab.holding("app")) / 2, evidence

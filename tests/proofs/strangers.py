@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import Any
 
+from lab import engine
 from lab.client import ROOT, Lab
 from tests import releases
 from tests.proofs.releasing import options, running
@@ -60,6 +61,7 @@ def a_third_domain_serves(lab: Lab) -> Evidence:
 
 def others_are_refused(lab: Lab) -> Evidence:
     """Another app, and another environment of this one, on this host: refused by name, dry and not, and nothing is touched."""
+    engine.build(ROOT / "tests" / "foreign", "greeter:local")
     cases = {
         "another app": ("--group-data", "tests/foreign/group_data"),
         "another environment": options(environment="staging"),

@@ -58,7 +58,7 @@ def look(answers: Answers, environments: Environments, known_hosts: str, dns_ser
 def _host(answers: Answers, env: Environment, host: Host, known_hosts: Path) -> Found:
     """One host. After a first deploy the deploy user's is the only login that works."""
     peers = [peer for peer in answers.hosts if peer != host]
-    drop_in = template(SSHD, deploy_user=env.deploy_user)
+    drop_in = template(SSHD, deploy_user=env.deploy_user, jumps=())
     script = prompts.script(
         [(peer.private_address, network_checks.to(peer, answers.ssh_port).port) for peer in peers], drop_in, env.deploy_user
     )
