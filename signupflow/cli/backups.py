@@ -18,8 +18,8 @@ PASSED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 @target_options
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def backup(words: tuple[str, ...], target: Target) -> None:
-    """Run a backup, or look at backups. The words of the database host's command: run, list, check, status, dump, drill, watch.
-    `signupflow backup -- --help` explains them.
+    """Run a backup, or look at backups: run, list, check, status, dump, drill, watch. On the database host;
+    `signupflow backup -- --help` explains each.
 
     Exit codes: 0 ok, 1 the database cannot be reached, 2 dump failed, 3 upload failed, 4 verification failed, 5 not enough
     disk, 6 bad configuration.
@@ -31,7 +31,7 @@ def backup(words: tuple[str, ...], target: Target) -> None:
 @target_options
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def restore(words: tuple[str, ...], target: Target) -> None:
-    """Bring the database back, to a second. `signupflow restore -- --help` explains the words.
+    """Bring the database back, to any second. `signupflow restore -- --help` lists its options.
 
     Exit codes: 0 ok, 1 backup not found, 2 backup fails verification, 3 the database cannot be reached, 4 restore failed,
     5 integrity check failed, 6 not confirmed, 7 bad configuration.

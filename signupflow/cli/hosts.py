@@ -99,7 +99,7 @@ def logs(service: str, lines: int, follow: bool, target: Target) -> None:
 @click.option("--command", "-c", "sql", default="", help="Run this and end.")
 @target_options
 def psql(write: bool, sql: str, target: Target) -> None:
-    """Open PostgreSQL's prompt, read-only unless told otherwise."""
+    """Open PostgreSQL's prompt, read-only without --write."""
     ((name, data),) = hosts_of(target, "db")[:1]
     database = data.get("postgres_database", "signupflow")
     mode = "" if write else "-e PGOPTIONS='-c default_transaction_read_only=on'"
@@ -113,7 +113,7 @@ def psql(write: bool, sql: str, target: Target) -> None:
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @target_options
 def console(command: tuple[str, ...], target: Target) -> None:
-    """Open a Python prompt in a replica, or run COMMAND there. What stands after its first word is COMMAND's.
+    """Open a Python prompt in a replica, or run COMMAND there. Options of signupflow go before COMMAND.
 
     It has the app's settings and its database.
     """

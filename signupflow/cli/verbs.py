@@ -132,7 +132,7 @@ def migrate_sqlite(target: Target, words: tuple[str, ...]) -> None:
 
 @click.command()
 @click.option("--to", "moment", default="", metavar="TIME", help="ISO 8601 with its zone; default the last change.")
-@click.option("--backup", "label", default="", metavar="LABEL", help="Begin with this backup; default the newest that serves.")
+@click.option("--backup", "label", default="", metavar="LABEL", help="Begin with this backup; default the newest usable one.")
 @changing_options
 @target_options
 def recover(moment: str, label: str, target: Target, words: tuple[str, ...]) -> None:
