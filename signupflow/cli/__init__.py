@@ -44,7 +44,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="Your shell.")
 def completion(shell: str) -> None:
     """Print the line that turns on tab completion in SHELL. Use it as eval "$(signupflow completion bash)"."""
     click.echo({

@@ -16,7 +16,7 @@ PASSED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 @click.command(context_settings=PASSED)
 @target_options
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, help="One of the commands above, and its options; default run.")
 def backup(words: tuple[str, ...], target: Target) -> None:
     """Run a backup, or look at backups: run, list, check, status, dump, drill, watch. On the database host;
     `signupflow backup -- --help` explains each.
@@ -29,7 +29,7 @@ def backup(words: tuple[str, ...], target: Target) -> None:
 
 @click.command(context_settings=PASSED)
 @target_options
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, help="Options of the restore, or `kept`, or `discard NAME`.")
 def restore(words: tuple[str, ...], target: Target) -> None:
     """Bring the database back, to any second. `signupflow restore -- --help` lists its options.
 

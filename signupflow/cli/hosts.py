@@ -68,7 +68,7 @@ def ssh(name: str, data: Mapping[str, Any], script: str, terminal: bool = False,
 
 
 @click.command()
-@click.argument("service", type=click.Choice(list(CONTAINERS)), default="app")
+@click.argument("service", type=click.Choice(list(CONTAINERS)), default="app", help="Whose log; default app.")
 @click.option("--lines", "-n", type=click.IntRange(0), default=100, show_default=True, help="How many of each container.")
 @click.option("--follow", "-f", is_flag=True, help="Go on as they come; end with Ctrl-C.")
 @target_options
@@ -110,7 +110,7 @@ def psql(write: bool, sql: str, target: Target) -> None:
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, help="What to run there; default python.")
 @target_options
 def console(command: tuple[str, ...], target: Target) -> None:
     """Open a Python prompt in a replica, or run COMMAND there. Options of signupflow go before COMMAND.

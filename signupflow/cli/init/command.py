@@ -22,7 +22,7 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
 
 @click.command()
-@click.argument("environment", default="production")
+@click.argument("environment", default="production", help="Its name; default production.")
 @click.option(
     "--host", "hosts", multiple=True, metavar="NAME[=ADDRESS][:ROLES]", help="A host; ROLES such as edge,app. Repeatable."
 )
