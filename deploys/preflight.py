@@ -225,7 +225,7 @@ def _one_app_host(inventory: Inventory, chosen: list[str]) -> None:
     if "app" not in host.groups:
         raise OperatorError(f"{host.name} is not in group app, so there is nothing to take out")
     if len(inventory.get_group("app")) == 1:
-        raise OperatorError(f"{host.name} is the only app host; add another and run deploys/production.py first")
+        raise OperatorError(f"{host.name} is the only app host; add another and run `signupflow deploy` first")
 
 
 def _may_log_in_again(host: Any, env: Environment, params: dict[str, Any]) -> None:

@@ -252,7 +252,7 @@ class DeploymentContext:
         progress, serving = self.progress, self.progress.serving
         if outcome == INTERRUPTED:
             back = progress.rolled_back and not progress.left
-            output.ended(Ending(Outcome.INTERRUPTED, serving, undo="" if back else UNDO))
+            output.ended(Ending(Outcome.INTERRUPTED, serving, finish=self.recorder.finish, undo="" if back else UNDO))
         elif self.failures:
             back = progress.rolled_back and not progress.left
             output.ended(Ending(Outcome.ROLLED_BACK if back else Outcome.FAILED, serving, self.failures.first))

@@ -38,6 +38,8 @@ class Recorder:
     version_before: str = ""
     restore_point: str = ""
     always: bool = False
+    # What finishes this run when it is interrupted: with the version that was typed, which group_data need not name.
+    finish: str = "signupflow deploy"
 
     def keep(
         self,

@@ -79,7 +79,7 @@ The three profiles of `APP_ENV`: `development` has defaults for everything else 
         """\
 Read from pyinfra's data: `group_data/all.py` (what the app is), `group_data/<group>.py` or the inventory (what an environment
 is), `--data NAME=VALUE` (this run). `signupflow/settings/` validates them before any host is touched and names every fault in
-one line. Secrets are not here but in the environment's age file: `scripts/secrets.py`.
+one line. Secrets are not here but in the environment's age file: `signupflow secrets`.
 
 The later of these levels replaces the earlier one, but for `app_environment` and `app_secrets`, which are merged by key: an
 environment's `app_environment = {"LOG_LEVEL": "warning"}` changes one variable of `group_data/all.py` and keeps the others;

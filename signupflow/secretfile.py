@@ -77,7 +77,7 @@ def decrypt(path: Path, key: pyrage.x25519.Identity) -> dict[str, str]:
     except pyrage.DecryptError:
         raise OperatorError(
             f"the age key {key.to_public()} cannot open {path}; use the right key, or have a holder add it "
-            "with `scripts/secrets.py recipients --add`"
+            "with `signupflow secrets recipients --add`"
         ) from None
     try:
         values: dict[str, str] = json.loads(clear)
@@ -184,7 +184,7 @@ class Secrets(Mapping[str, str]):
         if missing:
             raise OperatorError(
                 f"{where} lacks the secret{'s' if len(missing) > 1 else ''} {', '.join(missing)}; "
-                "add with `scripts/secrets.py complete` (what can be generated) or `scripts/secrets.py set`"
+                "add with `signupflow secrets complete` (what can be generated) or `signupflow secrets set`"
             )
 
         short = [name for name in names if len(self._values[name]) < SHORTEST]

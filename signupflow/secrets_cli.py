@@ -60,7 +60,7 @@ def target_options(command: click.decorators.FC) -> click.decorators.FC:
     for option in (
         click.option("--key", default="", metavar="FILE", help="age identity; default ~/.config/signupflow/ENVIRONMENT.key."),
         click.option("--file", default="", metavar="FILE", help="Secrets file; default secrets/ENVIRONMENT.age."),
-        click.argument("environment"),
+        click.argument("environment", help="Its name, such as production."),
     ):
         command = option(command)
     return command
@@ -113,7 +113,7 @@ def show(environment: str, file: str, key: str) -> None:
 
 @main.command("set")
 @target_options
-@click.argument("name")
+@click.argument("name", help="The secret, such as smtp_password.")
 def set_(environment: str, file: str, key: str, name: str) -> None:
     """Set one secret. The value is asked for, or read from standard input when that is not a terminal."""
     target = SecretsFile.of(environment, file, key)

@@ -235,6 +235,8 @@ def recorded() -> None:
         "commit": new.commit,
         "deploys": commit(),
     }
+    if env.app_version and run.kind == "release":
+        run.finish = f"signupflow deploy {env.app_version}"
 
 
 @functools.cache

@@ -44,9 +44,9 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), help="Your shell.")
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete these verbs. Use it as eval "$(signupflow completion bash)"."""
+    """Print the line that turns on tab completion in SHELL. Use it as eval "$(signupflow completion bash)"."""
     click.echo({
         "bash": 'eval "$(_SIGNUPFLOW_COMPLETE=bash_source signupflow)"',
         "zsh": 'eval "$(_SIGNUPFLOW_COMPLETE=zsh_source signupflow)"',

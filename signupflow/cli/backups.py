@@ -16,10 +16,10 @@ PASSED = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 @click.command(context_settings=PASSED)
 @target_options
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, help="One of the commands above, and its options; default run.")
 def backup(words: tuple[str, ...], target: Target) -> None:
-    """Run a backup, or look at backups. The words of the database host's command: run, list, check, status, dump, drill, watch.
-    `signupflow backup -- --help` explains them.
+    """Run a backup, or look at backups: run, list, check, status, dump, drill, watch. On the database host;
+    `signupflow backup -- --help` explains each.
 
     Exit codes: 0 ok, 1 the database cannot be reached, 2 dump failed, 3 upload failed, 4 verification failed, 5 not enough
     disk, 6 bad configuration.
@@ -29,9 +29,9 @@ def backup(words: tuple[str, ...], target: Target) -> None:
 
 @click.command(context_settings=PASSED)
 @target_options
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, help="Options of the restore, or `kept`, or `discard NAME`.")
 def restore(words: tuple[str, ...], target: Target) -> None:
-    """Bring the database back, to a second. `signupflow restore -- --help` explains the words.
+    """Bring the database back, to any second. `signupflow restore -- --help` lists its options.
 
     Exit codes: 0 ok, 1 backup not found, 2 backup fails verification, 3 the database cannot be reached, 4 restore failed,
     5 integrity check failed, 6 not confirmed, 7 bad configuration.

@@ -68,7 +68,7 @@ def ssh(name: str, data: Mapping[str, Any], script: str, terminal: bool = False,
 
 
 @click.command()
-@click.argument("service", type=click.Choice(list(CONTAINERS)), default="app")
+@click.argument("service", type=click.Choice(list(CONTAINERS)), default="app", help="Whose log; default app.")
 @click.option("--lines", "-n", type=click.IntRange(0), default=100, show_default=True, help="How many of each container.")
 @click.option("--follow", "-f", is_flag=True, help="Go on as they come; end with Ctrl-C.")
 @target_options
@@ -99,7 +99,7 @@ def logs(service: str, lines: int, follow: bool, target: Target) -> None:
 @click.option("--command", "-c", "sql", default="", help="Run this and end.")
 @target_options
 def psql(write: bool, sql: str, target: Target) -> None:
-    """Open PostgreSQL's prompt, read-only unless told otherwise."""
+    """Open PostgreSQL's prompt, read-only without --write."""
     ((name, data),) = hosts_of(target, "db")[:1]
     database = data.get("postgres_database", "signupflow")
     mode = "" if write else "-e PGOPTIONS='-c default_transaction_read_only=on'"
@@ -110,10 +110,10 @@ def psql(write: bool, sql: str, target: Target) -> None:
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, help="What to run there; default python.")
 @target_options
 def console(command: tuple[str, ...], target: Target) -> None:
-    """Open a Python prompt in a replica, or run COMMAND there. What stands after its first word is COMMAND's.
+    """Open a Python prompt in a replica, or run COMMAND there. Options of signupflow go before COMMAND.
 
     It has the app's settings and its database.
     """

@@ -26,7 +26,7 @@ SHOWN_LINES = 6
 
 
 @click.command()
-@click.argument("version", required=False)
+@click.argument("version", required=False, help="A tag of `app_image`, or TAG@sha256:...; default the one in group_data.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False), default="plan.json", show_default=True, help="Where to keep it.")
 @target_options
 def plan(version: str | None, output: str, target: Target) -> None:
@@ -52,7 +52,7 @@ def plan(version: str | None, output: str, target: Target) -> None:
 
 
 @click.command()
-@click.argument("path", metavar="PLAN", type=click.Path(exists=True, dir_okay=False))
+@click.argument("path", metavar="PLAN", type=click.Path(exists=True, dir_okay=False), help="A file that `plan` kept.")
 def apply(path: str) -> None:
     """Run PLAN, if nothing has changed since. A dry run must say exactly what it said then; otherwise what changed is named."""
     kept = Plan.from_json(Path(path).read_text(), path)

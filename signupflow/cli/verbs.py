@@ -23,7 +23,7 @@ def bootstrap(user: str, target: Target, words: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("version", required=False)
+@click.argument("version", required=False, help="A tag of `app_image`, or TAG@sha256:...; default the one in group_data.")
 @changing_options
 @target_options
 def deploy(version: str | None, target: Target, words: tuple[str, ...]) -> None:
@@ -35,7 +35,7 @@ def deploy(version: str | None, target: Target, words: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("version", required=False)
+@click.argument("version", required=False, help="A release of the history; default the one before.")
 @changing_options
 @target_options
 def rollback(version: str | None, target: Target, words: tuple[str, ...]) -> None:
@@ -52,7 +52,7 @@ def restart(target: Target, words: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("replicas", type=click.IntRange(1, 64))
+@click.argument("replicas", type=click.IntRange(1, 64), help="Containers of the app on each app host.")
 @changing_options
 @target_options
 def scale(replicas: int, target: Target, words: tuple[str, ...]) -> None:
@@ -61,7 +61,7 @@ def scale(replicas: int, target: Target, words: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("switch", type=click.Choice(["on", "off"]))
+@click.argument("switch", type=click.Choice(["on", "off"]), help="Whether users see the page.")
 @click.option("--reason", default="", help="Why, for colleagues who look at the status.")
 @changing_options
 @target_options
@@ -71,7 +71,7 @@ def maintenance(switch: str, reason: str, target: Target, words: tuple[str, ...]
 
 
 @click.command()
-@click.argument("what", type=click.Choice(["traefik", "postgres", "docker"]))
+@click.argument("what", type=click.Choice(["traefik", "postgres", "docker"]), help="What to upgrade.")
 @changing_options
 @target_options
 def upgrade(what: str, target: Target, words: tuple[str, ...]) -> None:
@@ -112,7 +112,7 @@ def resume(target: Target, words: tuple[str, ...]) -> None:
 
 
 @click.command("remove-host")
-@click.argument("host")
+@click.argument("host", help="Its name in the inventory.")
 @changing_options
 @target_options
 def remove_host(host: str, target: Target, words: tuple[str, ...]) -> None:
@@ -132,7 +132,7 @@ def migrate_sqlite(target: Target, words: tuple[str, ...]) -> None:
 
 @click.command()
 @click.option("--to", "moment", default="", metavar="TIME", help="ISO 8601 with its zone; default the last change.")
-@click.option("--backup", "label", default="", metavar="LABEL", help="Begin with this backup; default the newest that serves.")
+@click.option("--backup", "label", default="", metavar="LABEL", help="Begin with this backup; default the newest usable one.")
 @changing_options
 @target_options
 def recover(moment: str, label: str, target: Target, words: tuple[str, ...]) -> None:

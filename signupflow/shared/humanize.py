@@ -27,7 +27,7 @@ def last_backup(good: str, active: str, now: float) -> str:
     """One line from the host's files: `backup-good.json` and `alerts.json`, either of which may not be there yet."""
     try:
         record = json.loads(good)
-        text = f"{span(now - record['ended'])} ago, {record['said']}"
+        text = f"{span(now - record['ended'])} ago, {record['message']}"
     except (ValueError, KeyError, TypeError):
         text = "none yet"
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backup.records import Record
 from signupflow.shared import humanize
 
 
@@ -58,7 +61,7 @@ def test_fr008_a_moment_that_was_said_can_be_given_back(stamp: int) -> None:
 
 
 def test_sc005_the_last_backup_is_told_in_a_line_whatever_the_host_has_of_it() -> None:
-    good = '{"ended": 1000.0, "said": "33 MB backed up and read back"}'
+    good = json.dumps(asdict(Record("backup", 990.0, 1000.0, 0, "33 MB backed up and read back")))
     assert humanize.last_backup(good, "{}", 1000 + 7200) == "2 h ago, 33 MB backed up and read back"
     assert humanize.last_backup(good, '{"disk-full": "x", "backup-failed": "y"}', 1030.0) == (
         "30 s ago, 33 MB backed up and read back; ALERTS: backup-failed, disk-full"

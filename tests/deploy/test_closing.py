@@ -17,6 +17,9 @@ ENDINGS = {
     "Interrupted and rolled back: web1 serves 0.1.0. Finish: `signupflow deploy`": Ending(
         Outcome.INTERRUPTED, {"web1": OLD}, undo=""
     ),
+    "Interrupted. h1 has 2.0.0. Finish: `signupflow deploy 2.0.0`; undo: `signupflow abort`": Ending(
+        Outcome.INTERRUPTED, {"h1": NEW}, finish="signupflow deploy 2.0.0"
+    ),
     "Nothing changed: web1 serves 2.0.0.": Ending(Outcome.UNCHANGED, {"web1": NEW}),
     "Aborted: web1, web2 and web3 serve 0.1.0.": Ending(Outcome.ABORTED, dict.fromkeys(("web1", "web2", "web3"), OLD)),
     "Interrupted. h1 has 2.0.0, h2 0.1.0. Finish: `signupflow deploy`; undo: `signupflow abort`": Ending(

@@ -227,7 +227,7 @@ def test_sec001_the_keys_of_the_object_storage_are_tried_and_kept_in_the_secrets
     assert marker not in done.output
     assert marker not in "".join(file.read_text() for file in world.directory.rglob("*") if file.is_file())
     monkeypatch.setenv("S3_SECRET_KEY", "another")
-    assert "holds another s3_secret_key: `scripts/secrets.py set production s3_secret_key`" in refusal(world.init(*words))
+    assert "holds another s3_secret_key: `signupflow secrets set production s3_secret_key`" in refusal(world.init(*words))
     monkeypatch.delenv("S3_SECRET_KEY")
     assert "nothing to write" in world.init(*words).output
 

@@ -22,7 +22,7 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
 
 @click.command()
-@click.argument("environment", default="production")
+@click.argument("environment", default="production", help="Its name; default production.")
 @click.option(
     "--host", "hosts", multiple=True, metavar="NAME[=ADDRESS][:ROLES]", help="A host; ROLES such as edge,app. Repeatable."
 )
@@ -33,19 +33,27 @@ COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 @click.option("--ssh-user", default="root", show_default=True, help="A login that the hosts have now: root, or one with sudo.")
 @click.option("--ssh-port", type=click.IntRange(1, 65535), default=SSH_PORT, show_default=True, help="Port of SSH.")
 @click.option("--ssh-key", default="", metavar="FILE", help="Private key to log in with; default what ssh uses.")
-@click.option("--host-key-fingerprint", "fingerprints", multiple=True, metavar="NAME=SHA256:...", help="What its key must be.")
-@click.option("--s3-endpoint", default="", metavar="URL", help="Object storage; S3_ACCESS_KEY, S3_SECRET_KEY in variables.")
-@click.option("--s3-bucket", default="", help="Its bucket, which exists.")
+@click.option(
+    "--host-key-fingerprint",
+    "fingerprints",
+    multiple=True,
+    metavar="NAME=SHA256:...",
+    help="The SSH host key it must have. Repeatable.",
+)
+@click.option("--s3-endpoint", default="", metavar="URL", help="Object storage; keys in S3_ACCESS_KEY and S3_SECRET_KEY.")
+@click.option("--s3-bucket", default="", help="Its bucket, which must exist.")
 @click.option("--s3-region", default="us-east-1", show_default=True, help="Its region.")
-@click.option("--s3-ca-file", default="", metavar="PEM", help="What vouches for a private endpoint.")
+@click.option("--s3-ca-file", default="", metavar="PEM", help="CA certificate of a private endpoint.")
 @click.option(
     "--backup-recipient", "recipients", multiple=True, metavar="AGE1...", help="Opens the dumps; private key offline. Repeatable."
 )
-@click.option("--profile", type=click.Choice(["production", "staging"]), help="Default staging for ENVIRONMENT staging.")
+@click.option(
+    "--profile", type=click.Choice(["production", "staging"]), help="Default production, or staging for ENVIRONMENT staging."
+)
 @click.option("--traefik-image", default="", metavar="NAME:TAG@DIGEST", help=f"Default {gather.TRAEFIK}, pinned by Docker here.")
 @click.option("--acme-directory", default="", metavar="URL", help="A CA other than Let's Encrypt.")
-@click.option("--acme-ca-file", default="", metavar="PEM", help="What vouches for that CA's own server.")
-@click.option("--registry-mirror", "mirrors", multiple=True, metavar="URL", help="Where hosts pull images first. Repeatable.")
+@click.option("--acme-ca-file", default="", metavar="PEM", help="CA certificate of that CA's own server.")
+@click.option("--registry-mirror", "mirrors", multiple=True, metavar="URL", help="Registry that hosts try first. Repeatable.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other setting for group_data. Repeatable.")
 @click.option(
     "--age-key-file", default="", metavar="FILE", help="Opens the secrets; default ~/.config/signupflow/ENVIRONMENT.key."

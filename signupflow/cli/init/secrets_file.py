@@ -28,7 +28,7 @@ class Vault:
         for name, value in given.items():
             if held.get(name, value) != value:
                 raise OperatorError(
-                    f"{self.target.path} holds another {name}: `scripts/secrets.py set {self.target.environment} {name}` "
+                    f"{self.target.path} holds another {name}: `signupflow secrets set {self.target.environment} {name}` "
                     "changes it; nothing was written"
                 )
         made = {**generated(), **given}
