@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -35,7 +35,7 @@ class Traefik:
         self.settings = Edge(**SETTINGS, **settings)
         self.port, self.http_port, self.api_port = free_port(), free_port(), free_port()
 
-    def __enter__(self) -> Traefik:
+    def __enter__(self) -> Self:
         dynamic = self.folder / "dynamic"
         dynamic.mkdir(parents=True)
         self._certificate()

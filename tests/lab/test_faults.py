@@ -35,7 +35,7 @@ def test_a_host_of_another_lab_with_the_same_name_is_another_host(state: State, 
 
 
 @pytest.mark.parametrize(("greeting", "expected"), [(b"SSH-2.0-OpenSSH_10\r\n", True), (b"220 mail\r\n", False), (b"", False)])
-def test_a_host_takes_ssh_when_sshd_greets(greeting: bytes, expected: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_takes_ssh_when_sshd_greets(greeting: bytes, expected: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
 
@@ -45,11 +45,9 @@ def test_a_host_takes_ssh_when_sshd_greets(greeting: bytes, expected: bool, monk
 
         thread = threading.Thread(target=greet)
         thread.start()
-        monkeypatch.setattr("lab.faults.SSH_PORT", port)
-        assert faults.takes_ssh("127.0.0.1") is expected
+        assert faults.takes_ssh("127.0.0.1", 30, port) is expected
         thread.join(5)
 
 
-def test_a_host_that_refuses_connections_does_not_take_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lab.faults.SSH_PORT", free_port())
-    assert not faults.takes_ssh("127.0.0.1")
+def test_a_host_that_refuses_connections_does_not_take_ssh() -> None:
+    assert not faults.takes_ssh("127.0.0.1", port=free_port())
