@@ -20,7 +20,7 @@ from deploys.environment import fleet_of, image, order, secrets_of
 from deploys.host_data import host_data, remember
 from deploys.inputs import keep_or_compare
 from deploys.postgres.roles import roles_sql
-from signupflow import rotation
+from signupflow import advice, rotation
 from signupflow.errors import OperatorError
 from signupflow.host_names import check_listed, limited, split
 from signupflow.settings import Environment, agree, from_data
@@ -65,6 +65,7 @@ def _check(params: dict[str, Any]) -> None:
         if not deploy.is_file():
             raise OperatorError(f"no deploy file {deploy}; deploys/ holds {', '.join(_deploy_files())}")
     path = params["inventory"]
+    advice.of(path)
     if not Path(path).is_file():
         raise OperatorError(f"no inventory file {path}; name one that is there (`signupflow init` writes inventory.py)")
     inventory = _inventory(params)
@@ -225,7 +226,7 @@ def _one_app_host(inventory: Inventory, chosen: list[str]) -> None:
     if "app" not in host.groups:
         raise OperatorError(f"{host.name} is not in group app, so there is nothing to take out")
     if len(inventory.get_group("app")) == 1:
-        raise OperatorError(f"{host.name} is the only app host; add another and run `signupflow deploy` first")
+        raise OperatorError(f"{host.name} is the only app host; add another and run `{advice.command('deploy')}` first")
 
 
 def _may_log_in_again(host: Any, env: Environment, params: dict[str, Any]) -> None:

@@ -102,7 +102,7 @@ def _show_status() -> None:
     if away := [f"{state.name} {state.problem}" for state in found.hosts if state.problem]:
         refuse(f"{'; '.join(away)}: the rest is shown")
     if found.split and not found.at_work:
-        refuse(f"{found.split}. {agreement.WAYS_OUT}")
+        refuse(f"{found.split}. {agreement.ways_out()}")
 
 
 def _show_lock() -> None:

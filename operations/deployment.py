@@ -23,8 +23,8 @@ from operations import output
 from operations.lock import DeployLock
 from operations.probing import SteadyProbe
 from operations.recorder import Recorder
-from signupflow import report
-from signupflow.closing import UNDO, Ending, Outcome
+from signupflow import advice, report
+from signupflow.closing import Ending, Outcome
 from signupflow.probe import Counted, Entry
 from signupflow.release import ledger, watch
 
@@ -231,7 +231,7 @@ class DeploymentContext:
             try:
                 way_back()
             except Exception as error:
-                self.failures.add(f"{name}: could not be rolled back: {error}; when it is back: signupflow abort")
+                self.failures.add(f"{name}: could not be rolled back: {error}; when it is back: {advice.command('abort')}")
 
     def close(self) -> None:
         """The end, however it came: roll back what is left, count the probe, write the record, give the lock back."""
@@ -252,7 +252,9 @@ class DeploymentContext:
         progress, serving = self.progress, self.progress.serving
         if outcome == INTERRUPTED:
             back = progress.rolled_back and not progress.left
-            output.ended(Ending(Outcome.INTERRUPTED, serving, finish=self.recorder.finish, undo="" if back else UNDO))
+            output.ended(
+                Ending(Outcome.INTERRUPTED, serving, finish=self.recorder.finish, undo="" if back else advice.command("abort"))
+            )
         elif self.failures:
             back = progress.rolled_back and not progress.left
             output.ended(Ending(Outcome.ROLLED_BACK if back else Outcome.FAILED, serving, self.failures.first))

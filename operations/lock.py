@@ -19,6 +19,7 @@ from pyinfra import logger
 from pyinfra.api import Host
 
 from operations.remote import ScriptError, run
+from signupflow import advice
 from signupflow.release import lock
 from signupflow.release.lock import Lock
 
@@ -185,5 +186,5 @@ def _renewed(host: Host, held: Lock) -> Lock | bool:
     except ScriptError:
         return False
     if said.startswith(lock.LOST):
-        return lock.parse(said) or Lock("?", "nobody (it was released)", "signupflow lock release", "", 0)
+        return lock.parse(said) or Lock("?", "nobody (it was released)", advice.command("lock release"), "", 0)
     return True

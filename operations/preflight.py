@@ -24,7 +24,7 @@ from operations.hooks import called
 from operations.lock import ended
 from operations.remote import ScriptError
 from operations.system import login_problem
-from signupflow import probe
+from signupflow import advice, probe
 from signupflow.hosts import packages, sshd
 from signupflow.hosts import readiness as hosts
 from signupflow.probe import Entry
@@ -83,7 +83,8 @@ def _problems(context: DeploymentContext, checks: Checks) -> Iterator[str]:
             yield from readiness.database_problems(found, checks.connections)
     held = host.get_fact(HeldLock)
     if held is not None and held.left > 0 and not ended(held) and held.run != context.identity.id:
-        yield f"deploy lock: held by {held.said}: wait until it ends, or `signupflow lock release` if its machine is gone"
+        release = advice.command("lock release")
+        yield f"deploy lock: held by {held.said}: wait until it ends, or `{release}` if its machine is gone"
     for entry in checks.entries:
         yield from _public(entry, checks)
     if checks.system:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pyinfra.api import Host
 
 from operations.hooks import called
 from operations.remote import run
-from signupflow import notify, report
+from signupflow import advice, notify, report
 from signupflow.probe import Counted
 from signupflow.release import ledger
 from signupflow.shared.channels import Channels
@@ -39,7 +40,7 @@ class Recorder:
     restore_point: str = ""
     always: bool = False
     # What finishes this run when it is interrupted: with the version that was typed, which group_data need not name.
-    finish: str = "signupflow deploy"
+    finish: str = field(default_factory=partial(advice.command, "deploy"))
 
     def keep(
         self,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+
+from signupflow import advice
 
 # More hosts than this are counted, not named.
 NAMED = 6
-UNDO = "signupflow abort"
 # Each kind of run that ends with a version that serves, in its last line.
 DONE = {"restart": "Restarted", "scale": "Scaled", "rollback": "Rolled back", "rotation": "Rotated"}
 
@@ -36,8 +38,8 @@ class Ending:
     serving: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
     seconds: float = 0.0
-    finish: str = "signupflow deploy"
-    undo: str = UNDO
+    finish: str = field(default_factory=partial(advice.command, "deploy"))
+    undo: str = field(default_factory=partial(advice.command, "abort"))
     # What the run was, as its record says it.
     kind: str = "release"
 

@@ -105,7 +105,7 @@ class Status:
 def print_status(status: Status, console: Console) -> None:
     """One screen."""
     if status.split:
-        way = f"a deployment is at work: {status.at_work}" if status.at_work else agreement.WAYS_OUT
+        way = f"a deployment is at work: {status.at_work}" if status.at_work else agreement.ways_out()
         console.print(Text(f"{status.split}. {way}", style="bold red"), soft_wrap=True)
     word = Text("healthy", style="bold green") if status.healthy else Text("UNHEALTHY", style="bold red")
     console.print(

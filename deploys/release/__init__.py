@@ -22,6 +22,7 @@ from operations import certificates
 from operations import preflight as readying
 from operations import release as releases
 from operations.delegate import connectable, connected
+from signupflow import advice
 from signupflow.hosts import readiness as hosts
 from signupflow.hosts.docker import daemon_keys
 from signupflow.images import architecture, major, size
@@ -236,7 +237,7 @@ def recorded() -> None:
         "deploys": commit(),
     }
     if env.app_version and run.kind == "release":
-        run.finish = f"signupflow deploy {env.app_version}"
+        run.finish = advice.command(f"deploy {env.app_version}")
 
 
 @functools.cache

@@ -15,7 +15,7 @@ from facts.database import SchemaRevision
 from facts.host_files import AppendedText
 from operations.compose import STACK_LABEL
 from operations.delegate import connectable
-from signupflow import images
+from signupflow import advice, images
 from signupflow.errors import OperatorError
 from signupflow.images import Image
 from signupflow.release import agreement, ledger, rollback, served
@@ -66,7 +66,9 @@ def _keep_scale() -> None:
         for name, count in _scale.items():
             wanted = environment(inventory.get_host(name)).app_replicas
             if count != wanted:
-                logger.info(f"--> {name} keeps its {count} replicas; app_replicas is {wanted}, which `signupflow deploy` applies")
+                logger.info(
+                    f"--> {name} keeps its {count} replicas; app_replicas is {wanted}, which `{advice.command('deploy')}` applies"
+                )
         keep_replicas(_scale)
 
 
@@ -98,7 +100,7 @@ def _first_serving() -> Image:
 
 
 def _something() -> dict[str, list[Image]]:
-    return _served() or refuse("nothing serves yet; release with `signupflow deploy`")
+    return _served() or refuse(f"nothing serves yet; release with `{advice.command('deploy')}`")
 
 
 def _split(found: Mapping[str, Sequence[Image]]) -> str:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-WAYS_OUT = "Finish: `signupflow deploy`; undo: `signupflow abort`; or have one of them everywhere: `signupflow rollback VERSION`"
+from signupflow import advice
+
+
+def ways_out() -> str:
+    return (
+        f"Finish: `{advice.command('deploy')}`; undo: `{advice.command('abort')}`; "
+        f"or have one of them everywhere: `{advice.command('rollback VERSION')}`"
+    )
 
 
 def split(serving: Mapping[str, Sequence[tuple[str, str]]]) -> str:
@@ -26,7 +33,7 @@ def split(serving: Mapping[str, Sequence[tuple[str, str]]]) -> str:
 def refusal(serving: Mapping[str, Sequence[tuple[str, str]]]) -> str:
     """The same with the verbs that end it, for whoever needs one release to begin with."""
     said = split(serving)
-    return f"{said}. {WAYS_OUT}" if said else ""
+    return f"{said}. {ways_out()}" if said else ""
 
 
 def _named(release: tuple[str, str], versions: int) -> str:

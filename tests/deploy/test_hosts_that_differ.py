@@ -20,6 +20,11 @@ ONE, TWO = (record(version, image=image) for version, image in IMAGES.items())
 BOTH = RouteTable({"@local": (Backend(7, ("http://a:1",), 50), Backend(8, ("http://b:1", "http://b:2"), 50))})
 
 
+def typed(folder: Path) -> str:
+    """What a verb begins with, for this host's inventory."""
+    return f"signupflow -i {folder / 'inventory.py'}"
+
+
 def split(folder: Path) -> LocalHost:
     """A release that was cut off in the shift."""
     found = LocalHost(folder)
@@ -45,7 +50,9 @@ def test_a13_status_and_history_show_what_can_be_known_when_the_first_host_is_do
 def test_a26_a_split_is_the_first_line_of_the_status_with_the_verb_that_ends_it(tmp_path: Path) -> None:
     done = split(tmp_path).run("status")
     told = done.stdout[done.stdout.index("hosts serve") :].splitlines()
-    assert told[0].startswith("hosts serve different releases: @local has 1.0 and 2.0. Finish: `signupflow deploy`; undo: ")
+    assert told[0].startswith(
+        f"hosts serve different releases: @local has 1.0 and 2.0. Finish: `{typed(tmp_path)} deploy`; undo: "
+    )
     assert told[1].startswith("signupflow in lab: UNHEALTHY")
     assert done.returncode == 2
 
@@ -55,7 +62,8 @@ def test_a26_doctor_restart_and_a_rollback_to_nothing_named_are_refused_in_a_spl
     for deploy in ("doctor", "restart", "rollback"):
         done = host.run(deploy)
         assert done.returncode != 0
-        assert "Error: hosts serve different releases: @local has 1.0 and 2.0. Finish: `signupflow deploy`" in done.stdout, deploy
+        said = f"Error: hosts serve different releases: @local has 1.0 and 2.0. Finish: `{typed(tmp_path)} deploy`"
+        assert said in done.stdout, deploy
 
 
 def test_a26_a_named_rollback_leads_out_of_a_split(tmp_path: Path) -> None:
@@ -84,7 +92,7 @@ def scaled(folder: Path) -> LocalHost:
 
 def test_a32_a_restart_keeps_what_was_scaled_and_says_so(tmp_path: Path) -> None:
     done = scaled(tmp_path).run("restart", "--dry")
-    assert "@local keeps its 2 replicas; app_replicas is 1, which `signupflow deploy` applies" in done.stdout
+    assert f"@local keeps its 2 replicas; app_replicas is 1, which `{typed(tmp_path)} deploy` applies" in done.stdout
     assert "start: 2 replicas of generation 9 beside generation 8" in done.stdout, done.stdout
 
 
