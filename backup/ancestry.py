@@ -54,7 +54,8 @@ def parse(name: str, text: str) -> Lineage:
 
 def newest_name(names: Iterable[str]) -> str:
     """Of file names, the newest timeline's history; empty when there is none, as in a database's first timeline."""
-    return max((name for name in names if HISTORY.search(name)), key=lambda name: HISTORY.search(name)[1], default="")  # type: ignore[index]
+    found = [match for name in names if (match := HISTORY.search(name))]
+    return max(found, key=lambda match: match[1]).string if found else ""
 
 
 def usable(copies: Iterable[Copy], lineage: Lineage) -> tuple[Copy, ...]:

@@ -82,7 +82,7 @@ def watch() -> None:
 
 @main.command()
 def retire() -> None:
-    """Remove the store of before, when `signupflow rotate backup-passphrase` has replaced it; it runs this itself."""
+    """Remove the previous store, when `signupflow rotate backup-passphrase` has replaced it; it runs this itself."""
     tell(retiring.retire(configuration.read(), tell))
 
 

@@ -27,7 +27,7 @@ AUTHORITY = DIRECTORY / "s3-ca.pem"
 
 OBJECT_STORE, LOCAL = 1, 2
 REPOSITORIES = {OBJECT_STORE: "object storage", LOCAL: "this host"}
-# While the passphrase is replaced: the places of before, with what was written by the old one (SECRET_ROTATION.md).
+# While the passphrase is replaced: the previous places, with what was written by the old one (SECRET_ROTATION.md).
 STORE_BEFORE, LOCAL_BEFORE = 3, 4
 BEFORE = {STORE_BEFORE: OBJECT_STORE, LOCAL_BEFORE: LOCAL}
 # Days that dumps stay (SPEC.md, Retention).

@@ -55,7 +55,7 @@ class LeftOut:
         if self.count is None:
             return f"left out is what was committed after {humanize.moment(since)}: it is in {kept} alone"
         if not self.count or not self.first or not self.last:
-            return f"nothing is left out; the cluster of before is kept as {kept}"
+            return f"nothing is left out; the previous cluster is kept as {kept}"
         of = f"from {self.first:%F %T.%f} to {self.last:%F %T.%f} UTC"
         return f"left out are {self.count} transactions, {of}: they are in {kept} alone"
 

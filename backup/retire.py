@@ -1,4 +1,4 @@
-"""The store of before goes, once its passphrase was replaced and the new one has a backup that was read back.
+"""The previous store goes, once its passphrase was replaced and the new one has a backup that was read back.
 
 Each store has a place of its own (deploys/backups): the first below `<environment>/`, a later one below `<environment>/gN/`,
 and on the host's disk in the same way. Dumps lie elsewhere, are sealed to other keys, and stay.
@@ -35,14 +35,14 @@ def retire(configuration: Configuration, tell: Tell) -> str:
             tell(f"removing {path}")
             shutil.rmtree(path)
     kept = "" if configuration.store else f"; what was before in {configuration.environment}'s repository is to be removed there"
-    return f"the store of before is gone: {count} objects, and what was on this host{kept}"
+    return f"the previous store is gone: {count} objects, and what was on this host{kept}"
 
 
 def _generation(text: str) -> str:
     """Which store pgBackRest uses: `gN`, or nothing for the first. Failed while it uses the one before as well."""
     paths = {int(number): path for number, path in PATH.findall(text)}
     if set(paths) != set(REPOSITORIES):
-        raise Failed(Backup.CONFIGURATION, "the store of before is still in use: `signupflow rotate backup-passphrase` ends that")
+        raise Failed(Backup.CONFIGURATION, "the previous store is still in use: `signupflow rotate backup-passphrase` ends that")
     last = paths[1].rpartition("/")[2]
     return last if GENERATION.fullmatch(last) and paths[1].count("/") > 1 else ""
 
@@ -54,14 +54,14 @@ def _proven(server: Server) -> None:
         if not whole or not good or good.ended < whole[0].stopped.timestamp():
             raise Failed(
                 Backup.NOT_VERIFIED,
-                f"{place(repository)} of now has no backup that was read back; the store of before stays: signupflow-backup run",
+                f"{place(repository)} of now has no backup that was read back; the previous store stays: signupflow-backup run",
             )
 
 
 def belongs(key: str, environment: str, used: str) -> bool:
     """Whether an object is pgBackRest's, of another store of this environment than the one that is used."""
     found = re.match(rf"{re.escape(environment)}/(?:(g[0-9]+)/)?(?:archive|backup)/", key)
-    return bool(found) and (found[1] or "") != used  # type: ignore[index]
+    return found is not None and (found[1] or "") != used
 
 
 def _objects(configuration: Configuration, used: str) -> int:

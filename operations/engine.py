@@ -58,6 +58,7 @@ def docker(wanted: Mapping[str, object], allow_interrupts: Collection[str] = ())
         yield from _installed(choice.packages)
     if restarting:
         # live-restore is taken up by a reload: then containers outlive the restart that the other keys need.
+        # A configuration that cannot be loaded ends the step there, by the restart.
         yield StringCommand("systemctl reload docker || true")
     yield StringCommand("systemctl enable docker && systemctl", "restart" if restarting else "start", "docker")
     if restarting:

@@ -54,7 +54,7 @@ def test_c1_where_nothing_was_written_nothing_is_said_to_be_left_out(server: Loc
     server.psql("checkpoint")
     server.psql("select pg_switch_wal()")
     assert counted(server, at) == LeftOut(0)
-    assert LeftOut(0).said(SINCE, KEPT) == f"nothing is left out; the cluster of before is kept as {KEPT}"
+    assert LeftOut(0).said(SINCE, KEPT) == f"nothing is left out; the previous cluster is kept as {KEPT}"
 
 
 def test_c1_what_cannot_be_counted_is_named_by_the_moment_it_begins_with(server: Local) -> None:

@@ -1,4 +1,4 @@
-"""The store of before is removed alone, and only when the one of now is proven."""
+"""The previous store is removed alone, and only when the one of now is proven."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_c6_without_a_backup_in_both_places_that_was_read_back_nothing_goes(
     ):
         monkeypatch.setattr(where, name, value)
     monkeypatch.setattr(records, "alone", lambda *_, **__: __import__("contextlib").nullcontext())
-    with pytest.raises(Failed, match="the store of before stays") as caught:
+    with pytest.raises(Failed, match="the previous store stays") as caught:
         retire.retire(SimpleNamespace(store=None, environment="sample"), lambda _: None)  # type: ignore[arg-type]
     assert caught.value.code is Backup.NOT_VERIFIED
     assert (tmp_path / "archive").is_dir()
