@@ -72,8 +72,21 @@ class Apt(PyinfraCommand):
         return False
 
 
+# A first deploy installs three times within a few minutes, the bootstrap before it once: the lists are fetched for all of them.
+FRESH_MINUTES = 10
+REFRESHED = "/run/signupflow-apt-update"
+# What apt reads; whoever has changed any of it since means something by it.
+READ = (
+    "/etc/apt/sources.list /etc/apt/sources.list.d /etc/apt/preferences /etc/apt/preferences.d /etc/apt/keyrings"
+    " /var/lib/apt/lists"
+)
+
+
 def update() -> Apt:
-    return Apt("apt-get update", f"{APT} update")
+    """Fetch the lists, unless a run of ours has within the last ten minutes and nothing that apt reads has changed since."""
+    fresh = f'test -n "$(find {REFRESHED} -mmin -{FRESH_MINUTES} 2>/dev/null)"'
+    same = f'test -z "$(find {READ} -newer {REFRESHED} -print -quit 2>/dev/null)"'
+    return Apt("apt-get update", f"{{ {fresh} && {same}; }} || {{ {APT} update && touch {REFRESHED}; }}")
 
 
 def install(names: Sequence[str], refresh: bool = True) -> Generator[Apt]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -17,6 +18,8 @@ settings.load_profile("patient")
 
 # Fixtures of labs that are not the single host's: their tests are run by a second process beside it (scripts/test).
 MANY_HOSTS = {"cluster", "bare_cluster", "two_bare_hosts"}
+# The only folders that scripts/test looks into for tests on hosts: to read all others takes a lane ten seconds.
+ON_HOSTS = (Path(__file__).parent / "acceptance", Path(__file__).parent / "lab")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,5 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs several hosts, so that `-m "lab and not cluster"` is the single host's."""
     for item in items:
+        if item.get_closest_marker("lab") and not any(folder in item.path.parents for folder in ON_HOSTS):
+            raise pytest.UsageError(
+                f"{item.nodeid} is marked lab; scripts/test looks for those in tests/acceptance and tests/lab only"
+            )
         if MANY_HOSTS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.cluster)

@@ -28,6 +28,7 @@ def test_us6_2_fr008_a_dropped_table_is_back_as_it_was_a_second_before(lab: Lab,
     evidence(restores.to_the_second_before(lab))
 
 
+@pytest.mark.long
 @pytest.mark.proof("restore-writers")
 def test_c1_c2_what_is_acknowledged_through_restores_and_kills_is_there_or_named(
     lab: Lab, evidence: Evidence, short: Short
@@ -68,11 +69,13 @@ def test_us6_4_a_backup_that_fails_is_told_once_and_expires_nothing(lab: Lab, fa
     evidence(faults.faulty(lab, fault))
 
 
+@pytest.mark.long
 @pytest.mark.proof("daily-backup", part="drill")
 def test_fr008_the_monthly_drill_restores_the_newest_backup(lab: Lab, evidence: Evidence) -> None:
     evidence(daily.drilled(lab))
 
 
+@pytest.mark.long
 def test_ec4_a_copy_for_staging_has_nobody_in_it(lab: Lab) -> None:
     copies.sanitised(lab)
 

@@ -118,6 +118,7 @@ def test_fr028_one_changed_variable_is_one_change(lab: Lab, tmp_path: Path, evid
     evidence(convergence.one_variable_is_one_change(lab, tmp_path, list(leaks.markers(lab).values())))
 
 
+@pytest.mark.long
 @pytest.mark.proof("settings", part="command_line")
 def test_fr029_operators_mistakes_are_refused_before_any_host(lab: Lab, evidence: Evidence) -> None:
     evidence(configuration.pyinfra_refuses_before_any_host(lab))
@@ -147,6 +148,7 @@ def test_a1_tags_that_look_like_numbers_arrive_as_typed(lab: Lab, evidence: Evid
     evidence(strangers.tags_stay_text(lab))
 
 
+@pytest.mark.long
 @pytest.mark.proof("third-domain")
 def test_a11_a_third_domain_added_to_what_serves_has_its_own_certificate(lab: Lab, evidence: Evidence) -> None:
     evidence(strangers.a_third_domain_serves(lab))

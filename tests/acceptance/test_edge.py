@@ -78,6 +78,7 @@ def test_sec002_an_unknown_name_is_not_served(lab: Lab) -> None:
         lab.https("unknown.example.org", "/health")
 
 
+@pytest.mark.long
 @pytest.mark.proof("attack", part="others")
 def test_d1_whatever_one_address_sends_others_are_served(lab: Lab, short: Short, evidence: Evidence) -> None:
     evidence(attack.others_are_served(lab, **short(connections=300, seconds=8, rate=20, timed=False)))

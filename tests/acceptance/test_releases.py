@@ -92,6 +92,7 @@ def test_a2_us3_5_a_second_host_that_fails_rolls_the_first_back_with_nobody_ther
     evidence(unattended.the_second_fails(three))
 
 
+@pytest.mark.long
 @pytest.mark.proof("two-deployments")
 def test_ec5_of_two_deployments_at_once_one_runs(cluster: Lab, evidence: Evidence) -> None:
     evidence(release_order.two_at_once(cluster))
@@ -161,6 +162,7 @@ def test_us2_3_fr005_a_schema_change_goes_out_to_every_host_under_load(cluster: 
     evidence(migrations.expand(cluster))
 
 
+@pytest.mark.long
 def test_sc004_a_host_that_takes_no_ssh_is_an_error_before_the_start(one: Lab) -> None:
     must(release(one, OWN))
     with interrupted_releases.no_ssh(one, [one.the("edge")]):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from lab.client import ROOT
-from signupflow.cli import SECTIONS, hosts, main
+from signupflow.cli import SECTIONS, hosts, main, running
 from signupflow.cli.hosts import hosts_of, ssh
 from signupflow.cli.running import Target
 from signupflow.errors import OperatorError
@@ -53,14 +55,48 @@ def signupflow(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "signupflow", *words], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
+@dataclass
+class Typed:
+    """How a verb ended in this process, with a pyinfra in the real one's place that refuses as it does, and what it was given."""
+
+    code: int
+    said: str
+    ran: list[str]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Typed]:
+    program, given = tmp_path / "pyinfra", tmp_path / "given"
+    program.write_text(f"""#!/bin/sh\nprintf '%s\\n' "$@" > {given}\necho "Error: no inventory file" >&2\nexit 2\n""")
+    program.chmod(0o755)
+    monkeypatch.setattr(running, "PYINFRA", str(program))
+    monkeypatch.chdir(ROOT)
+
+    def run(*words: str) -> Typed:
+        given.unlink(missing_ok=True)
+        done = CliRunner().invoke(main, words)
+        refused = isinstance(done.exception, OperatorError)
+        said = f"{done.stderr}Error: {done.exception}" if refused else done.stderr
+        return Typed(2 if refused else done.exit_code, said, given.read_text().splitlines() if given.exists() else [])
+
+    return run
+
+
 @pytest.mark.parametrize(("words", "command"), VERBS.items(), ids=lambda value: value[0] if isinstance(value, tuple) else "")
-def test_fr009_a_verb_prints_the_command_it_runs_and_ends_with_its_code(words: tuple[str, ...], command: str) -> None:
-    done = signupflow(*words, "--inventory", "nowhere.py")
-    assert f"$ {command}" in done.stderr.splitlines()
-    assert done.returncode == 2, done.stderr
-    said = done.stdout + done.stderr
-    assert "Error: no inventory file nowhere.py" in said
+def test_fr009_a_verb_prints_the_command_it_runs_and_ends_with_its_code(
+    words: tuple[str, ...], command: str, typed: Callable[..., Typed]
+) -> None:
+    done = typed(*words, "--inventory", "nowhere.py")
+    assert f"$ {command}" in done.said.splitlines()
+    assert ["pyinfra", *done.ran] == shlex.split(command)
+    assert done.code == 2, done.said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["status", "plan"])
+def test_fr009_what_pyinfra_itself_refuses_is_shown_and_its_code_passed_on(verb: str) -> None:
+    done = signupflow(verb, "--inventory", "nowhere.py")
+    assert (done.returncode, "Error: no inventory file nowhere.py" in done.stdout + done.stderr) == (2, True), done
 
 
 # What is typed, and what it is the same as.
@@ -87,13 +123,21 @@ ANY_ORDER = {
 
 
 @pytest.mark.parametrize(("before", "after"), ANY_ORDER.items(), ids=" ".join)
-def test_a30_options_work_before_and_after_the_verb(before: tuple[str, ...], after: tuple[str, ...]) -> None:
+def test_a30_options_work_before_and_after_the_verb(
+    before: tuple[str, ...], after: tuple[str, ...], typed: Callable[..., Typed]
+) -> None:
     """And `rotate` is a group of verbs of its own."""
-    first, second = signupflow(*before), signupflow(*after)
-    assert (first.returncode, first.stdout, first.stderr) == (second.returncode, second.stdout, second.stderr)
-    assert first.returncode == 2
-    assert "Usage" not in first.stderr
-    assert "nowhere.py" in first.stderr or "status" in first.stderr
+    first, second = typed(*before), typed(*after)
+    assert first == second
+    assert first.code == 2
+    assert "Usage" not in first.said
+    assert "nowhere.py" in first.said or "status" in first.said
+
+
+@pytest.mark.slow
+def test_a30_the_program_itself_takes_options_before_the_verb() -> None:
+    done = signupflow("-i", "nowhere.py", "lock", "status")
+    assert (done.returncode, "nowhere.py" in done.stderr, "Usage" in done.stderr) == (2, True, False), done
 
 
 def test_a30_what_no_verb_takes_is_said_by_the_verb_and_a_missing_verb_by_us() -> None:

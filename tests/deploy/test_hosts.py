@@ -257,6 +257,28 @@ def test_b1_another_failure_is_none_of_a_lock() -> None:
     assert "Unable to locate package foo" in command.reason
 
 
+def test_b1_lists_are_fetched_once_for_what_follows_at_once_and_again_when_sources_change(tmp_path: Path) -> None:
+    script = apt.update().script.replace(f"{apt.APT} update", "echo fetched")
+    script = re.sub(r"(?<=[ {])/(run|etc|var)/", rf"{tmp_path}/\1/", script)
+    sources = tmp_path / "etc/apt/sources.list.d"
+    for folder in (tmp_path / "run", sources, tmp_path / "var/lib/apt/lists"):
+        folder.mkdir(parents=True)
+
+    def said() -> str:
+        return subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+
+    assert (said(), said(), said()) == ("fetched", "", "")
+    (sources / "docker.list").write_text("deb ...")
+    assert (said(), said()) == ("fetched", "")
+    (tmp_path / "var/lib/apt/lists/gone").touch()
+    assert (said(), said()) == ("fetched", "")
+    stamp = tmp_path / "run/signupflow-apt-update"
+    os.utime(stamp, (stamp.stat().st_mtime - 900,) * 2)
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (stamp.stat().st_mtime - 1000,) * 2) if path != stamp else None
+    assert said() == "fetched", "a quarter of an hour is too old"
+
+
 @pytest.mark.skipif(not shutil.which("perl"), reason="perl-base is essential on Debian")
 def test_b1_the_kernel_says_who_holds_a_lock_and_an_open_file_is_none(tmp_path: Path) -> None:
     held, opened = tmp_path / "held", tmp_path / "opened"

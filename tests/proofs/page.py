@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from lab.client import ROOT, Lab
-from tests.browser.page import Site, signs_up_in_every_locale
+from tests.browser.page import Site, signs_up
 
 Evidence = dict[str, Any]
 
@@ -23,6 +23,6 @@ def works_in_every_language(lab: Lab) -> Evidence:
     with httpx.Client(base_url=f"https://{lab.address()}", transport=transport, timeout=30, trust_env=False) as client:
         client.headers["Host"] = domain
         client.event_hooks["request"].append(lambda request: request.extensions.update(sni_hostname=domain))
-        evidence = signs_up_in_every_locale(site, client, SCREENSHOTS)
+        evidence = signs_up(site, client, SCREENSHOTS)
     evidence["screenshots"] = sorted(path.name for path in SCREENSHOTS.glob("*.png"))
     return evidence

@@ -33,14 +33,15 @@ class Refusal:
     change: Callable[[sqlite3.Connection], Any]
 
 
-def put(table: str, column: str, value: Any, key: Any = None, *, loose: bool = False) -> Callable[[sqlite3.Connection], Any]:
-    """Write one value into one row; into a table without its constraints when `loose`."""
+def put(table: str, column: str, value: Any, *, row: int = 0, loose: bool = False) -> Callable[[sqlite3.Connection], Any]:
+    """Write one value into one row, the `row`-th of its table; into a table without its constraints when `loose`."""
 
     def change(connection: sqlite3.Connection) -> None:
         if loose:
             loosen(connection, table)
         written = connection.execute(
-            f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = (SELECT min(rowid) FROM "{table}")', (value,)
+            f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = (SELECT rowid FROM "{table}" ORDER BY rowid LIMIT 1 OFFSET ?)',
+            (value, row),
         ).rowcount
         assert written == 1
 

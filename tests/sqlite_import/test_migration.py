@@ -7,6 +7,7 @@ import json
 import shutil
 import sqlite3
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -18,7 +19,7 @@ from sqlite_import import command, orphans
 from sqlite_import.schema import Column
 from tests.app.harness import Postgres, postgres_binaries, run_alembic
 from tests.sqlite_import.cases import CARRIED, REFUSED, Carried, Refusal, put, raw
-from tests.sqlite_import.conftest import asked, assert_same, dump
+from tests.sqlite_import.conftest import TEMPLATE, asked, assert_same, dump
 
 pytestmark = pytest.mark.slow
 
@@ -67,18 +68,43 @@ def test_us2_1_keys_indexes_and_references_are_what_they_were(source: Path, targ
     assert shape() == before
 
 
-@pytest.mark.parametrize("case", CARRIED, ids=lambda case: case.name)
-def test_us2_1_an_extreme_value_arrives_exactly(case: Carried, source: Path, target: str) -> None:
-    changed(source, put(case.table, case.column, case.value))
-    code, report = migrated(source, target)
+@pytest.fixture(scope="module")
+def carried(server: Postgres, good_file: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
+    """A database into which one file with every extreme value was moved, each in a row of its own; and those rows' keys."""
+    source = Path(shutil.copy(good_file, tmp_path_factory.mktemp("carried") / "source.sqlite"))
+    keys: dict[str, Any] = {}
+    taken: Counter[str] = Counter()
+    # A new key last: it may move its row among the others.
+    for case in sorted(CARRIED, key=lambda case: case.column == "id"):
+        row = taken[case.table]
+        with closing(sqlite3.connect(source)) as connection:
+            (key,) = connection.execute(f'SELECT id FROM "{case.table}" ORDER BY rowid LIMIT 1 OFFSET {row}').fetchone()
+        changed(source, put(case.table, case.column, case.value, row=row))
+        keys[case.name] = case.value if case.column == "id" else key
+        taken[case.table] += 1
+    url = server.create("carried", TEMPLATE)
+    code, report = migrated(source, url)
     assert code == 0, report["findings"]
-    assert asked(target, f"SELECT {case.column}::text FROM {case.table} WHERE id = %s", case.key) == [(case.seen,)]
+    return url, keys
+
+
+@pytest.mark.parametrize("case", CARRIED, ids=lambda case: case.name)
+def test_us2_1_an_extreme_value_arrives_exactly(case: Carried, carried: tuple[str, dict[str, Any]]) -> None:
+    url, keys = carried
+    assert asked(url, f"SELECT {case.column}::text FROM {case.table} WHERE id = %s", keys[case.name]) == [(case.seen,)]
+
+
+@pytest.fixture(scope="module")
+def untouched(server: Postgres) -> tuple[str, bytes]:
+    """A database into which nothing may come, and what it holds."""
+    url = server.create("untouched", TEMPLATE)
+    return url, dump(url)
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: case.name)
-def test_us2_1_a_defect_is_named_and_nothing_is_written(case: Refusal, source: Path, target: str) -> None:
+def test_us2_1_a_defect_is_named_and_nothing_is_written(case: Refusal, source: Path, untouched: tuple[str, bytes]) -> None:
     changed(source, case.change)
-    before = dump(target)
+    target, before = untouched
     code, report = migrated(source, target)
     assert (code, report["outcome"]) == (1, "refused")
     assert [(found["code"], found["table"], found["column"]) for found in report["findings"]] == [
