@@ -51,7 +51,9 @@ def failure(error: Exception, store: Store) -> Failed:
         if status == 404:
             return Failed(Backup.CONFIGURATION, f"{where}: {said}: there is no such bucket; make it, or set s3_bucket")
         if status in (401, 403):
-            return Failed(Backup.CONFIGURATION, f"{where}: {said}: the keys may not; `signupflow rotate object-store`")
+            return Failed(
+                Backup.CONFIGURATION, f"{where}: {said}: the keys may not; `signupflow -i INVENTORY rotate object-store`"
+            )
         return Failed(Backup.UPLOAD_FAILED, f"{where}: {said}")
     return Failed(Backup.UPLOAD_FAILED, f"{where} cannot be reached: {' '.join(str(error).split())[:200]}")
 

@@ -51,7 +51,7 @@ _MEANINGS: tuple[tuple[str, Backup, str], ...] = (
     (
         r"InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|\b403 \(|\(403\)",
         Backup.CONFIGURATION,
-        "the bucket refuses the keys: `signupflow rotate object-store`",
+        "the bucket refuses the keys: `signupflow -i INVENTORY rotate object-store`",
     ),
     (r"NoSuchBucket", Backup.CONFIGURATION, "there is no such bucket: make it, or set s3_bucket"),
     (

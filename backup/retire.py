@@ -42,7 +42,10 @@ def _generation(text: str) -> str:
     """Which store pgBackRest uses: `gN`, or nothing for the first. Failed while it uses the one before as well."""
     paths = {int(number): path for number, path in PATH.findall(text)}
     if set(paths) != set(REPOSITORIES):
-        raise Failed(Backup.CONFIGURATION, "the previous store is still in use: `signupflow rotate backup-passphrase` ends that")
+        raise Failed(
+            Backup.CONFIGURATION,
+            "the previous store is still in use: `signupflow -i INVENTORY rotate backup-passphrase` ends that",
+        )
     last = paths[1].rpartition("/")[2]
     return last if GENERATION.fullmatch(last) and paths[1].count("/") > 1 else ""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from signupflow import advice
 from signupflow.errors import OperatorError
 
 Values = dict[str, str]
@@ -29,7 +30,9 @@ def app_roles(values: Mapping[str, str]) -> tuple[str, str]:
     """The database role that the app uses, and the one whose turn is next."""
     current = values.get(APP_ROLE, APP_ROLES[0])
     if current not in APP_ROLES:
-        raise OperatorError(f"secret {APP_ROLE} is neither {APP_ROLES[0]} nor {APP_ROLES[1]}; `signupflow rotate` sets it")
+        raise OperatorError(
+            f"secret {APP_ROLE} is neither {APP_ROLES[0]} nor {APP_ROLES[1]}; `{advice.command('rotate database')}` sets it"
+        )
     return current, APP_ROLES[1 - APP_ROLES.index(current)]
 
 
@@ -37,7 +40,9 @@ def backup_generation(values: Mapping[str, str]) -> int:
     """The number of the store that backups go to; the first has none written down."""
     text = values.get(GENERATION, "1")
     if not text.isdigit() or not int(text):
-        raise OperatorError(f"secret {GENERATION} is not a number from 1 on; `signupflow rotate {BACKUP_PASSPHRASE}` sets it")
+        raise OperatorError(
+            f"secret {GENERATION} is not a number from 1 on; `{advice.command(f'rotate {BACKUP_PASSPHRASE}')}` sets it"
+        )
     return int(text)
 
 
@@ -130,7 +135,9 @@ def position(what: str, values: Mapping[str, str]) -> tuple[int, datetime | None
     except ValueError:
         taken, moment = -1, None
     if not 0 <= taken <= len(ROTATIONS[what]):
-        raise OperatorError(f"secret {marker(what)} is not what `signupflow rotate {what}` left; remove it to begin anew")
+        raise OperatorError(
+            f"secret {marker(what)} is not what `{advice.command(f'rotate {what}')}` left; remove it to begin anew"
+        )
     return taken, moment
 
 

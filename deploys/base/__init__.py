@@ -1,5 +1,6 @@
 """A host that is safe to put on the internet: logins, SSH, firewall, updates, time, logs."""
 
+import shlex
 from pathlib import Path
 
 from pyinfra import host, inventory
@@ -10,6 +11,7 @@ from deploys.environment import environment, fleet, in_group, names, refuse
 from facts.system import HostSystem, LoginUser, SshAccess, SshdAsWanted
 from operations import files, system
 from operations.system import login_problem
+from signupflow import advice
 from signupflow.fleet import all_ports
 from signupflow.hosts import packages, sshd
 from signupflow.render import template
@@ -18,7 +20,6 @@ from signupflow.shared.places import POSTGRES_PORT
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-NOT_IN_FORCE = "sshd: keys-only logins were written and are not in force: `signupflow doctor` says which line is in the way"
 # Only Traefik's host serves these.
 WEB = (80, 443)
 
@@ -56,12 +57,13 @@ def base_host() -> None:
     system.packages(name="Install packages", names=packages.base(found), services=packages.services(found))
     _login(env)
     in_force = sshd.in_force(sshd_drop_in(env), env.deploy_user)
+    otherwise = f"sshd: keys-only logins were written and are not in force: `{advice.command('doctor')}` says what is in the way"
     files.config(
         name="Configure SSH: keys only, no root",
         dest=sshd.DROP_IN,
         content=sshd_drop_in(env),
         validate="mkdir -p -m 0755 /run/sshd && sshd -t -f {}",
-        apply=f"systemctl try-reload-or-restart ssh && {{ {in_force} || {{ echo '{NOT_IN_FORCE}' >&2; exit 1; }}; }}",
+        apply=f"systemctl try-reload-or-restart ssh && {{ {in_force} || {{ echo {shlex.quote(otherwise)} >&2; exit 1; }}; }}",
         holds=in_force,
         undo="systemctl try-reload-or-restart ssh",
     )

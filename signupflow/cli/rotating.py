@@ -14,7 +14,7 @@ from typing import Any
 import click
 import pyrage
 
-from signupflow import rotation, secretfile
+from signupflow import advice, rotation, secretfile
 from signupflow.cli.any_order import AnyOrder
 from signupflow.cli.hosts import hosts_of, inventory_of, ssh
 from signupflow.cli.init import storage
@@ -31,19 +31,27 @@ from signupflow.sshkeys import Pair, naming, replaced
 TOKEN_SECONDS = 3600
 # Ends the names under which the bucket's keys of before are kept until the provider has revoked them.
 BEFORE = "_before"
-# Which command changes a secret that somebody has seen who should not have it any more.
+# Which verb changes a secret that somebody has seen who should not have it any more; or what to do where there is none.
 CHANGED_BY = {
-    **dict.fromkeys((rotation.APP_PASSWORD, rotation.MIGRATOR_PASSWORD), "signupflow rotate database"),
-    rotation.JWT_KEYS: "signupflow rotate jwt --now",
+    **dict.fromkeys((rotation.APP_PASSWORD, rotation.MIGRATOR_PASSWORD), "rotate database"),
+    rotation.JWT_KEYS: "rotate jwt --now",
+    **dict.fromkeys(S3_SECRETS, "rotate object-store"),
+    PASSPHRASE: "rotate backup-passphrase",
+}
+REPLACED_BY = {
     **dict.fromkeys(
         ("postgres_tls_certificate", "postgres_tls_key"),
         "remove both with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy restarts PostgreSQL",
     ),
-    **dict.fromkeys(S3_SECRETS, "signupflow rotate object-store"),
-    PASSPHRASE: "signupflow rotate backup-passphrase",
     "digest_key": "remove it with `signupflow secrets edit`, then `signupflow secrets complete`; the next deploy rolls all hosts",
 }
 ELSEWHERE = "where it comes from, then `signupflow secrets set`"
+
+
+def changed_by(name: str) -> str:
+    """What to type or do to change a secret."""
+    verb = CHANGED_BY.get(name)
+    return advice.command(verb) if verb else REPLACED_BY.get(name, ELSEWHERE)
 
 
 class Kept:
@@ -152,7 +160,8 @@ def _stepwise(
         later = rotation.due(what, values, lifetime)
         if later and later > datetime.now(UTC):
             click.echo(
-                f"{_short(kept.file.path)} is to be committed; run `signupflow rotate {what}` again after {later:%F %T} UTC"
+                f"{_short(kept.file.path)} is to be committed; "
+                f"run `{advice.command(f'rotate {what}')}` again after {later:%F %T} UTC"
             )
             return
         values = rotation.advanced(what, values)
@@ -197,7 +206,7 @@ def age_key(target: Target, yes: bool, dry: bool) -> None:
     )
     click.echo("If the old key was seen by others, so were these values; each is to be changed:")
     for name in sorted(name for name in values if not rotation.bookkeeping(name)):
-        click.echo(f"  {name:28} {CHANGED_BY.get(name, ELSEWHERE)}")
+        click.echo(f"  {name:28} {changed_by(name)}")
 
 
 @rotate.command("object-store")

@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from signupflow import advice
 from signupflow.errors import OperatorError
 from signupflow.host_names import split
 
@@ -58,6 +59,7 @@ def target_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, inventory: str, data: tuple[str, ...], limit: tuple[str, ...], **rest: Any) -> Any:
         here = Path(inventory)
         path = str(here.resolve()) if here.exists() and here.resolve() != ROOT / inventory else inventory
+        advice.of(path)
         return command(*args, target=Target(path, data, split(limit)), **rest)
 
     return wrapped

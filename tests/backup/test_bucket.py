@@ -54,8 +54,8 @@ def error(code: str, status: int, operation: str = "HeadBucket") -> ClientError:
     ("raised", "code", "remedy"),
     [
         (error("404", 404), Backup.CONFIGURATION, "set s3_bucket"),
-        (error("403", 403), Backup.CONFIGURATION, "`signupflow rotate object-store`"),
-        (error("InvalidAccessKeyId", 403, "PutObject"), Backup.CONFIGURATION, "`signupflow rotate object-store`"),
+        (error("403", 403), Backup.CONFIGURATION, "`signupflow -i INVENTORY rotate object-store`"),
+        (error("InvalidAccessKeyId", 403, "PutObject"), Backup.CONFIGURATION, "`signupflow -i INVENTORY rotate object-store`"),
         (error("RequestTimeTooSkewed", 403, "PutObject"), Backup.UPLOAD_FAILED, "`timedatectl`"),
         (error("SlowDown", 503, "PutObject"), Backup.UPLOAD_FAILED, "PutObject answered 503 SlowDown"),
         (EndpointConnectionError(endpoint_url=STORE.endpoint), Backup.UPLOAD_FAILED, "cannot be reached"),

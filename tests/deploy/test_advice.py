@@ -13,10 +13,14 @@ import pytest
 
 from lab.client import ROOT
 from signupflow import engine_client, images, secretfile
+from signupflow.cli import main
 from signupflow.errors import OperatorError
 
 # The code that speaks to operators.
 SPEAKS = ("config.py", "deploys", "facts", "operations", "signupflow")
+# These are about no environment, or have a file that names it.
+HERE = {"init", "secrets", "completion", "apply"}
+ALLOWED = {"signupflow/dryrun.py": ["`signupflow plan"]}
 LAB = re.compile(r"python -m lab|\blab (up|down|lose|cut|inventory)\b|make demo")
 
 
@@ -29,6 +33,22 @@ def test_a37_nothing_that_operators_read_sends_them_to_the_lab() -> None:
     files = [path for name in SPEAKS for path in ([ROOT / name] if name.endswith(".py") else (ROOT / name).rglob("*.py"))]
     assert len(files) > 100
     assert [str(path.relative_to(ROOT)) for path in files if LAB.search(path.read_text())] == []
+
+
+# Verbs of an environment: typed without its inventory they go to production.
+OF_AN_ENVIRONMENT = re.compile(rf"`signupflow ({'|'.join(sorted(name for name in main.commands if name not in HERE))})\b")
+# Docstrings are help, and name the verb itself.
+SAID = re.compile(r'"""[\s\S]*?"""|#.*')
+
+
+def test_a37_what_a_message_says_to_type_names_its_inventory() -> None:
+    """By `advice.command`; on a host, which knows no inventory, by a word that must be replaced."""
+    files = [path for name in (*SPEAKS, "backup") for path in sorted((ROOT / name).rglob("*.py"))]
+    found = {
+        str(path.relative_to(ROOT)): sorted({match[0] for match in OF_AN_ENVIRONMENT.finditer(SAID.sub("", path.read_text()))})
+        for path in files
+    }
+    assert {path: said for path, said in found.items() if said} == ALLOWED
 
 
 def test_a37_without_docker_the_advice_is_about_docker(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 import ssl
@@ -117,7 +118,7 @@ def _jwt(lab: Lab, rate: float) -> Evidence:
     with loaded(lab, rate, evidence["announced and signing"]):
         said = rotate(lab, "jwt").stdout
     _, new = organisation(lab)
-    evidence["told_to_come_back"] = "run `signupflow rotate jwt` again after" in said
+    evidence["told_to_come_back"] = re.search("run `signupflow (-i \\S+ )?rotate jwt` again after", said) is not None
     evidence["old_token_meanwhile"] = lab.https(*asking, token=old).status
     with loaded(lab, rate, evidence["forgotten"]):
         rotate(lab, "jwt", "--now")
