@@ -75,7 +75,7 @@ def host_data(state: State, host: Host) -> dict[str, str]:
         "ssh_known_hosts_file": str(state.folder / "known_hosts"),
         "ssh_strict_host_key_checking": "yes",
     }
-    return reached | ({"private_address": host.address} if state.topology == topology.CLUSTER else {})
+    return reached | ({"private_address": host.address} if state.topology != topology.SINGLE else {})
 
 
 def render(state: State) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from lab.errors import LabError
 
-SINGLE, CLUSTER = "single", "cluster"
+SINGLE, CLUSTER, SMALL_CLUSTER = "single", "cluster", "small-cluster"
 ROLES: dict[str, tuple[tuple[str, ...], ...]] = {
     SINGLE: (("edge", "app", "db"),),
     CLUSTER: (("edge",), ("app",), ("app",), ("db",)),
+    SMALL_CLUSTER: (("edge", "db"), ("app",), ("app",)),
 }
 SPARE = ("spare",)
 

@@ -1,4 +1,4 @@
-"""Roles on several hosts: one edge, two app hosts, one database host."""
+"""Roles on several hosts: two app hosts; edge and database on another, or with `--full` on one each."""
 
 from __future__ import annotations
 

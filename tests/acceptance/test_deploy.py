@@ -154,6 +154,7 @@ def test_a11_a_third_domain_added_to_what_serves_has_its_own_certificate(lab: La
     evidence(strangers.a_third_domain_serves(lab))
 
 
+@pytest.mark.long
 @pytest.mark.proof("second-tenant")
 def test_a24_another_app_or_environment_is_refused_by_name_and_nothing_is_touched(lab: Lab, evidence: Evidence) -> None:
     evidence(strangers.others_are_refused(lab))

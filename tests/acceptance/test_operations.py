@@ -48,6 +48,7 @@ def test_us5_1_a_restart_fails_no_request(cluster: Lab, short: Short, evidence: 
     evidence(operating.restarted(cluster, **short(rate=20)))
 
 
+@pytest.mark.long
 def test_us8_2_us8_4_scaling_out_and_in_fails_no_request(one: Lab) -> None:
     operating.scaled(one, OWN, rate=20, faults=False)
 

@@ -92,6 +92,17 @@ def scaled(folder: Path) -> LocalHost:
     return host
 
 
+def test_us8_2_one_command_starts_more_replicas_beside_those_that_serve(tmp_path: Path) -> None:
+    host = LocalHost(tmp_path)
+    host.history(ONE)
+    host.serves(RouteTable({"@local": (Backend(7, ("http://a:1",)),)}), (7, "1.0", IMAGES["1.0"]))
+    told = host.run("scale", "--dry", "--data", "app_replicas=4").stdout
+    steps = ["start: 4 replicas of generation 8 beside generation 7", "health: each", "switch: all traffic", "stop: generation 7"]
+    assert sorted(steps, key=told.index) == steps, told
+    assert "Release of signupflow 1.0" in told, "the version that serves, not another"
+    assert "1 host would change: @local" in told
+
+
 def test_a32_a_restart_keeps_what_was_scaled_and_says_so(tmp_path: Path) -> None:
     done = scaled(tmp_path).run("restart", "--dry")
     assert f"@local keeps its 2 replicas; app_replicas is 1, which `{typed(tmp_path)} deploy` applies" in done.stdout

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # Of this clone alone, and not the lab that the other tests deploy to.
 NAME = f"cluster{hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]}"
 GREETED, TIMED_OUT = 0, 124
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.long]
 
 
 def command(*words: str) -> str:

@@ -37,9 +37,12 @@ def lab(bare_lab: Lab, first_deploy: dict[str, Any]) -> Lab:
 
 @pytest.fixture(scope="session")
 def bare_cluster(request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """An edge, two app hosts and a database host; and a spare, when a test that is to run adds it."""
+    """A host with edge and database, and two app hosts; and a spare, when a test that is to run adds it.
+
+    Each host takes a minute of a core to become what it is; with `--full` edge and database have one each.
+    """
     spare = any("spare" in getattr(item, "fixturenames", ()) for item in request.session.items)
-    yield from bare(CLUSTER, "--topology", "cluster", "--hosts", "5" if spare else "4")
+    yield from bare(CLUSTER, "--topology", "small-cluster", "--hosts", "4" if spare else "3")
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def only_the_app_is_answered(lab: Lab) -> Evidence:
     try:
         tried = {
             "outside": _from_here(address),
-            **{f"{role} host": _from_host(lab, lab.holding(role)[0], address) for role in ("edge", "spare") if lab.holding(role)},
+            **{f"{role} host": _from_host(lab, host, address) for role, host in _others(lab)},
             "another container on an app host": _answers(lab, app, stranger.format(network="")),
             "another container with a network of its own": _answers(lab, app, stranger.format(network="--network stranger")),
         }
@@ -42,6 +42,12 @@ def only_the_app_is_answered(lab: Lab) -> Evidence:
     assert over_tls.startswith("(True, 'TLSv1."), evidence
     assert "rejects connection" in in_clear or "no pg_hba.conf entry" in in_clear, evidence
     return evidence
+
+
+def _others(lab: Lab) -> list[tuple[str, str]]:
+    """Role and name of hosts with nothing to ask a database; the edge is none where the database is its neighbour."""
+    found = [(role, host) for role in ("edge", "spare") for host in lab.holding(role)[:1]]
+    return [(role, host) for role, host in found if host != lab.the("db")]
 
 
 APP = "sudo docker ps -q --filter label=org.signupflow.app=signupflow | head -1"
