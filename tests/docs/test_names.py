@@ -25,7 +25,7 @@ CODE = re.compile(r"`([^`\n]+)`")
 PATH = re.compile(
     rf"^(?:{'|'.join(sorted(path.name for path in ROOT.iterdir() if path.is_dir() and path.name[0] != '.'))})/[\w./-]+$"
 )
-PROGRAMS = {"signupflow": main, "signupflow-backup": backup, "signupflow-restore": restore}
+PROGRAMS: dict[str, click.Command] = {"signupflow": main, "signupflow-backup": backup, "signupflow-restore": restore}
 BEFORE = ("sudo",)
 # The environments' own settings: those that a guide names are its reader's.
 READERS = "group_data/"
