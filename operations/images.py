@@ -16,7 +16,7 @@ from operations.remote import ScriptError, run
 from operations.scripted import Scripted
 from signupflow import archives
 from signupflow.images import Image, layers
-from signupflow.release.prune import unused_script
+from signupflow.release.prune import pulled_script, unused_script
 
 PULL_SECONDS = 900
 LOAD_SECONDS = 300
@@ -38,7 +38,8 @@ def present(image: Image, prune: bool = False) -> Generator[PyinfraCommand]:
     if image.travels:
         yield Sent(image)
     else:
-        yield Scripted("the image cannot be pulled", f"docker pull --quiet {shlex.quote(image.on_host)}", PULL_SECONDS)
+        noted = pulled_script(image.reference.name, image.reference.digest)
+        yield Scripted("the image cannot be pulled", f"docker pull --quiet {shlex.quote(image.on_host)} && {noted}", PULL_SECONDS)
     if prune:
         yield Scripted("older images cannot be removed", unused_script(image.reference.name, image.on_host), LOAD_SECONDS)
 

@@ -65,15 +65,31 @@ true"""
 NAMED_IN = ("/opt/signupflow", "/etc/signupflow")
 
 
+# What deploys pulled by digest, a line each (`name@sha256:...`): an image that somebody else pulled is in no such line.
+PULLED = "/var/lib/signupflow/images/pulled"
+
+
+def pulled_script(name: str, digest: str) -> str:
+    """Note that an image was pulled by a deploy."""
+    return f"install -d -m 0700 {PULLED.rpartition('/')[0]} && echo {shlex.quote(f'{name}@{digest}')} >> {PULLED}"
+
+
 def unused_script(repository: str, keep: str) -> str:
-    """Remove what deploys sent of `repository` (`name:id-...`) that nothing under /opt/signupflow names, but for `keep`.
+    """Remove what deploys sent (`name:id-...`) or pulled of `repository` that nothing in NAMED_IN names, but for `keep`.
 
     For hosts on which no release ends: the database's gets the app's image for the schema step, and images of its own. Images
-    of another name are somebody's, and Docker removes none that a container uses.
+    of another name are somebody's, as is what somebody pulled, and Docker removes none that a container uses.
     """
+    named = " ".join(NAMED_IN)
     return f"""
 docker image ls --format '{{{{.Repository}}}}:{{{{.Tag}}}}' {shlex.quote(repository)} |
   grep -E ':id-[0-9a-f]{{12}}$' | grep -vxF {shlex.quote(keep)} | while read -r image; do
-  grep -rqF -- "$image" {" ".join(NAMED_IN)} 2>/dev/null || docker image rm "$image" >/dev/null 2>&1
+  grep -rqF -- "$image" {named} 2>/dev/null || docker image rm "$image" >/dev/null 2>&1
 done
+test ! -e {PULLED} || sort -u {PULLED} | while IFS=@ read -r name digest; do
+  if test "$name" = {shlex.quote(repository)} && test "$digest" != {shlex.quote(keep.partition("@")[2] or "-")} &&
+    ! grep -rqF -- "$digest" {named} 2>/dev/null && docker image rm "$name@$digest" >/dev/null 2>&1; then continue; fi
+  docker image inspect "$name@$digest" >/dev/null 2>&1 && echo "$name@$digest"
+done > {PULLED}.new && mv {PULLED}.new {PULLED} 2>/dev/null
+rm -f {PULLED}.new
 true"""

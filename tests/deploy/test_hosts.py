@@ -25,7 +25,7 @@ from signupflow import images, ssh_route
 from signupflow.hosts import access, docker, locks, packages, readiness, sshd, system
 from signupflow.hosts.docker import choose, daemon_keys, merged
 from signupflow.hosts.system import System
-from signupflow.release.prune import unused_script
+from signupflow.release.prune import pulled_script, unused_script
 from signupflow.ssh_route import Route
 
 KEYS = daemon_keys(())
@@ -504,6 +504,33 @@ def test_b7_on_hosts_where_no_release_ends_older_images_go(tmp_path: Path) -> No
     environment = {**os.environ, "THERE": str(tmp_path / "there"), "REMOVED": str(tmp_path / "removed")}
     subprocess.run(["sh", "-c", script], env={**environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=True)
     assert (tmp_path / "removed").read_text().split() == there[:3]
+
+
+def test_b7_what_deploys_pulled_by_digest_goes_and_what_somebody_pulled_stays(tmp_path: Path) -> None:
+    """The script, run with a Docker that notes what it is told to remove; `pulled` and `named` are what a host has."""
+    program = tmp_path / "docker"
+    program.write_text(DOCKER)
+    program.chmod(0o755)
+    digests = [f"sha256:{number:064x}" for number in range(4)]
+    for digest in digests[:3]:
+        note = pulled_script("acme/app", digest).replace("/var/lib", str(tmp_path))
+        subprocess.run(["sh", "-c", note], check=True)
+    subprocess.run(["sh", "-c", pulled_script("postgres", digests[3]).replace("/var/lib", str(tmp_path))], check=True)
+    (tmp_path / "schema").mkdir()
+    (tmp_path / "schema/compose.yaml").write_text(f"    image: acme/app:1.1@{digests[1]}\n")
+    (tmp_path / "there").write_text(f"acme/app:<none>\nacme/app:1.9@{'sha256:' + 'f' * 64}\n")
+    script = unused_script("acme/app", f"acme/app:1.2@{digests[2]}").replace(
+        "/opt/signupflow /etc/signupflow", str(tmp_path / "schema")
+    )
+    environment = {**os.environ, "THERE": str(tmp_path / "there"), "REMOVED": str(tmp_path / "removed")}
+    for _ in range(2):
+        subprocess.run(
+            ["sh", "-c", script.replace("/var/lib", str(tmp_path))],
+            env={**environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=True,
+        )  # fmt: skip
+    assert (tmp_path / "removed").read_text().split() == [f"acme/app@{digests[0]}"]
+    kept = (tmp_path / "signupflow/images/pulled").read_text().split()
+    assert kept == [f"acme/app@{digests[1]}", f"acme/app@{digests[2]}", f"postgres@{digests[3]}"]
 
 
 def test_b8_an_image_of_another_architecture_is_one_line() -> None:
