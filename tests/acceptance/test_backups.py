@@ -6,7 +6,7 @@ import pytest
 
 from lab.client import Lab
 from tests.evidence.plugin import Evidence, Short
-from tests.proofs.backups import copies, daily, faults, kills, restores, retention, speed, writers
+from tests.proofs.backups import copies, daily, faults, kills, passphrase, restores, retention, speed, writers
 
 pytestmark = pytest.mark.lab
 
@@ -26,6 +26,12 @@ def test_us6_1_fr007_sc005_sec003_a_daily_backup_runs_by_itself_and_is_encrypted
 @pytest.mark.proof("point-in-time")
 def test_us6_2_fr008_a_dropped_table_is_back_as_it_was_a_second_before(lab: Lab, evidence: Evidence) -> None:
     evidence(restores.to_the_second_before(lab))
+
+
+@pytest.mark.full
+@pytest.mark.proof("backup-passphrase")
+def test_c6_sec006_the_passphrase_is_replaced_and_a_good_backup_is_never_missing(lab: Lab, evidence: Evidence) -> None:
+    evidence(passphrase.replaced(lab))
 
 
 @pytest.mark.long

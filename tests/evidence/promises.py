@@ -464,6 +464,12 @@ PROMISES = (
         lambda r: f"{len({row['repository'] for row in r['run']['new']})} places",
     ),
     Promise(
+        "backup-passphrase",
+        "The backups' passphrase is replaced under writes, cut off once: a good backup at every look; the old one opens nothing",
+        "a backup at every look; every row restored",
+        lambda r: f"{r['there_after_the_restore']:,} of {r['acknowledged']:,} rows from the new store",
+    ),
+    Promise(
         "restore-writers",
         "A database is restored while somebody writes: to the last change, to a moment, to a replaced one; and killed in it",
         "every acknowledged row is there, or named with where it is kept",
