@@ -562,9 +562,11 @@ PROMISES = (
     ),
     Promise(
         "tests",
-        "`make test` passes in a fresh clone",
-        "< 25 min",
-        lambda r: f"exit {r['exit']} after {r['minutes']} min",
+        "`make test` passes in a fresh clone three times in a row, the last beside a busy loop",
+        "< 20 min, without the busy loop",
+        lambda r: (
+            f"{', '.join(str(run['minutes']) for run in r['runs'])} min; installed before in {r['installed_in_minutes']} min"
+        ),
         (*PRODUCT, "Makefile", "lab", "scripts", "tests"),
     ),
 )

@@ -9,13 +9,15 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lab.client import ROOT
 
 Evidence = dict[str, Any]
+# What somebody waits for `make test`, on two cores with nothing else to do.
+MINUTES, RUNS = 20, 3
 
 
 @contextmanager
@@ -96,16 +98,29 @@ def _totals(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
 
 
 def tests_pass() -> Evidence:
-    """`.ci/run` in a fresh clone."""
+    """`.ci/run` in a fresh clone, after what it needs was installed: several times in a row, the last beside a busy loop."""
+    rows: list[Evidence] = []
     with clone() as path:
-        started = time.monotonic()
-        variables = {**_bare(), "CI": "true"}
-        done = subprocess.run(
-            ["bash", ".ci/run"], cwd=path, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        seconds = time.monotonic() - started
-    closing = "; ".join(line.strip("= ") for line in done.stdout.splitlines() if re.match(r"^=+ .*\d passed.* =+$", line))
-    evidence: Evidence = {"exit": done.returncode, "minutes": round(seconds / 60, 1), "closing_line": closing}
-    assert done.returncode == 0, {**evidence, "tail": done.stdout[-3000:] + done.stderr[-2000:]}
-    assert seconds < 25 * 60, evidence
-    return evidence
+        _, installing = _make(path, "setup")
+        for number in range(RUNS):
+            busy = number == RUNS - 1
+            with ExitStack() as stack:
+                if busy:
+                    loop = stack.enter_context(subprocess.Popen(["sh", "-c", "while :; do :; done"]))
+                    stack.callback(loop.kill)
+                rows.append({"beside_a_busy_loop": busy, **_tests(path)})
+            assert rows[-1]["exit"] == 0, rows
+            assert busy or rows[-1]["minutes"] < MINUTES, rows
+    return {"installed_in_minutes": round(installing / 60, 1), "runs": rows}
+
+
+def _tests(path: Path) -> Evidence:
+    """One run: how it ended, how long it took, and what each of its processes said last."""
+    started = time.monotonic()
+    done = subprocess.run(
+        ["bash", ".ci/run"],
+        cwd=path, env={**_bare(), "CI": "true"}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    closing = [line.strip("= ") for line in done.stdout.splitlines() if re.match(r"^=+ .*\d (passed|failed).* =+$", line)]
+    found: Evidence = {"exit": done.returncode, "minutes": round((time.monotonic() - started) / 60, 1), "said": closing}
+    return found if done.returncode == 0 else {**found, "tail": done.stdout[-3000:] + done.stderr[-2000:]}
