@@ -24,6 +24,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from operations.deployment import DeploymentContext
 from operations.failed import Failed
 from operations.lock import LockLostError
+from operations.remote import said_by
 
 Generate = Callable[[], Iterator[PyinfraCommand]]
 
@@ -66,8 +67,8 @@ def _safe(command: PyinfraCommand, fail: Callable[[str], None]) -> PyinfraComman
 
 
 def _said(error: BaseException) -> str:
-    """The reason in one line. What paramiko raises of a connection that is gone says little, or nothing."""
-    said = str(error).partition("\n")[0] or type(error).__name__
+    """The reason in one line."""
+    said = said_by(error)
     return f"cannot be reached: {said}" if isinstance(error, EOFError | OSError | SSHException | ConnectError) else said
 
 

@@ -32,6 +32,17 @@ class UnreachableError(ScriptError):
     """The host could not be reached for as long as one may wait."""
 
 
+# What paramiko and the system raise without a word of their own.
+WORDLESS: dict[type[BaseException], str] = {EOFError: "its SSH connection was lost", TimeoutError: "it does not answer"}
+
+
+def said_by(error: BaseException) -> str:
+    """One line of what an exception says; for one of a connection that says nothing, what it means."""
+    return str(error).partition("\n")[0] or next(
+        (words for kind, words in WORDLESS.items() if isinstance(error, kind)), type(error).__name__
+    )
+
+
 def run(target: Host, script: str, seconds: float = SCRIPT_SECONDS, patience: float = PATIENCE) -> str:
     """Run a script as root and return its standard output. `seconds` is what it may take without a connection being suspected."""
     deadline = time.monotonic() + patience
@@ -41,7 +52,7 @@ def run(target: Host, script: str, seconds: float = SCRIPT_SECONDS, patience: fl
         except (ConnectError, TimeoutError, OSError, EOFError, SSHException) as error:
             forget(target)
             if time.monotonic() >= deadline:
-                raise UnreachableError(f"{target.name} cannot be reached: {error or type(error).__name__}") from None
+                raise UnreachableError(f"{target.name} cannot be reached: {said_by(error)}") from None
             gevent.sleep(0.5)
 
 

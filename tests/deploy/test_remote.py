@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from operations.patches import _as_text
-from operations.remote import ScriptError, framed, unframed
+from operations.remote import ScriptError, framed, said_by, unframed
 
 MARK = "ended-0123"
 
@@ -42,6 +42,19 @@ def test_a8_any_output_arrives_with_or_without_a_last_line_break(script: str, pr
 def test_a8_a_failure_is_a_failure_with_its_words(script: str) -> None:
     with pytest.raises(ScriptError, match=r"^why$"):
         through_a_shell(script)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (EOFError(), "its SSH connection was lost"),
+        (TimeoutError(), "it does not answer"),
+        (OSError(113, "No route to host"), "[Errno 113] No route to host"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_a28_an_exception_without_words_is_said_in_words(error: Exception, said: str) -> None:
+    assert said_by(error) == said
 
 
 def test_a8_a_connection_that_ended_in_the_middle_is_told_from_both() -> None:
