@@ -37,7 +37,7 @@ def replaced(lab: Lab) -> Evidence:
         sql(lab, "select pg_switch_wal()")
     after = stores(lab)
     dry = on_host(lab, "signupflow-restore --dry-run")
-    restored = must(on_host(lab, "signupflow-restore --force --from object-storage"))
+    restored = must(on_host(lab, "signupflow-restore --target production --force --from object-storage"))
     kept = int(sql(lab, f"select count(*) from {writer.table} where n <= {last}"))
     sql(lab, f"drop table {writer.table}")
     evidence: Evidence = {
