@@ -36,7 +36,7 @@ def replaced(lab: Lab) -> Evidence:
         last = writer.acknowledged[-1][0]
         sql(lab, "select pg_switch_wal()")
     after = stores(lab)
-    dry = on_host(lab, "signupflow-restore --dry-run")
+    dry = on_host(lab, "signupflow-restore --target production --dry-run --from object-storage")
     restored = must(on_host(lab, "signupflow-restore --target production --force --from object-storage"))
     kept = int(sql(lab, f"select count(*) from {writer.table} where n <= {last}"))
     sql(lab, f"drop table {writer.table}")
