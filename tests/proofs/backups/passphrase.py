@@ -55,7 +55,7 @@ def replaced(lab: Lab) -> Evidence:
     }
     assert done[-1].startswith("rotated; commit"), done[-5:]
     assert all(meanwhile), evidence
-    assert len(between) > 1 or between == first, evidence
+    assert len(between) == 2, evidence
     assert len(after) == 1, evidence
     assert after != first, evidence
     assert not evidence["old_passphrase_on_the_host"], evidence
