@@ -81,8 +81,9 @@ def reboot(lab: Lab, host: str = "h1") -> None:
 def _containers(lab: Lab) -> str:
     """Ids and start times of everything that runs on the hosts to stay; what a timer runs goes by itself."""
     shown = "'{{if not .HostConfig.AutoRemove}}{{.Id}} {{.State.StartedAt}}{{end}}'"
-    # Such a one may be gone before it is inspected, which is no failure.
-    command = f"sudo docker ps -q --no-trunc | sort | xargs -r sudo docker inspect --format {shown} 2>/dev/null | grep . || true"
+    # One that goes by itself may be gone before it is inspected; that Docker does not answer is a failure.
+    looked = f"sudo docker inspect --format {shown} $ids 2>/dev/null | sed '/^$/d' | sort"
+    command = f"ids=$(sudo docker ps -q --no-trunc) || exit 1; {looked}"
     return "\n".join(lab.ssh(host["name"], command) for host in lab["hosts"])
 
 
