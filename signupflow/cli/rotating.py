@@ -31,7 +31,7 @@ from signupflow.sshkeys import Pair, naming, replaced
 TOKEN_SECONDS = 3600
 # Ends the names under which the bucket's keys of before are kept until the provider has revoked them.
 BEFORE = "_before"
-# Which verb changes a secret that somebody has seen who should not have it any more; or what to do where there is none.
+# The verb that replaces a leaked secret.
 CHANGED_BY = {
     **dict.fromkeys((rotation.APP_PASSWORD, rotation.MIGRATOR_PASSWORD), "rotate database"),
     rotation.JWT_KEYS: "rotate jwt --now",

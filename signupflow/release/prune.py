@@ -65,7 +65,7 @@ true"""
 NAMED_IN = ("/opt/signupflow", "/etc/signupflow")
 
 
-# What deploys pulled by digest, a line each (`name@sha256:...`): an image that somebody else pulled is in no such line.
+# Images that deploys pulled by digest, one `name@sha256:...` per line. Images that anybody else pulled are not listed, and stay.
 PULLED = "/var/lib/signupflow/images/pulled"
 
 

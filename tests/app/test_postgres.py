@@ -53,7 +53,7 @@ def test_fr004_one_replica_opens_no_more_than_its_connections(environment: dict[
         with contextlib.closing(psycopg2.connect(environment["DATABASE_URL"])) as watching, ThreadPoolExecutor(16) as threads:
             watching.autocommit = True
             answers = set(threads.map(lambda _: client.get("/api/v1/people", headers=organization.admin).status_code, range(80)))
-            # 503: on a busy machine somebody waits for a connection longer than a request may.
+            # 503: on a busy machine a request can time out waiting for a connection.
             assert 200 in answers
             assert answers <= {200, 503}
             assert client.get("/health").json()["components"]["database"]["connectionPool"]["max"] == 2

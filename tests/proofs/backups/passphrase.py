@@ -1,4 +1,4 @@
-"""The passphrase of the backups is replaced while somebody writes; cut off in it, the same command goes on where it was."""
+"""Rotate the backups' passphrase under writes; interrupted, the same command continues."""
 
 from __future__ import annotations
 
